@@ -1,0 +1,272 @@
+"""The page to read first: what the rooms of this house say to one another.
+
+A `Model` builds nets. A `Loss` sees logits. A `Penalty` sees points and logits. A `Task` alone sees nets: it describes a run
+as `Phase`s, each one optimiser step. The engine carries phases out and knows no task, model or loss by name.
+Tensors: images are [N, C, H, W] in [-1, 1]; logits are [N]; losses are per sample, [N], unreduced.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gancli.clock import Schedule, always, generator
+from gancli.registry import Part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+Nets = Mapping[str, nn.Module]
+Logs = dict[str, Tensor]
+Critic = Callable[[Tensor], Tensor]  # points [N, ...] -> logits [N]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What an image is, and what is known beside it."""
+
+    channels: int
+    height: int
+    width: int
+    classes: int = 0  # labels are 0 .. classes - 1; 0 is no labels
+    attributes: int = 0  # width of a vector of attributes per image; 0 is none
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Real images and what stands beside them."""
+
+    x: Tensor  # [N, C, H, W] in [-1, 1]
+    y: Tensor | None = None  # [N] int64 labels
+    attributes: Tensor | None = None  # [N, A] float32
+    source: Tensor | None = None  # condition images of a paired task
+
+
+@dataclass(frozen=True)
+class Tick:
+    """The time. `images` counts the real images that have been drawn from the data."""
+
+    seed: int
+    step: int
+    images: int
+
+
+@dataclass
+class Turn:
+    """What a phase's loss is given."""
+
+    nets: Nets  # in the precision of the run
+    batch: Batch
+    tick: Tick
+    shape: Shape
+    random: torch.Generator  # seeded from (seed, step, phase, turn)
+    noise_seed: int  # the same for all phases that look at the same batch
+    memory: dict[str, Tensor]  # the task's own, saved with the run
+    carry: dict[str, Any]  # from phase to phase within one step
+    keep: bool  # a later phase of this step may use this turn's graph
+    first: int = 0  # this part of the batch is rows first .. first + N of `total`
+    total: int = 0
+
+    def noise(self, width: int, name: str = "z") -> Tensor:
+        """Standard normal [N, width], drawn for the whole batch: how it is split over ranks or in parts changes nothing.
+
+        The same name gives the same noise in every phase that looks at the same batch.
+        """
+        n = len(self.batch.x)
+        z = torch.randn(self.total or n, width, generator=generator(self.noise_seed, name))
+        return z[self.first : self.first + n].to(self.batch.x.device, self.batch.x.dtype)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimiser step, described."""
+
+    name: str  # "D", "G", "D/r1"
+    trains: tuple[str, ...]  # the nets that learn; each has its own optimiser
+    loss: Callable[[Turn], tuple[Tensor, Logs]]  # per-sample loss [N], detached values for the journal
+    repeat: int = 1  # WGAN: five critic turns
+    fresh: bool = True  # a new batch, or the last turn's again
+    when: Callable[[Tick], bool] = always
+    after: Callable[[Nets], None] | None = None  # on the float32 nets: weight clipping
+
+
+class Trunk(nn.Module, ABC):
+    """A discriminator without its head."""
+
+    out_features: int
+
+    @abstractmethod
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor: ...
+
+
+class Model(Part, ABC):
+    """Builds the two nets for a shape of image. `z` is the width of the latent vector."""
+
+    kind: ClassVar[str] = "model"
+    z: int
+
+    @abstractmethod
+    def generator(self, shape: Shape, condition: int) -> nn.Module:
+        """A module (z [N, z], c [N, condition] or None) -> images [N, C, H, W] in [-1, 1]."""
+
+    @abstractmethod
+    def discriminator(self, shape: Shape, condition: int) -> Trunk:
+        """(x [N, C, H, W], c [N, condition] or None) -> features [N, out_features]; the condition's head comes on top."""
+
+
+class Loss(Part, ABC):
+    """An adversarial loss: two functions of logits."""
+
+    kind: ClassVar[str] = "loss"
+    compares: ClassVar[bool] = False  # the generator's loss looks at the reals' logits, too (relativistic losses)
+
+    @abstractmethod
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The discriminator's loss [N] of the logits of N reals and N fakes."""
+
+    @abstractmethod
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        """The generator's loss [N]; `real` is given where `compares` is true."""
+
+
+class Penalty(Part, ABC):
+    """A price on the critic's shape. It is asked for points, then given the critic's logits there."""
+
+    kind: ClassVar[str] = "penalty"
+    weight: float = 1.0
+    every: int = 1  # lazy regularisation: on every k-th step, k times as strong
+
+    @abstractmethod
+    def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
+        """Where to look: [N, C, H, W]."""
+
+    @abstractmethod
+    def price(self, points: Tensor, logits: Tensor) -> Tensor:
+        """The price [N], not yet times `weight`; `points` have a gradient."""
+
+
+class Augment(Part, ABC):
+    """A differentiable change of images, the same kind for reals and fakes."""
+
+    kind: ClassVar[str] = "augment"
+
+    @abstractmethod
+    def __call__(self, x: Tensor, random: torch.Generator) -> Tensor:
+        """[N, C, H, W] -> [N, C, H, W]."""
+
+
+class Condition(Part, ABC):
+    """How what is known of an image (label, attributes) reaches the nets."""
+
+    kind: ClassVar[str] = "condition"
+
+    @abstractmethod
+    def width(self, shape: Shape) -> int:
+        """The width of the vector c that both nets are given; 0 for none. Raises UsageError if the data has no such thing."""
+
+    @abstractmethod
+    def encode(self, y: Tensor | None, attributes: Tensor | None, shape: Shape) -> Tensor | None:
+        """c [N, width]."""
+
+    @abstractmethod
+    def head(self, features: int, shape: Shape) -> nn.Module:
+        """A module (features [N, F], c or None) -> logits [N]."""
+
+
+class Optimiser(Part, ABC):
+    """An update rule. The engine gives it one flat float32 parameter."""
+
+    kind: ClassVar[str] = "optimiser"
+    lr: float
+    schedule: Schedule = Schedule()
+
+    @abstractmethod
+    def build(self, parameter: nn.Parameter) -> torch.optim.Optimizer: ...
+
+
+class Task(Part, ABC):
+    """What a run learns. The only one that sees nets."""
+
+    kind: ClassVar[str] = "task"
+    averaged: ClassVar[tuple[str, ...]] = ("G",)  # the nets of which an average is kept
+
+    @abstractmethod
+    def nets(self, shape: Shape) -> dict[str, nn.Module]: ...
+
+    @abstractmethod
+    def phases(self, nets: Nets) -> Sequence[Phase]: ...
+
+    @abstractmethod
+    def sample(self, nets: Nets, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None) -> Tensor:
+        """Images [N, C, H, W] in [-1, 1]; image i depends on seeds[i] and labels[i] alone."""
+
+    def memory(self) -> dict[str, Tensor]:
+        """What the task remembers between steps (replay pools, ADA's p), at the start; saved with the run."""
+        return {}
+
+    def begin(self, nets: Nets, batch: Batch, tick: Tick) -> Batch:  # noqa: ARG002
+        """Called before each turn: progressive growth sets its level here, and prepares the batch."""
+        return batch
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A data set as arrays: uint8 images and what stands beside them."""
+
+    images: np.ndarray  # uint8 [N, C, H, W], in memory or memory-mapped
+    labels: np.ndarray | None = None  # int64 [N]
+    attributes: np.ndarray | None = None  # float32 [N, A]
+    classes: tuple[str, ...] = ()  # names, by label
+    attribute_names: tuple[str, ...] = ()
+
+    def take(self, index: np.ndarray | slice) -> Arrays:
+        """The same for some of the images."""
+        labels = None if self.labels is None else self.labels[index]
+        attributes = None if self.attributes is None else self.attributes[index]
+        return Arrays(self.images[index], labels, attributes, self.classes, self.attribute_names)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a source is to be read."""
+
+    data_dir: Path
+    cache_dir: Path
+    size: tuple[int, int] | None = None  # height, width asked for
+    channels: int | None = None
+    download: bool = False
+    time_limit: float = 600.0  # seconds for fetching
+    holdout: float = 0.1  # share held out where the data has no test set of its own
+    progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
+    note: Callable[[str], None] = field(default=lambda _text: None)
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a source gives: the images to train on, and those held out to judge by."""
+
+    train: Arrays
+    test: Arrays
+
+
+class Source(Part, ABC):
+    """Where images come from."""
+
+    kind: ClassVar[str] = "data"
+    features: ClassVar[str] = "auto"  # the feature net that suits these images
+
+    @abstractmethod
+    def read(self, how: Reading) -> Split:
+        """Raises DataError with the remedy if the data is missing or broken."""
+
+    @classmethod
+    def claims(cls, path: Path) -> bool:  # noqa: ARG003
+        """Whether this source reads what lies at a path (folder, .zip, .npz); it then has a field `path`."""
+        return False

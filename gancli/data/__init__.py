@@ -1,0 +1,1 @@
+"""Sources of images, and the store that the engine draws batches from."""

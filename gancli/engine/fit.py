@@ -1,0 +1,113 @@
+"""The loop around the step. What happens when is a function of the images seen; `Watch` is told, and may stop it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from gancli.contracts import Logs, Task
+from gancli.engine.step import step
+
+if TYPE_CHECKING:
+    from gancli.config import Config
+    from gancli.data.store import Store
+    from gancli.engine.state import State
+
+
+class Watch(Protocol):
+    """What a loop reports to."""
+
+    def stepped(self, state: State, logs: Logs) -> bool:
+        """After every step; true asks to stop now."""
+
+    def line(self, values: dict[str, float]) -> None:
+        """A line of the journal."""
+
+    def sample(self, state: State) -> None:
+        """Time for a grid of samples."""
+
+    def evaluate(self, state: State) -> bool:
+        """Time for an evaluation; true says that the quality asked for is reached."""
+
+    def save(self, state: State) -> None:
+        """Time for a checkpoint."""
+
+
+def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch) -> str:
+    """Train until something asked for is reached, and say what: "images", "steps", "minutes", "quality" or "asked"."""
+    total = cfg.stop.total(store.epoch)
+    sampling = cfg.rhythm.sample or store.epoch
+    saving = cfg.rhythm.save or save_interval(store.epoch)
+    evaluating = cfg.rhythm.evaluate or (store.epoch if cfg.stop.until else 0)
+    clock = _Clock(state)
+    reason = _finished(state, cfg, total)
+    while not reason:
+        before = state.images
+        logs = step(task, state, store, cfg)
+        clock.read(state)
+        state.meter.add(logs)
+        asked = watch.stepped(state, logs)
+        if state.step % cfg.rhythm.log == 0:
+            watch.line(_line(state, store, clock))
+        if crossed(before, state.images, sampling):
+            watch.sample(state)
+        if crossed(before, state.images, evaluating) and watch.evaluate(state):
+            reason = "quality"
+        reason = reason or _finished(state, cfg, total) or ("asked" if asked else "")
+        if reason or crossed(before, state.images, saving):
+            watch.save(state)
+            clock.skip()
+    return reason
+
+
+def save_interval(epoch: int) -> int:
+    """Whole epochs, about 50,000 images."""
+    return epoch * max(1, round(50_000 / epoch)) if epoch <= 100_000 else 100_000
+
+
+def crossed(before: int, now: int, interval: int) -> bool:
+    """Whether a multiple of the interval lies in (before, now]; never for 0."""
+    return interval > 0 and before // interval != now // interval
+
+
+def _finished(state: State, cfg: Config, total: int) -> str:
+    if state.images >= total:
+        return "images"
+    if cfg.stop.max_steps and state.step >= cfg.stop.max_steps:
+        return "steps"
+    if cfg.stop.max_minutes and state.seconds >= 60 * cfg.stop.max_minutes:
+        return "minutes"
+    return ""
+
+
+class _Clock:
+    """Seconds of training: wall time less what saving took."""
+
+    def __init__(self, state: State) -> None:
+        self.last = time.monotonic()
+        self.mark, self.images = state.seconds, state.images
+
+    def read(self, state: State) -> None:
+        now = time.monotonic()
+        state.seconds += now - self.last
+        self.last = now
+
+    def skip(self) -> None:
+        self.last = time.monotonic()
+
+    def rate(self, state: State) -> float:
+        rate = (state.images - self.images) / max(state.seconds - self.mark, 1e-9)
+        self.mark, self.images = state.seconds, state.images
+        return rate
+
+
+def _line(state: State, store: Store, clock: _Clock) -> dict[str, float]:
+    values = state.meter.drain()
+    return {
+        "step": state.step,
+        "epoch": round(state.images / store.epoch, 4),
+        "images": state.images,
+        **values,
+        "images_per_s": round(clock.rate(state), 1),
+        "seconds": round(state.seconds, 2),
+    }

@@ -1,0 +1,46 @@
+"""Which device, which precision, how many threads."""
+
+from __future__ import annotations
+
+import torch
+
+from gancli.config import Machine
+from gancli.errors import UsageError
+
+
+def device(name: str) -> torch.device:
+    """Raises UsageError if the device is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"no device {name!r}", "use cpu, cuda or cuda:1") from None
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device is available here", "use --device cpu")
+    if found.type not in ("cpu", "cuda"):
+        raise UsageError(f"device {name!r} is not supported", "use cpu, cuda or cuda:1")
+    return found
+
+
+def dtype(machine: Machine, on: torch.device) -> torch.dtype:
+    """The precision of the products. `auto` is bfloat16 where the processor multiplies it natively, else float32."""
+    if machine.precision == "fp32":
+        return torch.float32
+    if machine.precision == "bf16":
+        return torch.bfloat16
+    if on.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    return torch.bfloat16 if _native_bf16() else torch.float32
+
+
+def _native_bf16() -> bool:
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("amx_bf16"))
+
+
+def set_threads(n: int) -> int:
+    """Use n threads (0: torch's own choice, the cores of this process); returns how many."""
+    if n:
+        torch.set_num_threads(n)
+    return torch.get_num_threads()

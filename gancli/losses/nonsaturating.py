@@ -1,0 +1,25 @@
+"""The non-saturating loss (1406.2661, section 3): D learns to tell, G maximises log D(G(z)).
+
+    L_D = softplus(-D(x)) + softplus(D(G(z)))        L_G = softplus(-D(G(z)))
+
+on logits, where softplus(-a) = -log sigmoid(a): binary cross-entropy without its overflow.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from gancli.contracts import Loss
+
+
+class NonSaturating(Loss):
+    name = "nonsaturating"
+    smooth: float = Field(0.0, ge=0, lt=0.5, description="one-sided label smoothing of the reals (1606.03498)")
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return softplus(-real) + self.smooth * real + softplus(fake)
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        return softplus(-fake)

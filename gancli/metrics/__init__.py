@@ -1,0 +1,1 @@
+"""Features, statistics of them, and distances between the statistics."""

@@ -1,0 +1,1 @@
+"""Nets. One file per family; `layers.py` holds what they share."""

@@ -1,0 +1,40 @@
+"""The textbook GAN (1406.2661): two perceptrons.
+
+G: z -> 256 -> 512 -> 1024 -> image, ReLU, tanh at the end. D: image -> 1024 -> 512 -> 256, LeakyReLU 0.2, dropout 0.3.
+Weights start as torch's own (uniform, Kaiming).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import prod
+
+from pydantic import Field
+from torch import nn
+
+from gancli.contracts import Model, Shape, Trunk
+from gancli.models.layers import Beside, Dropout, PlainTrunk, Reshape
+
+
+class MLP(Model):
+    name = "mlp"
+    z: int = Field(100, ge=1, description="width of the latent vector")
+    g_widths: tuple[int, ...] = Field((256, 512, 1024), description="hidden layers of G")
+    d_widths: tuple[int, ...] = Field((1024, 512, 256), min_length=1, description="hidden layers of D")
+    dropout: float = Field(0.3, ge=0, lt=1, description="after each hidden layer of D")
+    slope: float = Field(0.2, ge=0, description="of D's LeakyReLU")
+
+    def generator(self, shape: Shape, condition: int) -> nn.Module:
+        pixels = (shape.channels, shape.height, shape.width)
+        layers: list[nn.Module] = []
+        for a, b in pairwise((self.z + condition, *self.g_widths)):
+            layers += [nn.Linear(a, b), nn.ReLU(inplace=True)]
+        layers += [nn.Linear(self.g_widths[-1] if self.g_widths else self.z + condition, prod(pixels)), nn.Tanh()]
+        return Beside(nn.Sequential(*layers, Reshape(*pixels)))
+
+    def discriminator(self, shape: Shape, condition: int) -> Trunk:
+        pixels = shape.height * shape.width
+        layers: list[nn.Module] = [nn.Flatten()]
+        for a, b in pairwise(((shape.channels + condition) * pixels, *self.d_widths)):
+            layers += [nn.Linear(a, b), nn.LeakyReLU(self.slope, inplace=True), Dropout(self.dropout)]
+        return PlainTrunk(nn.Sequential(*layers), self.d_widths[-1])
