@@ -35,6 +35,7 @@ class Data(Frozen):
     image_size: tuple[int, int] | None = Field(None, description="height and width; not given: as the data is")
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 RGB; not given: as the data is")
     holdout: float = Field(0.1, ge=0, lt=1, description="share held out to judge by, where the data has no test set")
+    repeat: int | None = Field(None, ge=1, description="passes over the data in an epoch; not given: to 10,000 images")
     flip: bool = Field(False, description="mirror half of the images left to right")
 
 

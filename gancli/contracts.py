@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Nets = Mapping[str, nn.Module]
 Logs = dict[str, Tensor]
 Critic = Callable[[Tensor], Tensor]  # points [N, ...] -> logits [N]
+Memory = dict[str, Tensor]  # what a run remembers between steps, saved with it; parts change its tensors in place
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Turn:
     shape: Shape
     random: torch.Generator  # seeded from (seed, step, phase, turn)
     noise_seed: int  # the same for all phases that look at the same batch
-    memory: dict[str, Tensor]  # the task's own, saved with the run
+    memory: Memory  # the task's own, saved with the run
     carry: dict[str, Any]  # from phase to phase within one step
     keep: bool  # a later phase of this step may use this turn's graph
     first: int = 0  # this part of the batch is rows first .. first + N of `total`
@@ -102,6 +103,10 @@ class Trunk(nn.Module, ABC):
 
     out_features: int
 
+    def finish(self, head: nn.Module) -> nn.Module:
+        """The head as this family wants it: spectrally normalised, say."""
+        return head
+
     @abstractmethod
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor: ...
 
@@ -110,6 +115,7 @@ class Model(Part, ABC):
     """Builds the two nets for a shape of image. `z` is the width of the latent vector."""
 
     kind: ClassVar[str] = "model"
+    plain: ClassVar[bool] = True  # D sees images; False: several packed in one tensor, which nothing else may touch
     z: int
 
     @abstractmethod
@@ -119,6 +125,10 @@ class Model(Part, ABC):
     @abstractmethod
     def discriminator(self, shape: Shape, condition: int) -> Trunk:
         """(x [N, C, H, W], c [N, condition] or None) -> features [N, out_features]; the condition's head comes on top."""
+
+    def begin(self, nets: Nets, x: Tensor, tick: Tick) -> Tensor:  # noqa: ARG002
+        """Called before each turn: brings the nets to this time's level; returns the reals as D is to see them."""
+        return x
 
 
 class Loss(Part, ABC):
@@ -136,20 +146,52 @@ class Loss(Part, ABC):
         """The generator's loss [N]; `real` is given where `compares` is true."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a penalty may look at. Logits and slopes are there where the critic's own loss needed them anyway."""
+
+    critic: Critic
+    real: Tensor  # [N, C, H, W]
+    fake: Tensor  # [N, C, H, W], detached
+    random: torch.Generator
+    memory: Memory
+    logits: tuple[Tensor, Tensor] | None = None  # [N] of the reals and of the fakes
+    slopes: tuple[Tensor, Tensor] | None = None  # their gradients there, [N, C, H, W]
+    near: Callable[[float], Tensor] | None = None  # the fakes of z + s e, e standard normal
+
+    def on_both(self) -> tuple[Tensor, Tensor]:
+        """The logits of the reals and of the fakes."""
+        return self.logits or (self.critic(self.real), self.critic(self.fake))
+
+
 class Penalty(Part, ABC):
-    """A price on the critic's shape. It is asked for points, then given the critic's logits there."""
+    """A price on the critic's shape. Define `points` and `price`; or `cost` itself, for a price on more than that."""
 
     kind: ClassVar[str] = "penalty"
+    slope_at_data: ClassVar[bool] = False  # uses `Look.slopes` where they are given
     weight: float = 1.0
     every: int = 1  # lazy regularisation: on every k-th step, k times as strong
 
-    @abstractmethod
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
         """Where to look: [N, C, H, W]."""
+        raise NotImplementedError
 
-    @abstractmethod
     def price(self, points: Tensor, logits: Tensor) -> Tensor:
         """The price [N], not yet times `weight`; `points` have a gradient."""
+        raise NotImplementedError
+
+    def cost(self, look: Look) -> Tensor:
+        """The price [N], not yet times `weight`."""
+        points = self.points(look.real, look.fake, look.random).detach().requires_grad_()
+        return self.price(points, look.critic(points))
+
+    def generator_cost(self, look: Look) -> Tensor | None:  # noqa: ARG002
+        """A price [N] of G's own, weighed already; `look.fake` has its graph."""
+        return None
+
+    def memory(self) -> Memory:
+        """What it remembers between steps, at the start; the keys begin with its name."""
+        return {}
 
 
 class Augment(Part, ABC):
@@ -158,26 +200,50 @@ class Augment(Part, ABC):
     kind: ClassVar[str] = "augment"
 
     @abstractmethod
-    def __call__(self, x: Tensor, random: torch.Generator) -> Tensor:
+    def __call__(self, x: Tensor, random: torch.Generator, memory: Memory) -> Tensor:
         """[N, C, H, W] -> [N, C, H, W]."""
+
+    def memory(self) -> Memory:
+        """What it remembers between steps, at the start; the keys begin with its name."""
+        return {}
+
+    def learn(self, on_real: Tensor, memory: Memory) -> None:
+        """Called after each of D's turns with the logits of the reals: adaptive augmentation."""
 
 
 class Condition(Part, ABC):
     """How what is known of an image (label, attributes) reaches the nets."""
 
     kind: ClassVar[str] = "condition"
+    in_trunk: ClassVar[bool] = True  # D's trunk is given c; False: only the head is
+    drawn: ClassVar[bool] = False  # in training c is drawn, whatever is known of the images (InfoGAN)
+    judged: ClassVar[bool] = False  # there is an auxiliary loss
 
     @abstractmethod
     def width(self, shape: Shape) -> int:
-        """The width of the vector c that both nets are given; 0 for none. Raises UsageError if the data has no such thing."""
+        """The width of the vector c; 0 for none. Raises UsageError if the data has no such thing."""
 
     @abstractmethod
-    def encode(self, y: Tensor | None, attributes: Tensor | None, shape: Shape) -> Tensor | None:
-        """c [N, width]."""
+    def encode(
+        self, y: Tensor | None, attributes: Tensor | None, shape: Shape, noise: Tensor | None = None
+    ) -> Tensor | None:
+        """c [N, width]. What is not given is drawn from `noise`, a standard normal [N, width]."""
 
     @abstractmethod
     def head(self, features: int, shape: Shape) -> nn.Module:
         """A module (features [N, F], c or None) -> logits [N]."""
+
+    def seen(self, shape: Shape) -> int:
+        """The width of c as the nets see it, after `embedding`."""
+        return self.width(shape)
+
+    def embedding(self, shape: Shape) -> nn.Module | None:  # noqa: ARG002
+        """A learned module c [N, width] -> [N, seen], made once for each net."""
+        return None
+
+    def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:
+        """A further loss [N] of D's features of reals or of fakes; both nets minimise that of the fakes. If `judged`."""
+        raise NotImplementedError
 
 
 class Optimiser(Part, ABC):
@@ -204,10 +270,21 @@ class Task(Part, ABC):
     def phases(self, nets: Nets) -> Sequence[Phase]: ...
 
     @abstractmethod
-    def sample(self, nets: Nets, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None) -> Tensor:
-        """Images [N, C, H, W] in [-1, 1]; image i depends on seeds[i] and labels[i] alone."""
+    def sample(
+        self,
+        nets: Nets,
+        seeds: Sequence[int],
+        shape: Shape,
+        labels: Sequence[int] | None = None,
+        attributes: Tensor | None = None,
+        truncation: float = 1.0,
+    ) -> Tensor:
+        """Images [N, C, H, W] in [-1, 1]; image i depends on seeds[i], labels[i] and attributes[i] alone.
 
-    def memory(self) -> dict[str, Tensor]:
+        Labels and attributes [N, A] that are not given are drawn from the seeds. `truncation` below 1 gives up variety for quality.
+        """
+
+    def memory(self) -> Memory:
         """What the task remembers between steps (replay pools, ADA's p), at the start; saved with the run."""
         return {}
 

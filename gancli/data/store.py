@@ -1,7 +1,7 @@
 """The store: one uint8 array, and a batch order that is a function of (seed, position).
 
-Position p of the stream of reals is image order(p // N)[p % N], where order(e) is the e-th epoch's permutation. A batch is a slice of
-that stream; it may cross an epoch's end, and no image is skipped or repeated within an epoch, whatever the batch size.
+Position p of the stream of reals is image order(p // N)[p % N], where order(e) is the e-th pass's permutation. A batch is a slice of
+that stream; it may cross a pass's end, and no image is skipped or repeated within a pass, whatever the batch size.
 """
 
 from __future__ import annotations
@@ -18,25 +18,28 @@ from gancli.contracts import Arrays, Batch, Shape
 class Store:
     """Reals to train on, on `device`, as batches of `dtype` in [-1, 1]."""
 
-    def __init__(self, data: Arrays, seed: int, device: torch.device, dtype: torch.dtype, flip: bool = False) -> None:
+    def __init__(
+        self, data: Arrays, seed: int, device: torch.device, dtype: torch.dtype, flip: bool = False, repeat: int = 1
+    ) -> None:
         self.seed, self.device, self.dtype, self.flip = seed, device, dtype, flip
         self.images = torch.from_numpy(data.images)
         self.labels = None if data.labels is None else torch.from_numpy(data.labels).long()
         self.attributes = None if data.attributes is None else torch.from_numpy(data.attributes).float()
-        self.epoch = len(data.images)  # images in an epoch
+        self.n = len(data.images)
+        self.epoch = self.n * repeat  # images in an epoch: `repeat` passes over the data
         _, c, h, w = data.images.shape
         self.shape = Shape(c, h, w, len(data.classes), len(data.attribute_names))
         self._order = lru_cache(maxsize=2)(self._permutation)
 
-    def _permutation(self, epoch: int) -> Tensor:
-        return torch.randperm(self.epoch, generator=generator(self.seed, "order", epoch))
+    def _permutation(self, number: int) -> Tensor:
+        return torch.randperm(self.n, generator=generator(self.seed, "order", number))
 
     def indices(self, position: int, n: int) -> Tensor:
         """The images at positions position .. position + n of the stream."""
         out = []
         while n > 0:
-            epoch, at = divmod(position, self.epoch)
-            piece = self._order(epoch)[at : at + n]
+            number, at = divmod(position, self.n)
+            piece = self._order(number)[at : at + n]
             out.append(piece)
             position, n = position + len(piece), n - len(piece)
         return out[0] if len(out) == 1 else torch.cat(out)

@@ -23,6 +23,9 @@ class Watch(Protocol):
     def line(self, values: dict[str, float]) -> None:
         """A line of the journal."""
 
+    def epoch(self, state: State) -> None:
+        """An epoch has ended."""
+
     def sample(self, state: State) -> None:
         """Time for a grid of samples."""
 
@@ -49,11 +52,13 @@ def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch) -> st
         asked = watch.stepped(state, logs)
         if state.step % cfg.rhythm.log == 0:
             watch.line(_line(state, store, clock))
-        if crossed(before, state.images, sampling):
-            watch.sample(state)
+        if crossed(before, state.images, store.epoch):
+            watch.epoch(state)
         if crossed(before, state.images, evaluating) and watch.evaluate(state):
             reason = "quality"
         reason = reason or _finished(state, cfg, total) or ("asked" if asked else "")
+        if crossed(before, state.images, sampling) or (reason and reason != "asked"):
+            watch.sample(state)
         if reason or crossed(before, state.images, saving):
             watch.save(state)
             clock.skip()

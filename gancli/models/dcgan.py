@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import nn
 
 from gancli.contracts import Model, Shape, Trunk
-from gancli.errors import UsageError
-from gancli.models.layers import Beside, PlainTrunk, Reshape
+from gancli.models.layers import Beside, PlainTrunk, Reshape, stages, widths
+from gancli.models.norms import NormName, Which, applies, norm, spectral
 
 
 class DCGAN(Model):
@@ -24,52 +24,43 @@ class DCGAN(Model):
     d_width: int = Field(64, ge=1, description="channels of D at half of the image's size")
     widest: int = Field(512, ge=1, description="channels at most")
     slope: float = Field(0.2, ge=0, description="of D's LeakyReLU")
+    g_norm: NormName = Field("batch", description="of G's maps")
+    d_norm: NormName = Field("batch", description="of D's maps; under a gradient penalty not batch")
+    spectral: Which = Field("none", description="which nets' weights are spectrally normalised (1802.05957)")
 
     def generator(self, shape: Shape, condition: int) -> nn.Module:
         sizes = stages(shape)
-        widths = [min(self.g_width * 2**i, self.widest) for i in range(len(sizes) - 1)][::-1]
+        wide = widths(self.g_width, self.widest, len(sizes) - 1)[::-1]
         h, w = sizes[-1]
-        layers: list[nn.Module] = [
-            nn.Linear(self.z + condition, widths[0] * h * w, bias=False),
-            Reshape(widths[0], h, w),
-        ]
-        layers += [nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
+        bare = self.g_norm == "none"
+        layers: list[nn.Module] = [nn.Linear(self.z + condition, wide[0] * h * w, bias=bare), Reshape(wide[0], h, w)]
+        layers += [norm(self.g_norm, wide[0]), nn.ReLU(inplace=True)]
         for i, size in enumerate(sizes[-2::-1]):
-            last = i + 1 == len(widths)
-            out = shape.channels if last else widths[i + 1]
+            last = i + 1 == len(wide)
+            out = shape.channels if last else wide[i + 1]
             odd = (size[0] - 2 * sizes[-1 - i][0], size[1] - 2 * sizes[-1 - i][1])
-            layers.append(nn.ConvTranspose2d(widths[i], out, 4, 2, 1, output_padding=odd, bias=last))
-            layers += [nn.Tanh()] if last else [nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
-        return _initialised(Beside(nn.Sequential(*layers)))
+            layers.append(nn.ConvTranspose2d(wide[i], out, 4, 2, 1, output_padding=odd, bias=last or bare))
+            layers += [nn.Tanh()] if last else [norm(self.g_norm, out), nn.ReLU(inplace=True)]
+        net = _initialised(nn.Sequential(*layers))
+        return Beside(spectral(net) if applies(self.spectral, "G") else net)
 
     def discriminator(self, shape: Shape, condition: int) -> Trunk:
         sizes = stages(shape)
-        widths = [min(self.d_width * 2**i, self.widest) for i in range(len(sizes) - 1)]
         layers: list[nn.Module] = []
         before = shape.channels + condition
-        for i, width in enumerate(widths):
-            layers.append(nn.Conv2d(before, width, 4, 2, 1, bias=i == 0))
-            layers += [nn.BatchNorm2d(width)] if i else []
+        wide = widths(self.d_width, self.widest, len(sizes) - 1)
+        for i, width in enumerate(wide):
+            layers.append(nn.Conv2d(before, width, 4, 2, 1, bias=i == 0 or self.d_norm == "none"))
+            layers += [norm(self.d_norm, width)] if i else []
             layers.append(nn.LeakyReLU(self.slope, inplace=True))
             before = width
         h, w = sizes[-1]
-        return _initialised(PlainTrunk(nn.Sequential(*layers, nn.Flatten()), widths[-1] * h * w))
+        net = _initialised(nn.Sequential(*layers, nn.Flatten()))
+        bound = applies(self.spectral, "D")
+        return PlainTrunk(spectral(net) if bound else net, wide[-1] * h * w, spectral if bound else None)
 
 
 N = TypeVar("N", bound=nn.Module)
-
-
-def stages(shape: Shape) -> list[tuple[int, int]]:
-    """The maps' sizes, from the image to the smallest. Raises UsageError outside 8 to 256."""
-    if not (min(shape.height, shape.width) >= 8 and max(shape.height, shape.width) <= 256):
-        raise UsageError(
-            f"convolutional nets need sides of 8 to 256, not {shape.height}x{shape.width}", "use --image-size"
-        )
-    sizes = [(shape.height, shape.width)]
-    while min(sizes[-1]) >= 8:
-        h, w = sizes[-1]
-        sizes.append((h // 2, w // 2))
-    return sizes
 
 
 def _initialised(net: N) -> N:

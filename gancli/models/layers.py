@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from gancli.contracts import Trunk
+from gancli.contracts import Shape, Trunk
+from gancli.errors import UsageError
 
 
 class Dropout(nn.Module):
@@ -60,25 +63,59 @@ class Beside(nn.Module):
 class PlainTrunk(Trunk):
     """A trunk of one input: the condition goes beside the image."""
 
-    def __init__(self, net: nn.Module, out_features: int) -> None:
+    def __init__(
+        self, net: nn.Module, out_features: int, finish: Callable[[nn.Module], nn.Module] | None = None
+    ) -> None:
         super().__init__()
-        self.beside, self.out_features = Beside(net), out_features
+        self.beside, self.out_features, self._finish = Beside(net), out_features, finish
+
+    def finish(self, head: nn.Module) -> nn.Module:
+        return head if self._finish is None else self._finish(head)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         features: Tensor = self.beside(x, c)
         return features
 
 
-class Discriminator(nn.Module):
-    """A trunk and a head: (x [N, C, H, W], c or None) -> logits [N], in float32 whatever the trunk computes in."""
-
-    def __init__(self, trunk: Trunk, head: nn.Module) -> None:
-        super().__init__()
-        self.trunk, self.head = trunk, head
+class FlatTrunk(PlainTrunk):
+    """A trunk that sees a flat image: the condition goes beside its pixels."""
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
-        logits: Tensor = self.head(self.trunk(x, c), c)
+        return super().forward(x.flatten(1), c)
+
+
+class Discriminator(nn.Module):
+    """A trunk and a head: (x [N, C, H, W], c or None) -> logits [N], in float32 whatever the trunk computes in.
+
+    `embedding` is c's own net, if any; `in_trunk` says whether the trunk is given c. Features are left in `seen` if it is given.
+    """
+
+    def __init__(
+        self, trunk: Trunk, head: nn.Module, embedding: nn.Module | None = None, in_trunk: bool = True
+    ) -> None:
+        super().__init__()
+        self.trunk, self.head, self.embedding, self.in_trunk = trunk, head, embedding, in_trunk
+
+    def forward(self, x: Tensor, c: Tensor | None = None, seen: list[Tensor] | None = None) -> Tensor:
+        if c is not None:
+            c = c.to(x.dtype) if self.embedding is None else self.embedding(c.to(x.dtype))
+        features = self.trunk(x, c if self.in_trunk else None)
+        if seen is not None:
+            seen.append(features)
+        logits: Tensor = self.head(features, c)
         return logits.float()
+
+
+class Embedded(nn.Module):
+    """A generator with the condition's own net before it."""
+
+    def __init__(self, net: nn.Module, embedding: nn.Module) -> None:
+        super().__init__()
+        self.net, self.embedding = net, embedding
+
+    def forward(self, z: Tensor, c: Tensor) -> Tensor:
+        images: Tensor = self.net(z, self.embedding(c.to(z.dtype)))
+        return images
 
 
 class LinearHead(nn.Module):
@@ -98,3 +135,21 @@ def has_batch_statistics(net: nn.Module) -> bool:
     return any(
         isinstance(m, nn.modules.batchnorm._BatchNorm) or getattr(m, "batch_statistics", False) for m in net.modules()
     )
+
+
+def stages(shape: Shape) -> list[tuple[int, int]]:
+    """The maps' sizes, halved from the image's while both sides are at least 8. Raises UsageError outside 8 to 256."""
+    if not (min(shape.height, shape.width) >= 8 and max(shape.height, shape.width) <= 256):
+        raise UsageError(
+            f"convolutional nets need sides of 8 to 256, not {shape.height}x{shape.width}", "use --image-size"
+        )
+    sizes = [(shape.height, shape.width)]
+    while min(sizes[-1]) >= 8:
+        h, w = sizes[-1]
+        sizes.append((h // 2, w // 2))
+    return sizes
+
+
+def widths(width: int, widest: int, n: int) -> list[int]:
+    """Channels of n maps: doubled at each, `widest` at most."""
+    return [min(width * 2**i, widest) for i in range(n)]

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from gancli.contracts import Model, Shape, Trunk
-from gancli.models.layers import Beside, Dropout, PlainTrunk, Reshape
+from gancli.models.layers import Beside, Dropout, FlatTrunk, Reshape
 
 
 class MLP(Model):
@@ -33,8 +33,8 @@ class MLP(Model):
         return Beside(nn.Sequential(*layers, Reshape(*pixels)))
 
     def discriminator(self, shape: Shape, condition: int) -> Trunk:
-        pixels = shape.height * shape.width
+        pixels = shape.channels * shape.height * shape.width
         layers: list[nn.Module] = [nn.Flatten()]
-        for a, b in pairwise(((shape.channels + condition) * pixels, *self.d_widths)):
+        for a, b in pairwise((pixels + condition, *self.d_widths)):
             layers += [nn.Linear(a, b), nn.LeakyReLU(self.slope, inplace=True), Dropout(self.dropout)]
-        return PlainTrunk(nn.Sequential(*layers), self.d_widths[-1])
+        return FlatTrunk(nn.Sequential(*layers), self.d_widths[-1])

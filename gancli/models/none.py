@@ -14,7 +14,13 @@ class Unconditional(Condition):
     def width(self, shape: Shape) -> int:  # noqa: ARG002
         return 0
 
-    def encode(self, y: Tensor | None, attributes: Tensor | None, shape: Shape) -> Tensor | None:  # noqa: ARG002
+    def encode(
+        self,
+        y: Tensor | None,  # noqa: ARG002
+        attributes: Tensor | None,  # noqa: ARG002
+        shape: Shape,  # noqa: ARG002
+        noise: Tensor | None = None,  # noqa: ARG002
+    ) -> Tensor | None:
         return None
 
     def head(self, features: int, shape: Shape) -> nn.Module:  # noqa: ARG002

@@ -6,17 +6,20 @@ G has not changed in between, so its pass need not be made twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from gancli.clock import every, generator
-from gancli.contracts import Critic, Logs, Nets, Phase, Shape, Task, Turn
+from gancli.contracts import Batch, Critic, Logs, Look, Memory, Nets, Phase, Shape, Task, Tick, Turn
+from gancli.errors import UsageError
 from gancli.losses.halves import critic_loss, generator_loss, penalty_loss
-from gancli.models.layers import Discriminator, has_batch_statistics
+from gancli.models.latent import sampling, truncated
+from gancli.models.layers import Discriminator, Embedded, has_batch_statistics
 from gancli.registry import of_kind
 
 if TYPE_CHECKING:
@@ -40,35 +43,79 @@ class Generate(Task):
     condition: Condition = Field("none", validate_default=True, description="how labels reach the nets")
     turns: int = Field(1, ge=1, description="steps of D per step of G")
     clip: float = Field(0.0, ge=0, description="D's weights are cut to this (WGAN, 1701.07875); 0: not")
+    pack: int = Field(1, ge=1, description="images that D judges together (PacGAN, 1712.04086)")
 
     def nets(self, shape: Shape) -> dict[str, nn.Module]:
-        c = self.condition.width(shape)
-        trunk = self.model.discriminator(shape, c)
-        head = self.condition.head(trunk.out_features, shape)
-        return {"G": self.model.generator(shape, c), "D": Discriminator(trunk, head)}
+        width = self.condition.seen(shape)
+        self._check(shape)
+        seen = replace(shape, channels=shape.channels * self.pack)
+        trunk = self.model.discriminator(seen, width if self.condition.in_trunk else 0)
+        head = trunk.finish(self.condition.head(trunk.out_features, shape))
+        net = self.model.generator(shape, width)
+        own, ds = self.condition.embedding(shape), self.condition.embedding(shape)
+        return {
+            "G": net if own is None else Embedded(net, own),
+            "D": Discriminator(trunk, head, ds, self.condition.in_trunk),
+        }
+
+    def _check(self, shape: Shape) -> None:
+        """Raises UsageError for parts that do not go together."""
+        if self.augment and not self.model.plain:
+            raise UsageError(f"the model {self.model.name!r} shows D several scales: they cannot be augmented")
+        if self.pack > 1 and (self.condition.width(shape) or not self.model.plain):
+            raise UsageError("packing is for unconditional nets of one scale", "use --set task.pack=1")
 
     def phases(self, nets: Nets) -> Sequence[Phase]:
         joint = not has_batch_statistics(nets["D"])
-        now = [p for p in self.penalties if p.every == 1]
-
-        def d_loss(turn: Turn) -> tuple[Tensor, Logs]:
-            fake = self._fake(turn).detach()
-            return critic_loss(self._critic(turn), self.loss, now, turn.batch.x, fake, turn.random, joint)
-
-        def g_loss(turn: Turn) -> tuple[Tensor, Logs]:
-            return generator_loss(self._critic(turn), self.loss, turn.batch.x, self._fake(turn, graph=True), joint)
-
         lazy = [self._lazy(p) for p in self.penalties if p.every > 1]
         return [
-            Phase("D", ("D",), d_loss, repeat=self.turns, after=self._cut if self.clip else None),
+            Phase("D", ("D",), self._d_loss(joint), repeat=self.turns, after=self._cut if self.clip else None),
             *lazy,
-            Phase("G", ("G",), g_loss, fresh=False),
+            Phase("G", ("G",), self._g_loss(joint), fresh=False),
         ]
+
+    def _d_loss(self, joint: bool) -> Callable[[Turn], tuple[Tensor, Logs]]:
+        now = [p for p in self.penalties if p.every == 1]
+
+        def loss(turn: Turn) -> tuple[Tensor, Logs]:
+            seen: list[Tensor] = []
+            real, fake = self._packed(turn.batch.x), self._packed(self._fake(turn).detach())
+            critic, near = self._critic(turn, seen), self._near(turn)
+            total, logs = critic_loss(critic, self.loss, now, real, fake, turn.random, joint, turn.memory, near)
+            for augment in self.augment:
+                augment.learn(logs["logit_real"], turn.memory)
+            if self.condition.judged:
+                n = len(real)
+                on_real, on_fake = torch.cat(seen)[: 2 * n].chunk(2)
+                price = self._judged(turn, on_real, False) + self._judged(turn, on_fake, True)
+                total, logs["d_aux"] = total + price, price.detach()
+            return total, logs
+
+        return loss
+
+    def _g_loss(self, joint: bool) -> Callable[[Turn], tuple[Tensor, Logs]]:
+        def loss(turn: Turn) -> tuple[Tensor, Logs]:
+            seen: list[Tensor] = []
+            real, fake = self._packed(turn.batch.x), self._packed(self._fake(turn, graph=True))
+            critic = self._critic(turn, seen)
+            total, logs = generator_loss(critic, self.loss, real, fake, joint)
+            look = Look(critic, real, fake, turn.random, turn.memory, near=self._near(turn, graph=True))
+            for penalty in self.penalties:
+                price = penalty.generator_cost(look)
+                if price is not None:
+                    total, logs[f"g_{penalty.name}"] = total + price, price.detach()
+            if self.condition.judged:
+                price = self._judged(turn, torch.cat(seen)[-len(fake) :], True)
+                total, logs["g_aux"] = total + price, price.detach()
+            return total, logs
+
+        return loss
 
     def _lazy(self, penalty: Penalty) -> Phase:
         def loss(turn: Turn) -> tuple[Tensor, Logs]:
-            fake = self._fake(turn).detach()
-            return penalty_loss(self._critic(turn), penalty, turn.batch.x, fake, turn.random), {}
+            real, fake = self._packed(turn.batch.x), self._packed(self._fake(turn).detach())
+            look = Look(self._critic(turn), real, fake, turn.random, turn.memory, near=self._near(turn))
+            return penalty_loss(penalty, look), {}
 
         return Phase(f"D/{penalty.name}", ("D",), loss, fresh=False, when=every(penalty.every))
 
@@ -76,8 +123,36 @@ class Generate(Task):
         for p in nets["D"].parameters():
             p.clamp_(-self.clip, self.clip)
 
+    def memory(self) -> Memory:
+        out: Memory = {}
+        for penalty in self.penalties:
+            out |= penalty.memory()
+        for augment in self.augment:
+            out |= augment.memory()
+        return out
+
+    def begin(self, nets: Nets, batch: Batch, tick: Tick) -> Batch:
+        return replace(batch, x=self.model.begin(nets, batch.x, tick))
+
     def _condition(self, turn: Turn) -> Tensor | None:
+        """The batch's labels and attributes as a vector; where they are codes, drawn."""
+        if self.condition.drawn:
+            return self.condition.encode(None, None, turn.shape, turn.noise(self.condition.width(turn.shape), "c"))
         return self.condition.encode(turn.batch.y, turn.batch.attributes, turn.shape)
+
+    def _judged(self, turn: Turn, features: Tensor, fake: bool) -> Tensor:
+        c = self._condition(turn)
+        assert c is not None
+        return self.condition.auxiliary(cast(Discriminator, turn.nets["D"]).head, features, c, fake)
+
+    def _packed(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N / pack, pack C, H, W]; what does not fill a pack is left out."""
+        if self.pack == 1:
+            return x
+        n, c, h, w = x.shape
+        if n < self.pack:
+            raise UsageError(f"a batch of {n} has no pack of {self.pack}", "use a larger --batch-size")
+        return x[: n // self.pack * self.pack].reshape(-1, self.pack * c, h, w)
 
     def _fake(self, turn: Turn, graph: bool = False) -> Tensor:
         """Fakes [N, C, H, W] of this turn's noise; with their graph if it is asked for here or may be in a later phase."""
@@ -89,23 +164,72 @@ class Generate(Task):
                 turn.carry["fake"] = fake
         return fake
 
-    def _critic(self, turn: Turn) -> Critic:
-        """D with the batch's condition and the augmentation in it. Several batches in one call share both."""
+    def _near(self, turn: Turn, graph: bool = False) -> Callable[[float], Tensor]:
+        def near(sigma: float) -> Tensor:
+            z = turn.noise(self.model.z) + sigma * turn.noise(self.model.z, "near")
+            with torch.set_grad_enabled(graph):
+                return self._packed(turn.nets["G"](z, self._condition(turn)))
+
+        return near
+
+    def _critic(self, turn: Turn, seen: list[Tensor] | None = None) -> Critic:
+        """D with the batch's condition and the augmentation in it. Several batches in one call share the condition."""
         c, n = self._condition(turn), len(turn.batch.x)
 
         def critic(x: Tensor) -> Tensor:
-            for augment in self.augment:
-                x = augment(x, turn.random)
+            if self.augment:
+                packs = x.shape
+                x = x.reshape(-1, turn.shape.channels, *packs[2:])
+                for augment in self.augment:
+                    x = augment(x, turn.random, turn.memory)
+                x = x.reshape(packs)
             labels = None if c is None else c.repeat(len(x) // n, 1)
-            logits: Tensor = turn.nets["D"](x, labels)
+            logits: Tensor = turn.nets["D"](x, labels, seen)
             return logits
 
         return critic
 
-    def sample(self, nets: Nets, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None) -> Tensor:
+    def latents(self, seeds: Sequence[int]) -> Tensor:
+        """z [N, z], each of its own seed."""
+        return torch.stack([torch.randn(self.model.z, generator=generator("sample", s)) for s in seeds])
+
+    def codes(
+        self, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None, attributes: Tensor | None = None
+    ) -> Tensor | None:
+        """The condition's vector [N, width], or None; what is not given is drawn, each of its own seed."""
+        width = self.condition.width(shape)
+        y = None if labels is None else torch.tensor(labels)
+        noise = (
+            torch.stack([torch.randn(width, generator=generator("sample", s, "c")) for s in seeds]) if width else None
+        )
+        return self.condition.encode(y, attributes, shape, noise)
+
+    def decode(
+        self,
+        nets: Nets,
+        z: Tensor,
+        c: Tensor | None,
+        shape: Shape,
+        seeds: Sequence[int] | None = None,
+        truncation: float = 1.0,
+    ) -> Tensor:
+        """Images of z [N, z] and c; `seeds` are those of the net's noise (not given: the same for all). Differentiable in z."""
         net = nets["G"]
-        device = next(net.parameters()).device
-        z = torch.stack([torch.randn(self.model.z, generator=generator("sample", s)) for s in seeds]).to(device)
-        y = None if labels is None else torch.tensor(labels, device=device)
-        images: Tensor = net(z, self.condition.encode(y, None, shape))
-        return images
+        like = next(net.parameters())
+        z = truncated(net, z.to(like.device, like.dtype), truncation)
+        with sampling(net, seeds, truncation):
+            images: Tensor = net(z, None if c is None else c.to(like.device))
+        return images[:, :, : shape.height, : shape.width].clamp(-1, 1)
+
+    def sample(
+        self,
+        nets: Nets,
+        seeds: Sequence[int],
+        shape: Shape,
+        labels: Sequence[int] | None = None,
+        attributes: Tensor | None = None,
+        truncation: float = 1.0,
+    ) -> Tensor:
+        with torch.no_grad():
+            c = self.codes(seeds, shape, labels, attributes)
+            return self.decode(nets, self.latents(seeds), c, shape, seeds, truncation)

@@ -1,0 +1,27 @@
+"""gan: train, resume, sample from and judge generative adversarial networks.
+
+    import gancli
+    model = gancli.load("runs/digits-textbook-0001")
+    images = model.sample(64, seed=0)          # float tensor [64, C, H, W] in [-1, 1]
+
+The command line is `gan`; the same things from Python are `load`, `Model` and the modules `gancli.train` and `gancli.evaluate`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gancli.model import Model, load
+
+__version__ = "0.1.0"
+__all__ = ["Model", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """`load` and `Model` are imported when they are used: `import gancli` alone does not import torch."""
+    if name in ("load", "Model"):
+        from gancli import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module 'gancli' has no attribute {name!r}")

@@ -1,0 +1,101 @@
+"""`gan evaluate`: how good are the samples, by which protocol, with which error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gancli.cli import options as o
+from gancli.errors import BoundError, UsageError
+
+if TYPE_CHECKING:
+    from gancli.evaluate import Evaluation, Fakes
+    from gancli.report.console import Console
+
+PLACE = 4
+
+
+def command(
+    run: o.RunName = None,
+    images: Annotated[Path | None, typer.Option(help="Judge this folder, zip or npz instead of a run.")] = None,
+    against: Annotated[str | None, typer.Option(help="The data to judge by; not given: the run's own.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="fid,prc,...; not given: all that apply.")] = None,
+    n: Annotated[int, typer.Option("--n", "-n", min=2, max=1_000_000, help="How many samples.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the samples and the subsets.")] = 0,
+    features: Annotated[str | None, typer.Option(help="The feature net (gan list features).")] = None,
+    feature_weights: Annotated[Path | None, typer.Option(help="Its weights, where it needs a file.")] = None,
+    ema: Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")] = True,
+    fail_if: Annotated[list[str] | None, typer.Option(help='Exit 8 if so: "fid>10".')] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png; not given: the run.")] = None,
+    plugin: o.Plugin = None,
+    data_dir: o.DataDir = None,
+    download: o.Download = True,
+    runs_dir: o.RunsDir = o.RUNS,
+    quiet: o.Quiet = False,
+    json: o.Json = False,
+    device: o.Device = None,
+    threads: o.Threads = None,
+) -> None:
+    """Score a run's samples, or any folder of images: FID, precision, recall, memorisation and more."""
+    from gancli.report.console import Console
+    from gancli.run import folder
+
+    console = Console(quiet=quiet, json=json)
+    o.plugins(plugin)
+    if images is not None and run is not None:
+        raise UsageError("a run and --images are two things to judge", "name one of them")
+    if images is not None and against is None:
+        raise UsageError("--images needs the data to judge by", "add --against mnist, or a folder")
+    if images is not None and not images.exists():
+        raise UsageError(f"--images {images}: there is no such file or folder")
+    found = None if images is not None else folder.find(runs_dir, run)
+    if found is not None and run is None:
+        console.note(f"run {found.path}")
+
+    from gancli import judging
+    from gancli.engine import precision
+    from gancli.evaluate import evaluate, parse_bound
+    from gancli.plan import cache_dir
+
+    bounds = [parse_bound(b) for b in fail_if or []]
+    chosen = [m.strip() for m in metrics.split(",") if m.strip()] if metrics else None
+    part = judging.feature_part(features, feature_weights)
+    precision.set_threads(threads or 0)
+    on = precision.device(device or "auto")
+    if found is not None:
+        model, source, split = judging.of_run(found, against, o.reading(console, data_dir, download=download), ema, on)
+        fakes = judging.fakes(model, split, n, seed, console.bar)
+    else:
+        assert images is not None
+        assert against is not None
+        source, split = judging.data(against, o.reading(console, data_dir, download=download))
+        fakes = judging.pictures(images, split, o.reading(console, data_dir, download=False))
+    result = evaluate(
+        fakes, split, source.features, metrics=chosen, n=n, seed=seed, features=part, cache_dir=cache_dir(),
+        device=str(on), progress=console.bar, note=console.note,
+    )  # fmt: skip
+    console.end()
+    _tell(console, result, fakes, out or (found.path if found else None))
+    broken = [b for b in bounds if b.met(result)]
+    if broken:
+        raise BoundError(f"{broken[0]} holds: {result.score(broken[0].metric).value:.4g}")
+
+
+def _tell(console: Console, result: Evaluation, fakes: Fakes, folder: Path | None) -> None:
+    from gancli.report.evaluation import picture, table
+    from gancli.run.files import disk, replace
+
+    if console.json:
+        import sys
+
+        sys.stdout.write(result.to_json() + "\n")
+    else:
+        console.table(table(result))
+    if folder is not None:
+        with disk("the evaluation", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            replace(folder / "evaluation.json", (result.to_json() + "\n").encode())
+            picture(result, fakes, folder / "evaluation.png")
+        console.note(f"report   {folder / 'evaluation.json'}   {folder / 'evaluation.png'}")

@@ -1,0 +1,122 @@
+"""Options that several verbs share, and how flags become configuration."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gancli.errors import UsageError
+
+if TYPE_CHECKING:
+    from gancli.config import Layer
+    from gancli.contracts import Reading
+    from gancli.report.console import Console
+
+RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's name or path; not given: the newest.")]
+RunsDir = Annotated[Path, typer.Option(envvar="GAN_RUNS_DIR", help="Where runs are kept.", rich_help_panel="Output")]
+DataDir = Annotated[
+    Path | None, typer.Option(envvar="GAN_DATA_DIR", help="Where data sets are kept.", rich_help_panel="Data")
+]
+Download = Annotated[bool, typer.Option(help="Whether data sets may be fetched.", rich_help_panel="Data")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel="Machine")]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", rich_help_panel="Machine")]
+Threads = Annotated[int | None, typer.Option(help="Threads; 0: all cores.", rich_help_panel="Machine")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=V", help="Any option of the configuration; see gan list.")
+]
+Plugin = Annotated[list[Path] | None, typer.Option(help="A Python file that defines parts of your own.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel="Output")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel="Output")]
+Epochs = Annotated[float | None, typer.Option(help="Passes over the data.", rich_help_panel="Training")]
+Images = Annotated[int | None, typer.Option(help="Real images drawn, instead of epochs.", rich_help_panel="Training")]
+MaxSteps = Annotated[int | None, typer.Option(help="Steps at most.", rich_help_panel="Training")]
+MaxMinutes = Annotated[float | None, typer.Option(help="Minutes at most.", rich_help_panel="Training")]
+Until = Annotated[str | None, typer.Option(help='Stop at a quality: "fid<8".', rich_help_panel="Training")]
+
+RUNS = Path("runs")
+FLAGS = {
+    "image_size": "data.image_size",
+    "channels": "data.channels",
+    "model": "task.model",
+    "loss": "task.loss",
+    "batch_size": "batch_size",
+    "seed": "seed",
+    "epochs": "stop.epochs",
+    "images": "stop.images",
+    "max_steps": "stop.max_steps",
+    "max_minutes": "stop.max_minutes",
+    "until": "stop.until",
+    "evaluate_every": "rhythm.evaluate",
+    "device": "machine.device",
+    "precision": "machine.precision",
+    "threads": "machine.threads",
+    "data": "data.source",
+}
+
+
+def layers(flags: dict[str, Any], sets: list[str] | None) -> list[Layer]:
+    """The layers that flags and --set make; flags that were not given are left out."""
+    from gancli.config import merge, nest, parse_set
+
+    given = [nest(FLAGS[k], v) for k, v in flags.items() if v is not None]
+    if flags.get("images") is not None and flags.get("epochs") is not None:
+        raise UsageError("--images and --epochs say the same thing", "give one of them")
+    return [layer for layer in (merge(given), merge([parse_set(s) for s in sets or []])) if layer]
+
+
+def size(text: str | None) -> list[int] | None:
+    """ "32" -> [32, 32]; "28x20" (height x width) -> [28, 20]."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", text.strip())
+    if match is None or int(match[1]) < 1 or int(match[2] or 1) < 1:
+        raise UsageError(f"--image-size {text!r} is not a size", "write 32 or, height first, 28x20")
+    return [int(match[1]), int(match[2] or match[1])]
+
+
+def reading(
+    console: Console,
+    data_dir: Path | None,
+    image_size: list[int] | None = None,
+    channels: int | None = None,
+    download: bool = True,
+    holdout: float = 0.1,
+) -> Reading:
+    """How data are to be read, from the options that say so."""
+    from gancli.contracts import Reading
+    from gancli.plan import cache_dir
+
+    height_width = (image_size[0], image_size[1]) if image_size else None
+    return Reading(
+        data_dir=data_dir if data_dir is not None else cache_dir() / "data",
+        cache_dir=cache_dir(),
+        size=height_width,
+        channels=channels,
+        download=download,
+        holdout=holdout,
+        progress=console.bar,
+        note=console.note,
+    )
+
+
+def plugins(files: list[Path] | None) -> None:
+    from gancli.registry import load_plugin
+
+    for file in files or []:
+        load_plugin(file)
+
+
+def seeds(text: str) -> list[int]:
+    """ "0-63,99" -> [0, ..., 63, 99]."""
+    out: list[int] = []
+    for piece in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", piece)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise UsageError(f"{text!r} is not a list of numbers", "for instance 0-63,99")
+        out += range(int(match[1]), int(match[2] or match[1]) + 1)
+        if len(out) > 1_000_000:
+            raise UsageError(f"{text!r} is more than a million numbers")
+    return out

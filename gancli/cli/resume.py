@@ -1,0 +1,56 @@
+"""`gan resume`: go on where a run stopped, to the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gancli.cli import options as o
+from gancli.cli.train import finish
+
+PLACE = 2
+
+
+def command(
+    run: o.RunName = None,
+    epochs: o.Epochs = None,
+    images: o.Images = None,
+    max_steps: o.MaxSteps = None,
+    max_minutes: o.MaxMinutes = None,
+    until: o.Until = None,
+    set_: o.Set = None,
+    plugin: o.Plugin = None,
+    data_dir: o.DataDir = None,
+    download: o.Download = True,
+    runs_dir: o.RunsDir = o.RUNS,
+    quiet: o.Quiet = False,
+    json: o.Json = False,
+    device: o.Device = None,
+    precision: o.Precision = None,
+    threads: o.Threads = None,
+) -> None:
+    """Resume a run. --epochs 80 makes it longer; what it learns cannot be changed."""
+    flags: dict[str, Any] = {
+        "epochs": epochs, "images": images, "max_steps": max_steps, "max_minutes": max_minutes, "until": until,
+        "device": device, "precision": precision, "threads": threads,
+    }  # fmt: skip
+    from gancli.report.console import Console
+    from gancli.run import folder
+
+    console = Console(quiet=quiet, json=json)
+    o.plugins(plugin)
+    layers = o.layers(flags, set_)
+    found = folder.find(runs_dir, run)
+
+    from gancli.plan import again
+    from gancli.train import extend, train
+
+    console.open(found)
+    console.note(f"resuming {found.path}")
+    cfg = extend(found, layers)
+    where = Path(found.json("data.json").get("data_dir", ".")) if data_dir is None else data_dir
+    size = list(cfg.data.image_size) if cfg.data.image_size else None
+    how = o.reading(console, where, size, cfg.data.channels, download, cfg.data.holdout)
+    plan = again(cfg, how)
+    reason, _ = train(found, plan, console, resumed=True)
+    finish(found, console, reason)

@@ -1,0 +1,60 @@
+"""`gan sample`: images from a trained generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gancli.cli import options as o
+from gancli.errors import UsageError
+
+PLACE = 3
+
+
+def command(
+    run: o.RunName = None,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, max=1_000_000, help="How many images.")] = 64,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help=".png a grid, a folder/ one file each, .gif a walk, .npz arrays.")
+    ] = Path("samples.png"),
+    seed: Annotated[int, typer.Option(min=0, help="Image i comes from seed + i alone.")] = 0,
+    seeds: Annotated[str | None, typer.Option(help="These seeds: 0-63,99.")] = None,
+    label: Annotated[int | None, typer.Option(help="All of this class.")] = None,
+    labels: Annotated[str | None, typer.Option(help="These classes in turn: 0-9.")] = None,
+    ema: Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")] = True,
+    nrow: Annotated[int | None, typer.Option(min=1, help="Images in a row of the grid.")] = None,
+    frames: Annotated[int, typer.Option(min=2, max=2000, help="Frames of a walk.")] = 60,
+    plugin: o.Plugin = None,
+    runs_dir: o.RunsDir = o.RUNS,
+    quiet: o.Quiet = False,
+    json: o.Json = False,
+    device: o.Device = None,
+    threads: o.Threads = None,
+) -> None:
+    """Draw images. The same seed gives the same image, whatever else is drawn with it."""
+    from gancli.report.console import Console
+    from gancli.run import folder
+
+    console = Console(quiet=quiet, json=json)
+    if label is not None and labels is not None:
+        raise UsageError("--label and --labels say the same thing", "give one of them")
+    wanted = o.seeds(seeds) if seeds is not None else [seed + i for i in range(n)]
+    o.plugins(plugin)
+    found = folder.find(runs_dir, run)
+    if run is None:
+        console.note(f"run {found.path}")
+
+    from gancli import sample
+    from gancli.engine import precision
+    from gancli.model import load
+
+    precision.set_threads(threads or 0)
+    model = load(found.path, average=ema, device=precision.device(device or "auto"))
+    classes = [label] if label is not None else o.seeds(labels) if labels is not None else None
+    facts = {"run": found.name, "step": model.tick.step, "average": ema}
+    order = sample.Order(wanted, classes, nrow, frames, facts)
+    written = sample.write(model, order, out, console.bar)
+    console.note(f"{len(wanted)} images -> {written}")
+    console.result({"out": str(written), "n": len(wanted), "seeds": [wanted[0], wanted[-1]], **facts}, only_json=True)

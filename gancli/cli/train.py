@@ -1,0 +1,98 @@
+"""`gan train`: from data to a trained generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gancli.cli import options as o
+
+if TYPE_CHECKING:
+    from gancli.report.console import Console
+    from gancli.run.folder import Run
+
+PLACE = 1
+
+
+def command(
+    data: Annotated[
+        str | None,
+        typer.Option(help="A data set's name (gan list data), a folder, a zip or an npz.", rich_help_panel="Data"),
+    ] = None,
+    data_dir: o.DataDir = None,
+    image_size: Annotated[str | None, typer.Option(help="32, or 28x20 (height first).", rich_help_panel="Data")] = None,
+    channels: Annotated[int | None, typer.Option(help="1 grey, 3 colour.", rich_help_panel="Data")] = None,
+    download: o.Download = True,
+    preset: Annotated[str | None, typer.Option(help="A recipe (gan list presets).", rich_help_panel="Model")] = None,
+    model: Annotated[str | None, typer.Option(help="The nets (gan list model).", rich_help_panel="Model")] = None,
+    loss: Annotated[str | None, typer.Option(help="The loss (gan list loss).", rich_help_panel="Model")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file.", rich_help_panel="Model")] = None,
+    set_: o.Set = None,
+    plugin: o.Plugin = None,
+    epochs: o.Epochs = None,
+    images: o.Images = None,
+    max_steps: o.MaxSteps = None,
+    max_minutes: o.MaxMinutes = None,
+    until: o.Until = None,
+    evaluate_every: Annotated[
+        int | None, typer.Option(help="Images between evaluations.", rich_help_panel="Training")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step.", rich_help_panel="Training")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.", rich_help_panel="Training")] = None,
+    name: Annotated[str | None, typer.Option(help="The run's name.", rich_help_panel="Output")] = None,
+    runs_dir: o.RunsDir = o.RUNS,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, write nothing.", rich_help_panel="Output")
+    ] = False,
+    quiet: o.Quiet = False,
+    json: o.Json = False,
+    device: o.Device = None,
+    precision: o.Precision = None,
+    threads: o.Threads = None,
+) -> None:
+    """Train a GAN. With nothing else: on MNIST if it is there, else on scikit-learn's digits."""
+    flags: dict[str, Any] = {
+        "data": data, "image_size": o.size(image_size), "channels": channels, "model": model, "loss": loss,
+        "epochs": epochs, "images": images, "max_steps": max_steps, "max_minutes": max_minutes, "until": until,
+        "evaluate_every": evaluate_every, "batch_size": batch_size, "seed": seed, "device": device,
+        "precision": precision, "threads": threads,
+    }  # fmt: skip
+    from gancli.config import merge, read_toml
+    from gancli.report.console import Console
+
+    console = Console(quiet=quiet, json=json)
+    o.plugins(plugin)
+    layers = [read_toml(config)] if config else []
+    layers += o.layers(flags, set_)
+    asked = merge(layers).get("data", {})
+
+    from gancli.plan import Request, make, rehearse
+    from gancli.train import start, train
+
+    how = o.reading(
+        console, data_dir, asked.get("image_size"), asked.get("channels"), download, asked.get("holdout", 0.1)
+    )
+    request = Request(layers, preset, how.data_dir, how.cache_dir, download)
+    plan = make(request, how)
+    console.plan(plan)
+    if dry_run:
+        console.result(rehearse(plan))
+        return
+    run = start(request, plan, runs_dir, name)
+    console.open(run)
+    reason, _ = train(run, plan, console)
+    finish(run, console, reason)
+
+
+def finish(run: Run, console: Console, reason: str) -> None:
+    """The curves, and what to do next."""
+    from gancli.report.curves import draw
+    from gancli.run import journal
+
+    draw(journal.read(run.journal), run.path / "curves.png", run.name)
+    newest = max(run.samples.glob("*.png"), default=None)
+    console.finished(run.path, newest, reason)
+    lines = journal.read(run.journal)
+    console.result({"run": str(run.path), "stopped": reason, **(lines[-1] if lines else {})}, only_json=True)

@@ -1,0 +1,52 @@
+"""Which images are held out, where a data set has no test set of its own.
+
+`order` puts the images in a fixed shuffled order in which every run of neighbours has about the classes' proportions; the held-out
+images are the last ones. The order depends on the number of images and their labels alone, so a share is part of any larger share.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gancli.contracts import Arrays, Split
+
+if TYPE_CHECKING:
+    from gancli.contracts import Reading
+
+MOST = 10_000  # images held out
+
+
+def order(n: int, labels: np.ndarray | None = None) -> np.ndarray:
+    """The indices 0 .. n - 1, shuffled, the classes evenly spread: int64 [n]."""
+    chance = _mixed(n)
+    if labels is None:
+        return np.argsort(chance, kind="stable")
+    by_class = np.lexsort((chance, labels))
+    _, first, count = np.unique(labels[by_class], return_index=True, return_counts=True)
+    place = np.empty(n)
+    place[by_class] = (np.arange(n) - np.repeat(first, count) + 0.5) / np.repeat(count, count)
+    return np.lexsort((chance, place))
+
+
+def held_out(n: int, share: float) -> int:
+    """How many of n images are held out: at least 1 and at most 10,000 if the share is not 0, never all."""
+    return 0 if share <= 0 else min(n - 1, MOST, max(1, round(share * n)))
+
+
+def split(everything: Arrays, how: Reading) -> Split:
+    """The last images as the test set; views, no copies. `everything` is in the order of `order`."""
+    n = len(everything.images)
+    last = held_out(n, how.holdout)
+    if how.holdout > 0 and not last:
+        how.note(f"{n} image: none is held out")
+    return Split(everything.take(slice(0, n - last)), everything.take(slice(n - last, n)))
+
+
+def _mixed(n: int) -> np.ndarray:
+    """SplitMix64 of 0 .. n - 1: the same numbers in every version of numpy."""
+    x = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -1,0 +1,131 @@
+"""What a data set holds, told without training on it. Broken pictures are reported, not refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gancli.data.find import finished
+from gancli.data.pictures import Pictures
+from gancli.data.pile import Scan, shown
+from gancli.errors import DataError
+
+if TYPE_CHECKING:
+    from gancli.contracts import Arrays, Reading, Source, Split
+
+PREVIEW = 64
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found. `split` is None, and the counts are 0, if no picture can be read."""
+
+    source: dict[str, Any]
+    train: int
+    test: int
+    shape: tuple[int, int, int] | None  # channels, height, width as a run would see them
+    sizes: dict[tuple[int, int], int]  # (height, width) as found -> images, most frequent first
+    grey: int  # images without colour, as found
+    classes: dict[str, tuple[int, int]]  # name -> images to train on, held out
+    attributes: dict[str, tuple[float, float, float]]  # name -> mean, least, greatest, of the training images
+    broken: dict[str, str]  # name -> reason
+    notes: tuple[str, ...]
+    preview: tuple[int, ...]  # training images to show, evenly over the classes
+    split: Split | None
+
+    @property
+    def count(self) -> int:
+        return self.train + self.test
+
+    def as_json(self) -> dict[str, Any]:
+        """All but the images, as JSON values."""
+        return {
+            "source": self.source,
+            "count": self.count,
+            "train": self.train,
+            "test": self.test,
+            "shape": None if self.shape is None else list(self.shape),
+            "sizes": {f"{height}x{width}": n for (height, width), n in self.sizes.items()},
+            "grey": self.grey,
+            "classes": {name: {"train": a, "test": b} for name, (a, b) in self.classes.items()},
+            "attributes": {n: {"mean": a, "min": b, "max": c} for n, (a, b, c) in self.attributes.items()},
+            "broken": self.broken,
+            "notes": list(self.notes),
+        }
+
+
+def inspect(source: Source, how: Reading) -> Report:
+    """Read the source, leaving broken pictures out, and report. Raises DataError if the data is missing."""
+    notes: list[str] = []
+    how = replace(how, note=notes.append)
+    told: dict[str, Any] = source.model_dump(mode="json")
+    if not isinstance(source, Pictures):
+        raw = source.read(how)
+        n, (c, h, w) = len(raw.train.images) + len(raw.test.images), raw.train.images.shape[1:]
+        return _report(told, finished(source, raw, how), {(h, w): n}, n if c == 1 else 0, {}, notes)
+    split = None
+    try:
+        split = finished(source, source.but(skip_broken=True).read(how), how)
+    except DataError as error:
+        notes.append(error.cause)
+    _, found = source.survey(how)  # decoding may have found more that is broken
+    return _report(told, split, _sizes(found), sum(found.grey), found.broken, notes)
+
+
+def _sizes(found: Scan) -> dict[tuple[int, int], int]:
+    return dict(Counter(found.sizes).most_common())
+
+
+def _report(
+    source: dict[str, Any],
+    split: Split | None,
+    sizes: dict[tuple[int, int], int],
+    grey: int,
+    broken: dict[str, str],
+    notes: list[str],
+) -> Report:
+    train, test = (None, None) if split is None else (split.train, split.test)
+    shape = None if train is None else train.images.shape[1:]
+    return Report(
+        source,
+        0 if train is None else len(train.images),
+        0 if test is None else len(test.images),
+        None if shape is None else (shape[0], shape[1], shape[2]),
+        sizes,
+        grey,
+        {} if train is None or test is None else _classes(train, test),
+        {} if train is None else _attributes(train),
+        {shown(name): why for name, why in sorted(broken.items())},
+        tuple(notes),
+        () if train is None else _preview(train),
+        split,
+    )
+
+
+def _classes(train: Arrays, test: Arrays) -> dict[str, tuple[int, int]]:
+    if train.labels is None or test.labels is None:
+        return {}
+    counts = [np.bincount(part.labels, minlength=len(train.classes)).tolist() for part in (train, test)]  # type: ignore[arg-type]
+    return {name: (counts[0][i], counts[1][i]) for i, name in enumerate(train.classes)}
+
+
+def _attributes(train: Arrays) -> dict[str, tuple[float, float, float]]:
+    if train.attributes is None:
+        return {}
+    columns = zip(train.attribute_names, train.attributes.T, strict=True)
+    return {name: (float(column.mean()), float(column.min()), float(column.max())) for name, column in columns}
+
+
+def _preview(train: Arrays) -> tuple[int, ...]:
+    """Up to 64 images: the first of each class, the second of each class, and so on."""
+    if train.labels is None:
+        return tuple(range(min(PREVIEW, len(train.images))))
+    seen: Counter[int] = Counter()
+    ranks = []
+    for label in train.labels.tolist():
+        ranks.append(seen[label])
+        seen[label] += 1
+    return tuple(np.lexsort((train.labels, np.array(ranks)))[:PREVIEW].tolist())

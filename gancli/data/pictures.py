@@ -1,0 +1,150 @@
+"""What `folder` and `zip` share: pictures of any size and mode -> arrays, decoded once and kept in the cache.
+
+The size is the one asked for, else the pictures' own if they are all of one size, else a square: the median of their shorter sides,
+rounded down to a multiple of 8, at least 8 and at most 64. The channels are those asked for, else 1 if all pictures are grey, else 3.
+The cache keeps the pictures in the order of `holdout.order`, so that both parts of the split are views.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from statistics import median_low
+
+import numpy as np
+from pydantic import Field
+
+from gancli.contracts import Arrays, Reading, Source, Split
+from gancli.data import cache, decode, holdout, labels
+from gancli.data.decode import Background
+from gancli.data.pile import Pile, Scan, each, keep, scan, shown
+from gancli.errors import DataError
+
+LISTED = 20  # broken files named in an error
+
+
+class Pictures(Source, ABC):
+    """Base of the sources that read picture files."""
+
+    path: str = Field(description="where the pictures lie")
+    skip_broken: bool = Field(False, description="leave broken pictures out instead of stopping")
+    background: Background = Field("white", description="what is seen behind transparent pixels")
+
+    @abstractmethod
+    def pile(self) -> Pile:
+        """The files. Raises DataError if there is nothing that can be read."""
+
+    def survey(self, how: Reading) -> tuple[Pile, Scan]:
+        """The files and what was found in them, broken pictures included; decodes nothing."""
+        pile = self.pile()
+        return pile, scan(pile, how)
+
+    def read(self, how: Reading) -> Split:
+        """Raises DataError if there is no picture, or a broken one (all of them listed) unless `skip_broken`."""
+        pile, found = self.survey(how)
+        for note in pile.notes:
+            how.note(note)
+        return self._read(pile, found, how)
+
+    def _read(self, pile: Pile, found: Scan, how: Reading) -> Split:
+        self._check(pile, found)
+        known, notes = labels.known(pile, found.names)
+        size, channels = chosen_size(found, how), chosen_channels(found, how)
+        order = holdout.order(len(found.names), known.labels)
+        broken: dict[str, str] = {}
+
+        def fill(out: np.ndarray) -> None:
+            broken.update(_decode(pile, [found.names[i] for i in order], out, self.background, how))
+            if broken:
+                raise _BrokenError
+
+        key = cache.key_of(
+            "pictures", 1, found.content, sorted(found.broken), size, channels, self.background, order_key(order)
+        )
+        try:
+            images = cache.array(how, key, (len(order), channels, *size), fill)
+        except _BrokenError:
+            found = found.without(broken)
+            keep(pile, found, how)
+            return self._read(pile, found, how)
+        for note in notes:
+            how.note(note)
+        self._say(found, size, how)
+        everything = Arrays(images, None, None, known.classes, known.attribute_names)
+        everything = _beside(everything, known, order)
+        return holdout.split(everything, how)
+
+    def _check(self, pile: Pile, found: Scan) -> None:
+        if found.broken and not self.skip_broken:
+            listed = [f"{shown(name)}: {why}" for name, why in sorted(found.broken.items())[:LISTED]]
+            more = [f"and {len(found.broken) - LISTED} more"] if len(found.broken) > LISTED else []
+            cause = (
+                f"{len(found.broken)} of {len(found.broken) + len(found.names)} pictures in {pile.where} are broken: "
+            )
+            raise DataError(
+                cause + "; ".join(listed + more),
+                "mend or remove them, or leave them out with --set data.source.skip_broken=true",
+            )
+        if not found.names:
+            kinds = ", ".join(decode.FORMATS)
+            other = f" ({found.ignored} files of other kinds)" if found.ignored else ""
+            raise DataError(
+                f"no pictures in {pile.where}{other}", f"it must hold files in one of these formats: {kinds}"
+            )
+
+    def _say(self, found: Scan, size: tuple[int, int], how: Reading) -> None:
+        if found.ignored:
+            how.note(f"files that are no pictures: {found.ignored}")
+        if found.broken:
+            how.note(f"broken pictures left out: {len(found.broken)}")
+        sizes = set(found.sizes)
+        if sizes != {size}:
+            what = "of different sizes" if len(sizes) > 1 else "{1} x {0}".format(*next(iter(sizes)))
+            how.note(f"the pictures are {what}; they are cut and scaled to {size[1]} x {size[0]}")
+
+
+class _BrokenError(Exception):
+    """Pictures turned out to be broken while decoding."""
+
+
+def chosen_size(found: Scan, how: Reading) -> tuple[int, int]:
+    """(height, width) by the rule above."""
+    if how.size is not None:
+        return how.size
+    if len(set(found.sizes)) == 1:
+        return found.sizes[0]
+    side = min(64, max(8, median_low(min(size) for size in found.sizes) // 8 * 8))
+    return side, side
+
+
+def chosen_channels(found: Scan, how: Reading) -> int:
+    return how.channels or (1 if all(found.grey) else 3)
+
+
+def order_key(order: np.ndarray) -> str:
+    """The order is part of the key, as it depends on the labels."""
+    return cache.digest(order.astype("<i8"))
+
+
+def _beside(arrays: Arrays, known: labels.Known, order: np.ndarray) -> Arrays:
+    return Arrays(
+        arrays.images,
+        None if known.labels is None else known.labels[order],
+        None if known.attributes is None else known.attributes[order],
+        known.classes,
+        known.attribute_names,
+    )
+
+
+def _decode(pile: Pile, names: list[str], out: np.ndarray, background: Background, how: Reading) -> dict[str, str]:
+    """Decode all of them into out [N, C, H, W]; the broken ones with reasons."""
+    channels, size = out.shape[1], (out.shape[2], out.shape[3])
+
+    def one(i: int) -> str:
+        try:
+            out[i] = decode.decode(pile.read(names[i]), channels, size, background)
+        except decode.BrokenImageError as error:
+            return str(error)
+        return ""
+
+    reasons = each(one, range(len(names)), "decoding", how)
+    return {name: why for name, why in zip(names, reasons, strict=True) if why}

@@ -1,0 +1,28 @@
+"""R1 (1801.04406, equation 9): half the squared slope of the critic at the reals, E[|dD/dx|^2] / 2; `weight` is gamma."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from gancli.contracts import Look, Penalty
+from gancli.losses.slope import slope, square
+
+
+class R1(Penalty):
+    name = "r1"
+    slope_at_data: ClassVar[bool] = True
+    weight: float = Field(1.0, ge=0, description="gamma")
+    every: int = Field(1, ge=1, description="on every k-th step, k times as strong (1912.04958)")
+
+    def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
+        return real
+
+    def price(self, points: Tensor, logits: Tensor) -> Tensor:
+        return square(slope(points, logits)) / 2
+
+    def cost(self, look: Look) -> Tensor:
+        return super().cost(look) if look.slopes is None else square(look.slopes[0]) / 2

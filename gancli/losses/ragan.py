@@ -1,0 +1,27 @@
+"""Relativistic average (RaGAN, 1807.00734, section 4.2): each sample is held against the mean of the other side.
+
+    L_D = softplus(-(D(x) - mean D(G(z)))) + softplus(D(G(z)) - mean D(x))        L_G: with x and G(z) exchanged
+
+The means are over the batch, or over the part of it that is computed at a time.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from gancli.contracts import Loss
+
+
+class RelativisticAverage(Loss):
+    name = "ragan"
+    compares: ClassVar[bool] = True
+
+    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+        return softplus(fake.mean() - real) + softplus(fake - real.mean())
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        assert real is not None
+        return self.critic(fake, real)

@@ -1,0 +1,22 @@
+"""The zero-centred gradient penalty between real and fake (0-GP, 1902.03984, equation 9): E[|dD/dx|^2]."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from gancli.contracts import Penalty
+from gancli.losses.slope import between, slope, square
+
+
+class ZeroCentred(Penalty):
+    name = "zero-gp"
+    weight: float = Field(10.0, ge=0, description="lambda")
+    every: int = Field(1, ge=1, description="on every k-th step, k times as strong")
+
+    def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
+        return between(real, fake, random)
+
+    def price(self, points: Tensor, logits: Tensor) -> Tensor:
+        return square(slope(points, logits))

@@ -1,0 +1,237 @@
+"""A trained generator: loaded from a run, a checkpoint or a bare model folder, and sampled from.
+
+    model = gancli.load("runs/digits-textbook-0001")
+    images = model.sample(64, seed=0)          # float tensor [64, C, H, W] in [-1, 1]
+
+Image i of a call with seed S comes from seed S + i alone: nets are always run in chunks of the same size, so that neither the number of
+images nor their order changes a bit of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gancli.contracts import Batch, Nets, Shape, Task, Tick
+from gancli.errors import CheckpointError, UsageError
+from gancli.models.latent import slerp
+from gancli.registry import build
+from gancli.run import checkpoint, folder
+from gancli.run.tensors import compare, decode, read
+
+if TYPE_CHECKING:
+    from gancli.engine.state import State
+
+CHUNK = 32  # images per pass of the generator
+MAX_PARAMETERS = 2**33
+
+
+@runtime_checkable
+class Latent(Protocol):
+    """A task whose images come from latent points."""
+
+    def latents(self, seeds: Sequence[int]) -> Tensor: ...
+    def codes(self, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None) -> Tensor | None: ...
+    def decode(self, nets: Nets, z: Tensor, c: Tensor | None, shape: Shape) -> Tensor: ...
+
+
+@dataclass
+class Model:
+    """A task, its nets in float32 and evaluation mode, and what they were trained on."""
+
+    task: Task
+    nets: dict[str, nn.Module]
+    shape: Shape
+    tick: Tick
+    facts: dict[str, Any]  # data, preset, classes, where it comes from
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int | None = None,
+        seed: int = 0,
+        *,
+        seeds: Sequence[int] | None = None,
+        labels: Sequence[int] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """Images [N, C, H, W], float32 in [-1, 1], on the CPU: of seeds seed .. seed + n - 1, or of `seeds`.
+
+        `labels` gives each image's class where the model is conditional. Raises UsageError if labels do not fit.
+        """
+        seeds = list(seeds) if seeds is not None else [seed + i for i in range(64 if n is None else n)]
+        labels = self._labels(seeds, labels)
+        was = {name: net.training for name, net in self.nets.items()}
+        for net in self.nets.values():
+            net.eval()
+        try:
+            out = []
+            for first in range(0, len(seeds), CHUNK):
+                piece = seeds[first : first + CHUNK]
+                filled = [*piece, *[0] * (CHUNK - len(piece))]
+                chosen = None if labels is None else [*labels[first : first + CHUNK], *[0] * (CHUNK - len(piece))]
+                out.append(self.task.sample(self.nets, filled, self.shape, chosen)[: len(piece)].float().cpu())
+                if progress is not None:
+                    progress(first + len(piece))
+        finally:
+            for name, net in self.nets.items():
+                net.train(was[name])
+        return torch.cat(out) if out else torch.empty(0, self.shape.channels, self.shape.height, self.shape.width)
+
+    @torch.no_grad()
+    def walk(
+        self,
+        stops: Sequence[int],
+        frames: int,
+        labels: Sequence[int] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """Images [frames, C, H, W] along a closed path through the seeds' latent points, on the sphere between each two.
+
+        Raises UsageError if the task has no latent space.
+        """
+        task = self.task
+        if not isinstance(task, Latent):
+            raise UsageError(
+                f"the task {task.name!r} has no latent space to walk in", "choose another form: .png, .npz"
+            )
+        z = task.latents(stops)
+        t = torch.linspace(0, len(stops), frames + 1)[:-1]
+        first = t.long()
+        ends = zip(z[first], z[(first + 1) % len(stops)], t - first, strict=True)
+        points = torch.stack([slerp(a, b, s) for a, b, s in ends])
+        kept = labels or self.row_labels(1)
+        c = task.codes([stops[0]], self.shape, None if kept is None else kept[:1])
+        out = []
+        for i in range(0, frames, CHUNK):
+            piece = points[i : i + CHUNK]
+            codes = None if c is None else c.expand(len(piece), -1)
+            out.append(task.decode(self.nets, piece, codes, self.shape).float().cpu())
+            if progress is not None:
+                progress(i + len(piece))
+        return torch.cat(out)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether a label says what is drawn."""
+        task = self.task
+        return self.shape.classes > 0 and isinstance(task, Latent) and task.codes([0], self.shape, [0]) is not None
+
+    def row_labels(self, n: int, columns: int = 8) -> list[int] | None:
+        """Labels for a grid, one class per row; None where labels say nothing."""
+        return [i // columns % self.shape.classes for i in range(n)] if self.conditional else None
+
+    def labels_like(self, labels: np.ndarray | None, n: int) -> list[int] | None:
+        """n labels with the shares of `labels`, evenly spread; None where labels say nothing."""
+        if labels is None or not self.conditional:
+            return None
+        order = np.sort(labels)[(np.arange(n) * len(labels)) // n]
+        return [int(y) for y in order]
+
+    def _labels(self, seeds: Sequence[int], labels: Sequence[int] | None) -> list[int] | None:
+        if labels is None:
+            return None
+        if not self.shape.classes:
+            raise UsageError("this model was trained without labels", "leave --label away")
+        if len(labels) != len(seeds):
+            raise UsageError(f"{len(labels)} labels for {len(seeds)} images")
+        wrong = [y for y in labels if not 0 <= y < self.shape.classes]
+        if wrong:
+            raise UsageError(f"no class {wrong[0]}: there are 0 to {self.shape.classes - 1}")
+        return list(labels)
+
+
+def of_state(task: Task, state: State, average: bool = True, facts: dict[str, Any] | None = None) -> Model:
+    """The model of a run that is being trained."""
+    return Model(task, state.sampling(average), state.shape, state.tick(0), facts or {})
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """`config.json` of a model folder."""
+    return {
+        "format": 1,
+        "task": model.task.model_dump(mode="json"),
+        "shape": asdict(model.shape),
+        "tick": {"step": model.tick.step, "images": model.tick.images},
+        "facts": model.facts,
+    }
+
+
+def load(path: str | Path, *, average: bool = True, device: str | torch.device = "cpu") -> Model:
+    """A model from a run folder, a checkpoint folder or a model folder. Nothing but tensors and JSON is read.
+
+    Raises CheckpointError (missing, damaged, not ours) and UsageError (no average to be had, unknown parts).
+    """
+    path = Path(path)
+    if (path / "model.safetensors").is_file() and (path / "manifest.json").exists() is False:
+        return _from_model_folder(path, average, device)
+    if (path / "config.json").is_file():
+        return _from_run(folder.Run(path), average, device)
+    if path.suffix in (".pt", ".pth", ".pkl", ".ckpt", ".bin"):
+        raise CheckpointError(
+            f"{path} is a pickle, which could run code; gan never reads one", "use a run or model folder"
+        )
+    raise CheckpointError(f"{path} is neither a run nor a model folder", "name one that gan train made")
+
+
+def _from_model_folder(path: Path, average: bool, device: str | torch.device) -> Model:
+    if not average:
+        raise UsageError(f"{path} holds only the averaged generator", "name the run folder for --no-ema")
+    table = _table(read(path / "config.json"), path)
+    found = decode(read(path / "model.safetensors"), str(path / "model.safetensors"))
+    return _assemble(table, found, f"{path}/model.safetensors", device)
+
+
+def _from_run(run: folder.Run, average: bool, device: str | torch.device) -> Model:
+    point = checkpoint.newest(run.checkpoints, lambda _: None)
+    table = _table(point.files["model.json"], point.path)
+    nets = decode(point.files["nets.safetensors"], f"{point.path}/nets.safetensors")
+    if average and "average.safetensors" in point.files:
+        nets |= decode(point.files["average.safetensors"], f"{point.path}/average.safetensors")
+    return _assemble(table, nets, f"{point.path}/nets.safetensors", device, partial=False)
+
+
+def _table(content: bytes, path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(content)
+        if table["format"] != 1:
+            raise CheckpointError(f"{path}: model format {table['format']}; this gan reads format 1")
+        return dict(table)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: config.json is damaged: {error!r}") from None
+
+
+def _assemble(
+    table: dict[str, Any], found: dict[str, Tensor], name: str, device: str | torch.device, partial: bool = True
+) -> Model:
+    """Build on the meta device, compare every name, shape and dtype, then allocate. A model folder has only some nets."""
+    try:
+        task = build("task", table["task"])
+        shape = Shape(**table["shape"])
+        tick = Tick(0, int(table["tick"]["step"]), int(table["tick"]["images"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{name}: its configuration is damaged: {error!r}") from None
+    assert isinstance(task, Task)
+    if not all(0 < n <= 4096 for n in (shape.channels, shape.height, shape.width)):
+        raise CheckpointError(f"{name}: impossible image shape {shape}")
+    with torch.device("meta"):
+        plan = task.nets(shape)
+    if sum(p.numel() for net in plan.values() for p in net.parameters()) > MAX_PARAMETERS:
+        raise CheckpointError(f"{name}: its configuration asks for more than {MAX_PARAMETERS} parameters")
+    present = {n: net for n, net in plan.items() if not partial or any(k.startswith(f"{n}.") for k in found)}
+    compare(found, {f"{n}.{k}": v for n, net in present.items() for k, v in net.state_dict().items()}, name)
+    real = task.nets(shape)
+    nets = {n: real[n].to(device) for n in present}
+    for n, net in nets.items():
+        net.load_state_dict({k.removeprefix(f"{n}."): v for k, v in found.items() if k.startswith(f"{n}.")})
+        net.eval().requires_grad_(False)
+    empty = Batch(torch.empty(0, shape.channels, shape.height, shape.width))
+    task.begin(nets, empty, tick)
+    return Model(task, nets, shape, tick, table.get("facts", {}))

@@ -1,0 +1,117 @@
+"""Multi-scale gradients (MSG-GAN, 1903.06048): G makes an image at every scale, and D sees them all at once.
+
+The scales travel in one tensor, as the levels of a mipmap do: the full image at the left, the halves below one another in a strip at
+its right, zeros elsewhere: [N, C, H, W + W // 2]. Losses and penalties need not know. D joins each scale to its maps
+by concatenation (the paper's simplest form).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gancli.contracts import Model, Nets, Shape, Tick, Trunk
+from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, equalised, up
+from gancli.models.layers import PlainTrunk, Reshape, stages, widths
+from gancli.models.norms import PixelNorm
+
+Size = tuple[int, int]
+
+
+def packed(images: list[Tensor]) -> Tensor:
+    """Images [N, C, H, W], [N, C, H // 2, W // 2], ... as one tensor [N, C, H, W + W // 2]."""
+    height, strip = images[0].shape[2], images[0].shape[3] // 2
+    column = [F.pad(image, (0, strip - image.shape[3])) for image in images[1:]]
+    used = sum(image.shape[2] for image in column)
+    column.append(images[0].new_zeros(*images[0].shape[:2], height - used, strip))
+    return torch.cat([images[0], torch.cat(column, 2)], 3)
+
+
+def unpacked(x: Tensor, sizes: list[Size]) -> list[Tensor]:
+    """The images that were packed; `sizes` from the largest."""
+    out = [x[:, :, :, : sizes[0][1]]]
+    at = 0
+    for h, w in sizes[1:]:
+        out.append(x[:, :, at : at + h, sizes[0][1] : sizes[0][1] + w])
+        at += h
+    return out
+
+
+class MultiScaleGenerator(nn.Module):
+    """(z, c) -> every scale, packed, in training; else the full image."""
+
+    def __init__(self, cfg: MultiScale, shape: Shape, condition: int) -> None:
+        super().__init__()
+        self.sizes = stages(shape)[::-1]
+        wide = widths(cfg.width, cfg.widest, len(self.sizes))[::-1]
+        h, w = self.sizes[0]
+        dense = [EqualLinear(cfg.z + condition, wide[0] * h * w), Reshape(wide[0], h, w), Leaky(), PixelNorm()]
+        blocks = [nn.Sequential(*dense, EqualConv(wide[0], wide[0]), Leaky(), PixelNorm())]
+        for a, b in pairwise(wide):
+            convs = [EqualConv(a, b), Leaky(), PixelNorm(), EqualConv(b, b), Leaky(), PixelNorm()]
+            blocks.append(nn.Sequential(*convs))
+        self.unit, self.blocks = PixelNorm(), nn.ModuleList(blocks)
+        self.images = nn.ModuleList(EqualConv(c, shape.channels, 1) for c in wide)
+
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        z = self.unit(z)
+        x = z if c is None else torch.cat([z, c.to(z.dtype)], 1)
+        images: list[Tensor] = []
+        for i, block in enumerate(self.blocks):
+            x = block(up(x, self.sizes[i], smooth=False) if i else x)
+            if self.training or i == len(self.blocks) - 1:
+                images.append(self.images[i](x))
+        return packed(images[::-1]) if self.training else images[-1]
+
+
+class MultiScaleTrunk(nn.Module):
+    def __init__(self, cfg: MultiScale, shape: Shape, condition: int) -> None:
+        super().__init__()
+        self.sizes = stages(shape)
+        wide = widths(cfg.width, cfg.widest, len(self.sizes))
+        planes = shape.channels + condition
+        self.first = nn.Sequential(EqualConv(planes, wide[0], 1), Leaky())
+        before = [wide[0], *(w + planes for w in wide[1:])]
+        extra = int(cfg.group > 1)
+        stats = [[MinibatchStddev(cfg.group)] if extra else [] for _ in wide]
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*s, EqualConv(a + extra, b), Leaky(), EqualConv(b, c), Leaky())
+            for s, a, b, c in zip(stats, before, wide, [*wide[1:], wide[-1]], strict=True)
+        )
+        h, w = self.sizes[-1]
+        self.last = nn.Sequential(nn.Flatten(), EqualLinear(wide[-1] * h * w, wide[-1]), Leaky())
+        self.out_features = wide[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        images = unpacked(x, self.sizes)
+        y: Tensor = self.blocks[0](self.first(images[0]))
+        for image, block in zip(images[1:], self.blocks[1:], strict=True):
+            y = block(torch.cat([F.avg_pool2d(y, 2), image], 1))
+        out: Tensor = self.last(y)
+        return out
+
+
+class MultiScale(Model):
+    name = "msg"
+    plain = False
+    z: int = Field(512, ge=1, description="width of the latent vector")
+    width: int = Field(32, ge=1, description="channels at the image's size; doubled at each smaller map")
+    widest: int = Field(512, ge=1, description="channels at most")
+    group: int = Field(4, ge=1, description="samples per minibatch standard deviation; 1: without")
+
+    def generator(self, shape: Shape, condition: int) -> nn.Module:
+        return MultiScaleGenerator(self, shape, condition)
+
+    def discriminator(self, shape: Shape, condition: int) -> Trunk:
+        net = MultiScaleTrunk(self, shape, condition)
+        return PlainTrunk(net, net.out_features, equalised)
+
+    def begin(self, nets: Nets, x: Tensor, tick: Tick) -> Tensor:  # noqa: ARG002
+        images = [x]
+        for _ in stages(Shape(x.shape[1], x.shape[2], x.shape[3]))[1:]:
+            images.append(F.avg_pool2d(images[-1], 2))
+        return packed(images)

@@ -1,0 +1,129 @@
+"""The modern residual nets of R3GAN (2501.05441, section 4): no norm, no minibatch statistics, no tricks.
+
+A block is 1x1 -> leaky -> grouped 3x3 -> leaky -> 1x1, beside the identity, its inside `expansion` times wider. Fixup-like start
+(1901.09321): the last product of a block is 0, the others are scaled by L^(-1/4), L the number of blocks. Scales are joined
+by a resampling and, where widths differ, a 1x1 product. G begins as z-weighted learned maps, D ends as one product over the
+smallest map per channel. The image is linear in the last map.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import sqrt
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gancli.contracts import Model, Shape, Trunk
+from gancli.models.blocks import down, up
+from gancli.models.layers import PlainTrunk, stages, widths
+
+LEAKY_GAIN = sqrt(2 / (1 + 0.2**2))
+
+
+def _product(a: int, b: int, k: int = 1, groups: int = 1, gain: float = 1.0, bias: bool = False) -> nn.Conv2d:
+    """A convolution whose weights start normal, with deviation gain / sqrt(inputs)."""
+    conv = nn.Conv2d(a, b, k, padding=k // 2, groups=groups, bias=bias)
+    nn.init.normal_(conv.weight, 0.0, gain / sqrt(a // groups * k * k))
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv
+
+
+class Block(nn.Module):
+    """One residual block, [N, C, H, W] -> the same."""
+
+    def __init__(self, channels: int, expansion: float, group: int, blocks: int) -> None:
+        super().__init__()
+        groups = max(1, round(channels * expansion / group))
+        inner = groups * group
+        gain = LEAKY_GAIN * blocks**-0.25
+        self.into = _product(channels, inner, gain=gain, bias=True)
+        self.spatial = _product(inner, inner, 3, groups, gain=gain, bias=True)
+        self.out = _product(inner, channels, gain=0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.leaky_relu(self.into(x), 0.2)
+        return x + self.out(F.leaky_relu(self.spatial(y), 0.2))  # type: ignore[no-any-return]
+
+
+class Up(nn.Module):
+    def __init__(self, a: int, b: int, size: tuple[int, int], smooth: bool) -> None:
+        super().__init__()
+        self.size, self.smooth = size, smooth
+        self.width = _product(a, b) if a != b else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return up(self.width(x), self.size, self.smooth)
+
+
+class Down(nn.Module):
+    def __init__(self, a: int, b: int, smooth: bool) -> None:
+        super().__init__()
+        self.smooth = smooth
+        self.width = _product(a, b) if a != b else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.width(down(x, self.smooth))  # type: ignore[no-any-return]
+
+
+class Basis(nn.Module):
+    """z [N, z], c [N, condition] -> learned maps [N, C, h, w], each weighted by a linear function of (z, c)."""
+
+    def __init__(self, inputs: int, channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.maps = nn.Parameter(torch.randn(channels, *size))
+        self.weigh = nn.Linear(inputs, channels, bias=False)
+        nn.init.normal_(self.weigh.weight, 0.0, 1 / sqrt(inputs))
+
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        z = z if c is None else torch.cat([z, c.to(z.dtype)], 1)
+        weights: Tensor = self.weigh(z)
+        return self.maps * weights[:, :, None, None]
+
+
+class R3Generator(nn.Module):
+    def __init__(self, basis: Basis, net: nn.Module) -> None:
+        super().__init__()
+        self.basis, self.net = basis, net
+
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        images: Tensor = self.net(self.basis(z, c))
+        return images
+
+
+class R3(Model):
+    name = "r3"
+    z: int = Field(64, ge=1, description="width of the latent vector")
+    g_width: int = Field(64, ge=1, description="channels of G at the image's size; doubled at each smaller map")
+    d_width: int = Field(64, ge=1, description="channels of D at the image's size")
+    widest: int = Field(256, ge=1, description="channels at most")
+    blocks: int = Field(2, ge=1, description="residual blocks per scale")
+    expansion: float = Field(2.0, gt=0, description="a block's inner width, in outer ones")
+    group: int = Field(16, ge=1, description="channels per group of the 3x3 products")
+    smooth: bool = Field(True, description="resample bilinearly; false: repeat and average pixels, which is faster")
+
+    def _stack(self, channels: int, scales: int) -> list[nn.Module]:
+        return [Block(channels, self.expansion, self.group, self.blocks * scales) for _ in range(self.blocks)]
+
+    def generator(self, shape: Shape, condition: int) -> nn.Module:
+        sizes = stages(shape)[::-1]
+        wide = widths(self.g_width, self.widest, len(sizes))[::-1]
+        layers = self._stack(wide[0], len(sizes))
+        for a, b, size in zip(wide[:-1], wide[1:], sizes[1:], strict=True):
+            layers += [Up(a, b, size, self.smooth), *self._stack(b, len(sizes))]
+        layers.append(_product(wide[-1], shape.channels))
+        return R3Generator(Basis(self.z + condition, wide[0], sizes[0]), nn.Sequential(*layers))
+
+    def discriminator(self, shape: Shape, condition: int) -> Trunk:
+        sizes = stages(shape)
+        wide = widths(self.d_width, self.widest, len(sizes))
+        layers: list[nn.Module] = [_product(shape.channels + condition, wide[0]), *self._stack(wide[0], len(sizes))]
+        for a, b in pairwise(wide):
+            layers += [Down(a, b, self.smooth), *self._stack(b, len(sizes))]
+        h, w = sizes[-1]
+        ends = nn.Conv2d(wide[-1], wide[-1], (h, w), groups=wide[-1], bias=False)
+        nn.init.normal_(ends.weight, 0.0, 1 / sqrt(h * w))
+        return PlainTrunk(nn.Sequential(*layers, ends, nn.Flatten()), wide[-1])

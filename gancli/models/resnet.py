@@ -1,0 +1,169 @@
+"""Residual nets of SNGAN (1802.05957, appendix B) and SAGAN (1805.08318): pre-activation blocks, one per halving of the map.
+
+G: linear -> smallest map; per scale  y = conv(relu(norm(conv(up(relu(norm(x))))))) + conv1(up(x));  norm, relu, conv, tanh.
+D: a first block without leading relu, one block per halving, `flat` blocks at the smallest map; relu; sum over places.
+Channels double from the image's size to the smallest map, up to `widest`; the papers' constant width is width = widest.
+With norm "conditional" the condition reaches G through its batch norms alone (1802.05637), else it goes beside z.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import sqrt
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gancli.contracts import Model, Shape, Trunk
+from gancli.errors import UsageError
+from gancli.models.blocks import SelfAttention
+from gancli.models.layers import Beside, PlainTrunk, Reshape, stages, widths
+from gancli.models.norms import ConditionalBatchNorm, NormName, Which, applies, norm, spectral
+
+
+class Normalised(nn.Module):
+    """A norm of either kind and relu: (x, c) -> x."""
+
+    def __init__(self, kind: NormName | Literal["conditional"], channels: int, condition: int) -> None:
+        super().__init__()
+        self.conditional = kind == "conditional" and condition > 0
+        plain = norm("batch" if kind == "conditional" else kind, channels)
+        self.norm = ConditionalBatchNorm(channels, condition) if self.conditional else plain
+
+    def forward(self, x: Tensor, c: Tensor | None) -> Tensor:
+        return F.relu(self.norm(x, c) if self.conditional else self.norm(x))
+
+
+class UpBlock(nn.Module):
+    def __init__(self, a: int, b: int, kind: NormName | Literal["conditional"], condition: int) -> None:
+        super().__init__()
+        self.before, self.between = Normalised(kind, a, condition), Normalised(kind, b, condition)
+        self.first, self.second, self.skip = nn.Conv2d(a, b, 3, 1, 1), nn.Conv2d(b, b, 3, 1, 1), nn.Conv2d(a, b, 1)
+
+    def forward(self, x: Tensor, c: Tensor | None, size: tuple[int, int]) -> Tensor:
+        y = self.first(F.interpolate(self.before(x, c), size, mode="nearest"))
+        out: Tensor = self.second(self.between(y, c)) + F.interpolate(self.skip(x), size, mode="nearest")
+        return out
+
+
+class ResnetGenerator(nn.Module):
+    """(z, c) -> images."""
+
+    def __init__(self, cfg: ResNet, shape: Shape, condition: int) -> None:
+        super().__init__()
+        self.sizes = stages(shape)[::-1]
+        wide = widths(cfg.g_width, cfg.widest, len(self.sizes) - 1)[::-1]
+        wide = [wide[0], *wide]  # [0]: the smallest map; then one per block
+        self.inside = cfg.g_norm == "conditional" and condition > 0
+        self.base = Beside(
+            nn.Sequential(
+                nn.Linear(cfg.z + (0 if self.inside else condition), wide[0] * self.sizes[0][0] * self.sizes[0][1]),
+                Reshape(wide[0], *self.sizes[0]),
+            )
+        )
+        blocks = [UpBlock(a, b, cfg.g_norm, condition) for a, b in pairwise(wide)]
+        self.blocks = nn.ModuleList(blocks)
+        self.attention = _attention(cfg, self.sizes[1:], wide[1:], "G")
+        self.last, self.image = (
+            Normalised(cfg.g_norm, wide[-1], condition),
+            nn.Conv2d(wide[-1], shape.channels, 3, 1, 1),
+        )
+
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        x: Tensor = self.base(z, None if self.inside else c)
+        for i, (block, size) in enumerate(zip(self.blocks, self.sizes[1:], strict=True)):
+            x = block(x, c, size)
+            if str(i) in self.attention:
+                x = self.attention[str(i)](x)
+        return self.image(self.last(x, c)).tanh()  # type: ignore[no-any-return]
+
+
+class DownBlock(nn.Module):
+    def __init__(self, a: int, b: int, kind: NormName, first: bool = False, halve: bool = True) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(
+            [nn.Identity() if first else norm(kind, a), nn.Identity() if first else norm(kind, b)]
+        )
+        self.leading, self.halve = not first, halve
+        self.conv1, self.conv2 = nn.Conv2d(a, b, 3, 1, 1), nn.Conv2d(b, b, 3, 1, 1)
+        self.skip = nn.Conv2d(a, b, 1) if a != b or halve else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norms[0](x)) if self.leading else x
+        y = self.conv2(F.relu(self.norms[1](self.conv1(y))))
+        if self.halve:
+            return F.avg_pool2d(y, 2) + self.skip(F.avg_pool2d(x, 2))  # type: ignore[no-any-return]
+        return y + self.skip(x)  # type: ignore[no-any-return]
+
+
+class SumPool(nn.Module):
+    """relu, then the sum over places: [N, C, H, W] -> [N, C]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x).sum((2, 3))
+
+
+class ResNet(Model):
+    name = "resnet"
+    z: int = Field(128, ge=1, description="width of the latent vector")
+    g_width: int = Field(64, ge=1, description="channels of G at the image's size")
+    d_width: int = Field(64, ge=1, description="channels of D at half of the image's size")
+    widest: int = Field(512, ge=1, description="channels at most")
+    flat: int = Field(1, ge=0, description="blocks of D at the smallest map")
+    g_norm: NormName | Literal["conditional"] = Field("conditional", description="of G; without a condition: batch")
+    d_norm: NormName = Field("none", description="of D")
+    spectral: Which = Field("none", description="which nets' weights are spectrally normalised")
+    attention: Literal["none", "middle"] | int = Field(
+        "none", description="the map that looks at itself, or its height"
+    )
+    attentive: Which = Field("both", description="which nets have the attention")
+
+    def generator(self, shape: Shape, condition: int) -> nn.Module:
+        net = ResnetGenerator(self, shape, condition)
+        _initialise(net)
+        return spectral(net) if applies(self.spectral, "G") else net
+
+    def discriminator(self, shape: Shape, condition: int) -> Trunk:
+        sizes = stages(shape)
+        wide = widths(self.d_width, self.widest, len(sizes) - 1)
+        extra = _attention(self, sizes[1:], wide, "D")
+        layers: list[nn.Module] = []
+        before = shape.channels + condition
+        for i, width in enumerate(wide):
+            layers.append(DownBlock(before, width, self.d_norm, first=i == 0))
+            layers += [extra[str(i)]] if str(i) in extra else []
+            before = width
+        layers += [DownBlock(before, before, self.d_norm, halve=False) for _ in range(self.flat)]
+        net = nn.Sequential(*layers, SumPool())
+        _initialise(net)
+        bound = applies(self.spectral, "D")
+        return PlainTrunk(spectral(net) if bound else net, before, spectral if bound else None)
+
+
+def _attention(cfg: ResNet, sizes: list[tuple[int, int]], wide: list[int], net: Literal["G", "D"]) -> nn.ModuleDict:
+    """The attention after block i, under the key i. Raises UsageError if no map has the height asked for."""
+    if cfg.attention == "none" or not applies(cfg.attentive, net):
+        return nn.ModuleDict()
+    heights = [h for h, _ in sizes]
+    if cfg.attention == "middle":
+        every = sorted({*heights, max(heights) * 2} if net == "D" else {min(heights) // 2, *heights})
+        height = min(heights, key=lambda h: abs(h - every[len(every) // 2]))
+    else:
+        height = cfg.attention
+    if height not in heights:
+        raise UsageError(f"{net} has no map of height {height} for its attention", f"there are: {heights}")
+    at = heights.index(height)
+    return nn.ModuleDict({str(at): SelfAttention(wide[at])})
+
+
+def _initialise(net: nn.Module) -> None:
+    """Xavier: gain sqrt 2 in the blocks, 1 elsewhere (the published code of 1802.05957)."""
+    blocks = {id(m) for b in net.modules() if isinstance(b, UpBlock | DownBlock) for m in b.modules()}
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear) and not name.endswith("affine"):
+            inner = id(module) in blocks and not name.endswith("skip")
+            nn.init.xavier_uniform_(module.weight, sqrt(2) if inner else 1.0)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -1,0 +1,167 @@
+"""From what a user asked for to a run that can start: which data, which preset, which configuration, will it fit.
+
+Everything that is chosen for the user is said (`Plan.choices`) and recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gancli.config import Config, Layer, differences, merge, read_preset, resolve
+from gancli.contracts import Reading, Shape, Source, Split
+from gancli.data import find
+from gancli.data.store import Store
+from gancli.engine import precision
+from gancli.engine.state import State, new_state
+from gancli.engine.step import step
+from gancli.errors import UsageError
+from gancli.registry import build
+
+IMAGES_IN_EPOCH = 10_000  # a small data set is gone over several times in an epoch
+STEPS_IN_EPOCH = 150  # and a batch is made smaller where an epoch would have fewer steps
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user said."""
+
+    layers: list[Layer]  # file, environment, flags, --set, in this order
+    preset: str | None = None
+    data_dir: Path = Path("data")
+    cache_dir: Path = Path("cache")
+    download: bool = True
+
+
+@dataclass
+class Plan:
+    cfg: Config
+    split: Split
+    fingerprint: str
+    store: Store
+    reading: Reading
+    preset: Config  # what the preset alone would have been
+    choices: list[str] = field(default_factory=list)
+
+    @property
+    def shape(self) -> Shape:
+        return self.store.shape
+
+    def changed(self) -> dict[str, tuple[Any, Any]]:
+        """What differs from the preset: key -> (preset's value, ours)."""
+        ours = differences(self.preset, self.cfg)
+        return {k: v for k, v in ours.items() if not k.startswith("data.source")}
+
+    def state(self) -> State:
+        """A run at step 0."""
+        device = self.store.device
+        dtype = torch.bfloat16 if self.cfg.machine.precision == "bf16" else torch.float32
+        return new_state(self.cfg.task, self.cfg, self.shape, device, dtype)
+
+
+def cache_dir() -> Path:
+    """GAN_CACHE_DIR, or the user's cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("GAN_CACHE_DIR") or Path(base) / "gan")
+
+
+def make(request: Request, reading: Reading) -> Plan:
+    """Read the data and resolve the configuration. Raises DataError and UsageError."""
+    asked = merge(request.layers)
+    source, choices = _source(asked, reading)
+    split = find.read(source, reading)
+    preset = request.preset or asked.get("preset") or _preset_for(split)
+    if not (request.preset or asked.get("preset")):
+        choices.append(f"preset {preset}, for {_described(split)}")
+    base = read_preset(preset)
+    given: Layer = {"preset": preset, "data": {"source": source.model_dump(mode="json")}}
+    plain = resolve(base, given)
+    small = _for_small_data(plain, asked, len(split.train.images), choices)
+    cfg = resolve(base, small, *request.layers, given)
+    device = precision.device(cfg.machine.device)
+    dtype = precision.dtype(cfg.machine, device)
+    cfg = cfg.but(machine=cfg.machine.but(precision="bf16" if dtype == torch.bfloat16 else "fp32"))
+    return Plan(cfg, split, find.fingerprint(split.train), _store(cfg, split, device, dtype), reading, plain, choices)
+
+
+def again(cfg: Config, reading: Reading) -> Plan:
+    """The plan of a run that exists: the same configuration, the data read again."""
+    split = find.read(cfg.data.source, reading)
+    device = precision.device(cfg.machine.device)
+    dtype = precision.dtype(cfg.machine, device)
+    return Plan(cfg, split, find.fingerprint(split.train), _store(cfg, split, device, dtype), reading, cfg)
+
+
+def _store(cfg: Config, split: Split, device: torch.device, dtype: torch.dtype) -> Store:
+    precision.set_threads(cfg.machine.threads)
+    if cfg.batch_size > 10 * len(split.train.images):
+        raise UsageError(f"--batch-size {cfg.batch_size} is more than ten epochs of {len(split.train.images)} images")
+    return Store(split.train, cfg.seed, device, dtype, cfg.data.flip, cfg.data.repeat or 1)
+
+
+def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
+    wanted = asked.get("data", {}).get("source")
+    choices: list[str] = []
+    if wanted is None:
+        wanted, why = find.default(reading)
+        choices.append(f"data {why}")
+    elif isinstance(wanted, str):
+        wanted = find.source_for(wanted)
+    if isinstance(wanted, dict) and "path" in wanted:
+        wanted = {**wanted, "path": str(Path(wanted["path"]).expanduser().resolve())}
+    source = build("data", wanted)
+    assert isinstance(source, Source)
+    return source, choices
+
+
+def _preset_for(split: Split) -> str:
+    _, c, h, w = split.train.images.shape
+    return "textbook" if c == 1 and h * w <= 32 * 32 else "dcgan"
+
+
+def _described(split: Split) -> str:
+    _, c, h, w = split.train.images.shape
+    return f"{'grey' if c == 1 else 'colour'} images of {h}x{w}"
+
+
+def _for_small_data(plain: Config, asked: Layer, n: int, choices: list[str]) -> Layer:
+    """What a small data set needs to learn from: an epoch of some 10,000 images, and at least 150 steps in it.
+
+    A GAN is a matter of steps: 50 epochs of 1,438 images in hundreds would be 700, and end in a few blurred modes.
+    """
+    repeat = asked.get("data", {}).get("repeat") or (-(-IMAGES_IN_EPOCH // n) if n <= IMAGES_IN_EPOCH // 2 else 1)
+    out: Layer = {"data": {"repeat": repeat}}
+    if repeat > 1:
+        choices.append(f"epochs of {repeat} passes, {n * repeat:,} images, since the data has {n:,}")
+    if "batch_size" not in asked and n * repeat // plain.batch_size < STEPS_IN_EPOCH:
+        fits = max(16, 2 ** max(0, (n * repeat // STEPS_IN_EPOCH).bit_length() - 1))
+        if fits < plain.batch_size:
+            out["batch_size"] = fits
+            choices.append(f"batches of {fits}, for at least {STEPS_IN_EPOCH} steps in an epoch")
+    return out
+
+
+def rehearse(plan: Plan, steps: int = 5) -> dict[str, Any]:
+    """Train a few steps on nothing that is kept: parameters, seconds and memory of the whole run."""
+    import resource
+
+    state = plan.state()
+    task, cfg = plan.cfg.task, plan.cfg
+    step(task, state, plan.store, cfg)
+    start, first = time.monotonic(), state.images
+    for _ in range(steps):
+        step(task, state, plan.store, cfg)
+    rate = (state.images - first) / (time.monotonic() - start)
+    total = cfg.stop.total(plan.store.epoch)
+    return {
+        "parameters": {n: sum(p.numel() for p in net.module.parameters()) for n, net in state.nets.items()},
+        "images": total,
+        "images_per_s": round(rate, 1),
+        "minutes": round(total / rate / 60, 1),
+        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }

@@ -1,0 +1,128 @@
+"""The run folder. Never overwritten, never deleted.
+
+config.json        resolved, written once          metrics.jsonl   the journal
+environment.json   versions and machine            scores.jsonl    evaluations while training
+data.json          what the data was               samples/        a grid per epoch
+history.jsonl      sittings: what was changed when checkpoints/    see checkpoint.py
+log.txt            what was said                   model/          the averaged generator, for others
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gancli.config import Config, merge, resolve
+from gancli.errors import CheckpointError, ResourceError, UsageError
+from gancli.registry import nearest
+from gancli.run.files import as_json, replace
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Run:
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def scores(self) -> Path:
+        return self.path / "scores.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Raises CheckpointError if the file is missing or damaged."""
+        try:
+            value = json.loads((self.path / name).read_bytes())
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.path / name}: {error.strerror}", "is this a run folder of gan train?"
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
+        if not isinstance(value, dict):
+            raise CheckpointError(f"{self.path / name} is damaged: not a table")
+        return value
+
+    def write_json(self, name: str, value: Any) -> None:
+        replace(self.path / name, as_json(value))
+
+    def config(self) -> Config:
+        """The configuration in force: the one of the start, and every change since (`history.jsonl`)."""
+        layers = [self.json("config.json")]
+        history = self.path / "history.jsonl"
+        if history.exists():
+            layers += [json.loads(line)["changes"] for line in history.read_text().splitlines() if line.strip()]
+        try:
+            return resolve(merge(layers))
+        except UsageError as error:
+            raise CheckpointError(
+                f"{self.path / 'config.json'} does not fit this gan: {error.cause}", error.remedy
+            ) from None
+
+
+def create(runs: Path, stem: str, name: str | None) -> Run:
+    """A new run folder: `name`, or `<stem>-0001` and so on. Raises UsageError if the name is taken or impossible."""
+    if name is not None and not NAME.fullmatch(name):
+        raise UsageError(f"--name {name!r} cannot be a folder's name", "use letters, digits, dots and dashes")
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        if name is not None:
+            (runs / name).mkdir()
+            return Run(runs / name)
+        number = max((int(m[1]) for p in runs.iterdir() if (m := re.fullmatch(r".*-(\d{4,})", p.name))), default=0)
+        while True:
+            number += 1
+            try:
+                (runs / f"{stem}-{number:04d}").mkdir()
+                return Run(runs / f"{stem}-{number:04d}")
+            except FileExistsError:
+                continue
+    except FileExistsError:
+        where = runs / name if name else runs
+        if not where.is_dir() or where == runs:
+            raise ResourceError(f"{where} is in the way: it is a file") from None
+        raise UsageError(f"run {where} exists", f"gan resume {where}, or choose another --name") from None
+    except OSError as error:
+        raise ResourceError(
+            f"cannot make a run folder in {runs}: {error.strerror}", "choose another --runs-dir"
+        ) from None
+
+
+def find(runs: Path, name: str | None) -> Run:
+    """The run of that name or path; without one, the newest. Raises UsageError if there is none."""
+    if name is not None:
+        for path in (Path(name), runs / name):
+            if (path / "config.json").is_file() or path.is_dir():
+                return Run(path)
+        known = [p.name for p in runs.iterdir()] if runs.is_dir() else []
+        raise UsageError(f"no run {name!r}", nearest(name, known) or f"gan looked in {runs}; see --runs-dir")
+    found = [p.parent for p in runs.glob("*/config.json")] if runs.is_dir() else []
+    if not found:
+        raise UsageError(f"no run in {runs} yet", "gan train makes one; see --runs-dir")
+    return Run(max(found, key=lambda p: ((p / "config.json").stat().st_mtime_ns, p.name)))

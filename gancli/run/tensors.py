@@ -1,0 +1,91 @@
+"""Safetensors bytes in and out. Sizes, counts and shapes are checked before anything is allocated; nothing is executed."""
+
+from __future__ import annotations
+
+import json
+import struct
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from gancli.errors import CheckpointError
+
+MAX_FILE = 16 << 30  # bytes
+MAX_HEADER = 16 << 20
+MAX_TENSORS = 100_000
+MAX_RANK = 16
+WIDTH = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+
+
+def encode(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """The tensors as safetensors bytes; the same tensors give the same bytes."""
+    whole = {k: tensors[k].detach().cpu().contiguous() for k in sorted(tensors)}
+    return bytes(safetensors.torch.save(whole, metadata))
+
+
+def decode(content: bytes, name: str) -> dict[str, Tensor]:
+    """Raises CheckpointError naming the file and what is wrong with it."""
+    check_header(content, name)
+    try:
+        return dict(safetensors.torch.load(content))
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{name} is not a whole safetensors file: {error}") from None
+
+
+def check_header(content: bytes, name: str) -> dict[str, Any]:
+    """The header, with every size in it found believable."""
+    if len(content) < 10 or content[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
+        pickled = content[:2] in (b"PK", b"\x80\x02", b"\x80\x04")
+        why = "it is a pickle, which could run code; gan never reads one" if pickled else "it is too short"
+        raise CheckpointError(f"{name} is not a safetensors file: {why}")
+    (size,) = struct.unpack("<Q", content[:8])
+    if size > min(MAX_HEADER, len(content) - 8):
+        raise CheckpointError(f"{name} is not a safetensors file: its header claims {size} bytes")
+    try:
+        header = json.loads(content[8 : 8 + size])
+        entries = {k: v for k, v in header.items() if k != "__metadata__"}
+        total = sum(_entry_size(v) for v in entries.values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{name} has a damaged header: {error}") from None
+    if len(entries) > MAX_TENSORS or total != len(content) - 8 - size:
+        raise CheckpointError(
+            f"{name}: the header speaks of {len(entries)} tensors of {total} bytes, which do not fit the file"
+        )
+    return dict(header)
+
+
+def _entry_size(entry: dict[str, Any]) -> int:
+    shape, (start, end) = entry["shape"], entry["data_offsets"]
+    if len(shape) > MAX_RANK or any(not isinstance(n, int) or not 0 <= n < 2**40 for n in shape):
+        raise ValueError(f"impossible shape of rank {len(shape)}")
+    size: int = prod(shape) * WIDTH[entry["dtype"]]
+    if end - start != size:
+        raise ValueError("a tensor's size does not fit its shape")
+    return size
+
+
+def read(path: Path) -> bytes:
+    """A file's bytes. Raises CheckpointError if it is missing or absurdly large."""
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise CheckpointError(f"{path} is larger than {MAX_FILE >> 30} GB")
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from None
+
+
+def compare(found: dict[str, Tensor], wanted: dict[str, Tensor], name: str) -> None:
+    """Raises CheckpointError unless every name, shape and dtype is as wanted."""
+    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    if missing or extra:
+        what = f"lacks {missing[0]}" if missing else f"has an unknown {extra[0]}"
+        raise CheckpointError(f"{name} does not fit this architecture: it {what}")
+    for key, tensor in wanted.items():
+        other = found[key]
+        if other.shape != tensor.shape or other.dtype != tensor.dtype:
+            have, want = f"{list(other.shape)} {other.dtype}", f"{list(tensor.shape)} {tensor.dtype}"
+            raise CheckpointError(f"{name} does not fit this architecture: {key} is {have}, wanted {want}")

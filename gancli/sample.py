@@ -1,0 +1,97 @@
+"""Samples in the form that the file's name says: a grid, a folder, a walk, arrays."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gancli.errors import UsageError
+from gancli.images import gif, grid, picture, png, to_uint8, zoom_for
+from gancli.model import Model
+from gancli.run.files import disk, replace
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted."""
+
+    seeds: list[int]
+    classes: list[int] | None  # in turn; None leaves it to the model
+    columns: int | None
+    frames: int
+    facts: dict[str, Any]  # for the recipe
+
+
+def write(model: Model, order: Order, out: Path, progress: Progress) -> Path:
+    """Draw and write. Raises UsageError for a form that is not known, ResourceError if the disk refuses."""
+    form = out.suffix.lower()
+    writers = {".png": _grid, ".gif": _walk, ".npz": _arrays, "": _folder}
+    if form not in writers:
+        raise UsageError(f"--out {out}: do not know the form {form!r}", "use .png, .gif, .npz or a folder")
+    if form and not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
+    with disk("samples", out):
+        writers[form](model, order, out, progress)
+    return out
+
+
+def _labels(model: Model, order: Order, n: int) -> list[int] | None:
+    if order.classes is not None:
+        return [order.classes[i % len(order.classes)] for i in range(n)]
+    return model.row_labels(n, order.columns or 8)
+
+
+def _draw(model: Model, order: Order, progress: Progress) -> tuple[np.ndarray, list[int] | None]:
+    n = len(order.seeds)
+    labels = _labels(model, order, n)
+    images = model.sample(seeds=order.seeds, labels=labels, progress=lambda done: progress("sampling", done, n))
+    return to_uint8(images), labels
+
+
+def _recipe(order: Order, **more: Any) -> dict[str, Any]:
+    first, last = order.seeds[0], order.seeds[-1]
+    whole = order.seeds == list(range(first, last + 1))
+    return {**order.facts, "seeds": f"{first}-{last}" if whole else order.seeds, **more}
+
+
+def _grid(model: Model, order: Order, out: Path, progress: Progress) -> None:
+    images, labels = _draw(model, order, progress)
+    columns = order.columns or (8 if labels is not None else None)
+    replace(out, png(grid(images, columns), _recipe(order, **({"labels": labels} if labels else {}))))
+
+
+def _folder(model: Model, order: Order, out: Path, progress: Progress) -> None:
+    images, labels = _draw(model, order, progress)
+    out.mkdir(parents=True, exist_ok=True)
+    for i, (seed, image) in enumerate(zip(order.seeds, images, strict=True)):
+        label = {} if labels is None else {"label": labels[i]}
+        (out / f"seed{seed:06d}.png").write_bytes(png(image, {**order.facts, "seed": seed, **label}))
+
+
+def _arrays(model: Model, order: Order, out: Path, progress: Progress) -> None:
+    images, labels = _draw(model, order, progress)
+    arrays = {"images": images.transpose(0, 2, 3, 1), "seeds": np.array(order.seeds, np.int64)}
+    if labels is not None:
+        arrays["labels"] = np.array(labels, np.int64)
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    replace(out, content.getvalue())
+
+
+def _walk(model: Model, order: Order, out: Path, progress: Progress) -> None:
+    """A closed walk through the latent points of the seeds, on the sphere between each two."""
+    stops = order.seeds[: max(2, min(len(order.seeds), 8))]
+    images = model.walk(stops, order.frames, order.classes, lambda done: progress("walking", done, order.frames))
+    pictures = to_uint8(images)
+    zoom = max(1, zoom_for(*pictures.shape[2:]) * 4)
+    replace(out, gif([p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]))
+
+
+__all__ = ["Order", "picture", "write"]

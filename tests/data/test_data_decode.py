@@ -1,0 +1,173 @@
+"""One picture: the odd modes, the rules, the bombs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gancli.data.decode import BrokenImageError, decode, header, looks_like_image
+
+
+def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def all_of(
+    data: bytes, channels: int = 3, size: tuple[int, int] | None = None, background: str = "white"
+) -> np.ndarray:
+    head = header(data)
+    return decode(data, channels, size or (head.height, head.width), background)  # type: ignore[arg-type]
+
+
+GREY16 = Image.fromarray(np.array([[0, 257, 65535]], np.uint16))
+TWO = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
+TWO.putpixel((0, 0), (10, 20, 30, 255))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF"])
+def test_every_format_by_its_content(kind: str) -> None:
+    data = saved(Image.new("RGB", (5, 3), (0, 255, 0)), kind)
+    assert looks_like_image(data[:16])
+    x = all_of(data)
+    assert x.shape == (3, 3, 5)
+    assert x.dtype == np.uint8
+    assert x[1].min() > 240
+    assert x[0].max() < 20
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "background", "expected"),
+    [
+        (Image.new("1", (1, 1), 1), "PNG", "white", (255, 255, 255)),
+        (Image.new("L", (1, 1), 7), "PNG", "white", (7, 7, 7)),
+        (Image.new("LA", (1, 1), (7, 0)), "PNG", "white", (255, 255, 255)),
+        (Image.new("LA", (1, 1), (7, 255)), "PNG", "black", (7, 7, 7)),
+        (Image.new("RGBA", (1, 1), (9, 9, 9, 0)), "PNG", "black", (0, 0, 0)),
+        (Image.new("RGBA", (1, 1), (200, 0, 0, 255)), "PNG", "white", (200, 0, 0)),
+        (Image.new("RGB", (1, 1), (1, 2, 3)).convert("P", palette=Image.Palette.ADAPTIVE), "PNG", "white", (1, 2, 3)),
+        (Image.new("RGB", (1, 1), (1, 2, 3)).convert("P", palette=Image.Palette.ADAPTIVE), "GIF", "white", (1, 2, 3)),
+        (Image.new("CMYK", (1, 1), (0, 255, 255, 0)), "TIFF", "white", (255, 0, 0)),
+        (Image.fromarray(np.array([[0.5]], np.float32)), "TIFF", "white", (128, 128, 128)),
+        (Image.fromarray(np.array([[65535]], np.uint16)), "PNG", "white", (255, 255, 255)),
+        (Image.fromarray(np.array([[514]], np.int32)), "TIFF", "white", (2, 2, 2)),
+    ],
+)
+def test_odd_modes(image: Image.Image, kind: str, background: str, expected: tuple[int, int, int]) -> None:
+    assert tuple(all_of(saved(image, kind), background=background)[:, 0, 0]) == expected
+
+
+def test_sixteen_bits_are_divided_by_257() -> None:
+    assert all_of(saved(GREY16), channels=1).ravel().tolist() == [0, 1, 255]
+
+
+def test_the_transparent_colour_of_a_png_is_transparent() -> None:
+    data = saved(Image.new("L", (2, 2), 40), transparency=40)
+    assert all_of(data, channels=1, background="black").max() == 0
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_exif_turns_upright(kind: str) -> None:
+    image = Image.new("L", (16, 8))
+    image.paste(255, (0, 0, 8, 8))  # the left half is white
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise: left becomes top
+    data = saved(image.convert("RGB"), kind, exif=exif)
+    head = header(data)
+    assert (head.height, head.width) == (16, 8)
+    x = all_of(data, channels=1)[0]
+    assert x.shape == (16, 8)
+    assert x[:6].min() > 200
+    assert x[-6:].max() < 55
+
+
+@pytest.mark.parametrize(
+    ("image", "grey"),
+    [
+        (Image.new("1", (2, 2)), True),
+        (Image.new("L", (2, 2)), True),
+        (Image.new("LA", (2, 2)), True),
+        (GREY16, True),
+        (Image.new("L", (2, 2)).convert("P"), True),
+        (Image.new("RGB", (2, 2), (9, 0, 0)).convert("P", palette=Image.Palette.ADAPTIVE), False),
+        (Image.new("RGB", (2, 2)), False),
+        (TWO, False),
+    ],
+)
+def test_grey_is_told_by_mode(image: Image.Image, grey: bool) -> None:
+    assert header(saved(image)).grey is grey
+
+
+@pytest.mark.parametrize(("size", "to"), [((1, 1), (8, 8)), ((100, 10), (8, 8)), ((10, 100), (7, 5)), ((9, 9), (9, 9))])
+def test_scaled_to_cover(size: tuple[int, int], to: tuple[int, int]) -> None:
+    assert (all_of(saved(Image.new("RGB", size, (5, 5, 5))), size=to) == 5).all()
+
+
+def test_the_middle_is_cut_out() -> None:
+    image = Image.new("L", (30, 10))
+    image.paste(255, (10, 0, 20, 10))
+    assert all_of(saved(image), channels=1, size=(10, 10)).min() == 255
+
+
+def bomb(width: int, height: int) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("size", [(8001, 8000), (9000, 10000), (60000, 60000), (2**31 - 1, 2**31 - 1)])
+def test_a_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
+    with pytest.raises(BrokenImageError, match="pixels"):
+        header(bomb(*size))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF"])
+@pytest.mark.filterwarnings("ignore")
+def test_every_cut_is_refused_or_whole(kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    data = saved(Image.fromarray(noise), kind)
+    whole = all_of(data)
+    refused = 0
+    for end in range(0, len(data), 7):
+        try:
+            x = all_of(data[:end])
+        except BrokenImageError:
+            refused += 1
+        else:
+            assert x.shape == whole.shape
+    assert refused > len(data) / 7 * 0.5
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_flipped_bits_never_raise_anything_else() -> None:
+    random = np.random.default_rng(0)
+    for kind in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"):
+        data = saved(Image.fromarray(random.integers(0, 256, (12, 12, 3), dtype=np.uint8)), kind)
+        for _ in range(100):
+            bad = bytearray(data)
+            bad[random.integers(len(bad))] ^= 1 << random.integers(8)
+            with contextlib.suppress(BrokenImageError):
+                assert decode(bytes(bad), 3, (12, 12), "white").shape == (3, 12, 12)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG", b"GIF89a", b"BM" + bytes(60)])
+def test_what_is_no_picture(data: bytes) -> None:
+    with pytest.raises(BrokenImageError):
+        header(data)
+
+
+def test_floats_outside_of_0_to_1_are_refused() -> None:
+    with pytest.raises(BrokenImageError, match="floating"):
+        all_of(saved(Image.fromarray(np.array([[3.0]], np.float32)), "TIFF"))

@@ -1,0 +1,435 @@
+"""Folders and zips: classes, labels, sizes, broken files, links, the cache."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gancli.contracts import Reading, Split
+from gancli.data import cache, find, holdout, pictures
+from gancli.data.folder import Folder
+from gancli.data.inspect import inspect
+from gancli.data.zipped import Zip
+from gancli.errors import DataError, ResourceError
+
+Make = Callable[..., bytes]
+Write = Callable[[str, dict[str, bytes]], Path]
+
+
+def zipped(files: dict[str, bytes], path: Path, method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def same(a: Split, b: Split) -> bool:
+    pairs = ((a.train, b.train), (a.test, b.test))
+    return all(np.array_equal(x.images, y.images) and np.array_equal(x.labels, y.labels) for x, y in pairs)
+
+
+@pytest.fixture
+def classes(picture: Make) -> dict[str, bytes]:
+    return {f"{c}/{i}.png": picture(seed=i + 10 * k) for k, c in enumerate(("cat", "dog")) for i in range(10)}
+
+
+def test_subfolders_are_classes_and_a_zip_of_them_gives_the_same(
+    classes: dict[str, bytes], write: Write, how: Reading, tmp_path: Path
+) -> None:
+    a = Folder(path=str(write("pets", classes))).read(how)
+    b = Zip(path=str(zipped(classes, tmp_path / "pets.zip"))).read(how)
+    inside = Zip(path=str(zipped({f"pets/{k}": v for k, v in classes.items()}, tmp_path / "in.zip"))).read(how)
+    assert a.train.classes == b.train.classes == inside.train.classes == ("cat", "dog")
+    assert a.train.images.shape == (18, 3, 16, 16)
+    assert a.train.images.dtype == np.uint8
+    assert np.bincount(a.test.labels).tolist() == [1, 1]  # stratified
+    assert same(a, b)
+    assert same(a, inside)
+
+
+def test_a_flat_folder_of_grey_28_by_20_as_it_is(picture: Make, write: Write, how: Reading) -> None:
+    root = write("flat", {f"{i}.png": picture("L", (20, 28), seed=i) for i in range(5)})
+    split = Folder(path=str(root)).read(how)
+    assert split.train.images.shape == (4, 1, 28, 20)
+    assert split.test.images.shape == (1, 1, 28, 20)
+    assert split.train.labels is None
+    assert split.train.classes == ()
+
+
+CSV = "file,label\na.png,10\nb.png,9\nc.png,10\n"
+ATTRIBUTES = "file,age,height\na.png,1,2.5\nb.png,3,4\nc.png,5,6\n"
+BOTH = "file,label,age\na.png,x,1\nb.png,y,2\nc.png,x,3\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "names", "attributes"),
+    [
+        ("labels.csv", CSV, ("9", "10"), ()),
+        ("labels.csv", "\ufeff" + CSV.replace("\n", "\r\n"), ("9", "10"), ()),
+        ("labels.csv", ATTRIBUTES, (), ("age", "height")),
+        ("labels.csv", BOTH, ("x", "y"), ("age",)),
+        ("labels.json", json.dumps({"labels": [["a.png", 1], ["b.png", 0], ["c.png", 1]]}), ("0", "1"), ()),
+        (
+            "dataset.json",
+            json.dumps({"labels": [["a.png", [1, 2]], ["b.png", [0, 1]], ["c.png", [3, 4]]]}),
+            (),
+            ("0", "1"),
+        ),
+        ("labels.json", json.dumps({"a.png": "x", "b.png": "y", "c.png": "x", "gone.png": "x"}), ("x", "y"), ()),
+        ("dataset.json", json.dumps({"labels": None}), (), ()),
+    ],
+)
+def test_labels_files(
+    file: str, text: str, names: tuple[str, ...], attributes: tuple[str, ...], write: Write, how: Reading
+) -> None:
+    files = {f"{name}.png": Image.new("L", (4, 4), shade) for name, shade in zip("abc", (10, 20, 30), strict=True)}
+    root = write("data", {file: text.encode()})
+    for name, image in files.items():
+        image.save(root / name)
+    train = Folder(path=str(root)).read(replace(how, holdout=0)).train
+    assert train.classes == names
+    assert train.attribute_names == attributes
+    place = np.argsort(train.images[:, 0, 0, 0])  # a, b, c
+    if names:
+        assert train.labels is not None
+        of = [names[i] for i in train.labels[place]]
+        assert of[0] == of[2] != of[1]
+    if attributes:
+        assert train.attributes is not None
+        assert train.attributes.dtype == np.float32
+        assert train.attributes[place, 0].tolist() in ([1, 3, 5], [1, 2, 3], [1, 0, 3])
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("labels.csv", "file,label\na.png,1\n", "does not name b.png"),
+        ("labels.csv", "a.png\n", "header"),
+        ("labels.csv", "file,label\na.png\n", "line 2"),
+        ("labels.csv", "file,age,b\na.png,x,1\nb.png,1,1\n", "finite numbers"),
+        ("labels.csv", "file,age,b\na.png,nan,1\nb.png,1,1\n", "finite numbers"),
+        ("labels.json", "{", "not JSON"),
+        ("labels.json", "[" * 100_000, "not JSON"),
+        ("labels.json", "[1]", "not a list"),
+        ("labels.json", '{"a.png": [1], "b.png": [1, 2]}', "different numbers"),
+        ("labels.json", '{"a.png": null, "b.png": 1}', "neither"),
+        ("labels.csv", b"file,label\na.png,\xff\n", "UTF-8"),
+    ],
+)
+def test_labels_files_that_are_wrong(
+    file: str, text: str | bytes, says: str, picture: Make, write: Write, how: Reading
+) -> None:
+    data = text if isinstance(text, bytes) else text.encode()
+    root = write("data", {"a.png": picture(), "b.png": picture(seed=1), file: data})
+    with pytest.raises(DataError, match=says):
+        Folder(path=str(root)).read(how)
+
+
+@pytest.mark.parametrize(
+    ("modes", "sizes", "size", "channels", "shape"),
+    [
+        (("L", "LA"), ((20, 20), (20, 20)), None, None, (1, 20, 20)),
+        (("L", "RGB"), ((20, 20), (20, 20)), None, None, (3, 20, 20)),
+        (("L", "L"), ((30, 20), (50, 40)), None, None, (1, 16, 16)),
+        (("L", "L"), ((300, 200), (500, 400)), None, None, (1, 64, 64)),
+        (("L", "L"), ((3, 2), (5, 4)), None, None, (1, 8, 8)),
+        (("RGB", "RGB"), ((20, 20), (20, 30)), (12, 10), 1, (1, 12, 10)),
+    ],
+)
+def test_size_and_channels(
+    modes, sizes, size, channels, shape, picture: Make, write: Write, how: Reading, notes
+) -> None:
+    files = {f"{i}.png": picture(mode, s, seed=i) for i, (mode, s) in enumerate(zip(modes, sizes, strict=True))}
+    source = Folder(path=str(write("data", files)))
+    split = find.read(source, replace(how, size=size, channels=channels))
+    assert split.train.images.shape[1:] == shape
+    assert ("cut and scaled" in notes.text) == (len(set(sizes)) > 1)
+
+
+def test_broken_files_are_all_listed_or_left_out(picture: Make, write: Write, how: Reading, notes) -> None:
+    good = picture(size=(64, 64))
+    files = {f"{i}.png": picture(seed=i, size=(64, 64)) for i in range(6)}
+    files |= {"cut.png": good[: len(good) // 2], "empty.jpg": b"", "text.png": b"hello", "notes.txt": b"hello"}
+    source = Folder(path=str(write("data", files)))
+    with pytest.raises(DataError, match=r"empty\.jpg.*text\.png") as caught:
+        source.read(how)
+    assert "notes.txt" not in str(caught.value)
+    lenient = source.but(skip_broken=True)
+    split = lenient.read(how)
+    assert len(split.train.images) + len(split.test.images) == 6
+    assert "broken pictures left out: 3" in notes.text
+    with pytest.raises(DataError, match=r"cut\.png"):  # now known without decoding
+        source.read(how)
+    report = inspect(source, how)
+    assert set(report.broken) == {"cut.png", "empty.jpg", "text.png"}
+    assert report.count == 6
+    assert "files that are no pictures: 1" in report.notes
+
+
+def test_broken_without_a_cache_that_can_be_written(picture: Make, write: Write, how: Reading, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    good = picture(size=(64, 64))
+    source = Folder(
+        path=str(write("data", {"a.png": good, "b.png": picture(seed=1, size=(64, 64)), "cut.png": good[:5000]}))
+    )
+    split = source.but(skip_broken=True).read(replace(how, cache_dir=tmp_path / "file" / "below"))
+    assert len(split.train.images) == 1
+
+
+def test_links_hidden_files_and_strange_names(picture: Make, write: Write, how: Reading, notes, tmp_path: Path) -> None:
+    root = write(
+        "data",
+        {"a.png": picture(), ".hidden.png": b"broken", "sub/.b/c.png": b"broken", "new\nline.png": picture(seed=2)},
+    )
+    outside = write("outside", {"secret.png": picture(seed=3)})
+    (root / "loop").symlink_to(root, target_is_directory=True)
+    (root / "away").symlink_to(outside, target_is_directory=True)
+    (root / "link.png").symlink_to(outside / "secret.png")
+    Path(os.fsdecode(os.fsencode(root) + b"/\xff\xfe.png")).write_bytes(picture(seed=4))
+    os.mkfifo(root / "pipe.png")
+    split = Folder(path=str(root)).read(how)
+    assert len(split.train.images) + len(split.test.images) == 3
+    assert "3 links are not followed" in notes.text
+    assert "1 sockets" in notes.text
+
+
+@pytest.mark.parametrize("files", [{}, {"a.txt": b"x"}, {"sub/deep/.x": b""}])
+def test_nothing_to_read(files: dict[str, bytes], write: Write, how: Reading) -> None:
+    source = Folder(path=str(write("data", files)))
+    with pytest.raises(DataError, match="no pictures in"):
+        source.read(how)
+    report = inspect(source, how)
+    assert report.count == 0
+    assert report.split is None
+
+
+def test_a_missing_folder(how: Reading, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no folder"):
+        Folder(path=str(tmp_path / "gone")).read(how)
+
+
+@pytest.mark.parametrize("top", ["", "set/"])
+def test_a_zip_as_stylegan_wants_it(top: str, picture: Make, how: Reading, tmp_path: Path) -> None:
+    files = {f"{top}0000{i % 2}/img{i}.png": picture(seed=i) for i in range(6)}
+    pairs = [[name.removeprefix(top), i // 2] for i, name in enumerate(files)]
+    path = zipped({**files, f"{top}dataset.json": json.dumps({"labels": pairs}).encode()}, tmp_path / "x.zip")
+    split = Zip(path=str(path)).read(how)
+    assert split.train.classes == ("0", "1", "2")
+
+
+def test_progress_reaches_the_end(classes: dict[str, bytes], write: Write, how: Reading) -> None:
+    seen: list[tuple[str, int, int]] = []
+    Folder(path=str(write("pets", classes))).read(replace(how, progress=lambda *args: seen.append(args)))
+    assert {what for what, _, _ in seen} == {"looking at the files", "decoding"}
+    assert seen[-1] == ("decoding", 20, 20)
+
+
+# The cache
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    calls: list[int] = []
+    real = pictures._decode
+
+    def spy(*args):
+        calls.append(1)
+        return real(*args)
+
+    monkeypatch.setattr(pictures, "_decode", spy)
+    return calls
+
+
+def test_decoded_once_touching_changes_nothing_and_other_bytes_do(
+    classes: dict[str, bytes], picture: Make, write: Write, how: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = counted(monkeypatch)
+    root = write("pets", classes)
+    source = Folder(path=str(root))
+    first = source.read(how)
+    assert same(first, source.read(how))
+    for path in root.rglob("*.png"):
+        os.utime(path, ns=(1, time.time_ns()))
+    again = source.read(how)
+    assert len(calls) == 1
+    assert same(first, again)
+    assert find.fingerprint(first.train) == find.fingerprint(again.train)
+    (root / "cat/0.png").write_bytes(picture(seed=99))
+    other = source.read(how)
+    assert len(calls) == 2
+    prints = {find.fingerprint(part) for part in (first.train, first.test, other.train, other.test)}
+    assert len(prints) == 3
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "json", "empty", "gone"])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_damaged_cache_is_made_again(
+    damage: str, mapped: bool, classes: dict[str, bytes], write: Write, how: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if mapped:
+        monkeypatch.setattr(cache, "MAPPED_FROM", 1000)
+        if damage == "flip":
+            pytest.skip("a large array's bytes are not read again")
+    source = Folder(path=str(write("pets", classes)))
+    first = source.read(how)
+    assert isinstance(first.train.images, np.memmap) == mapped
+    if mapped:
+        assert first.train.images.base is not None  # a view
+        assert first.train.images.flags.writeable  # torch.from_numpy does not warn
+        assert cache.source_digest(first.train.images) != cache.source_digest(first.test.images)
+    expected = first.train.images.copy()
+    del first
+    (path,) = (how.cache_dir / "arrays").glob("*.npy")
+    data = bytearray(path.read_bytes())
+    if damage == "truncate":
+        path.write_bytes(data[:-10])
+    elif damage == "flip":
+        data[-5] ^= 1
+        path.write_bytes(data)
+    elif damage == "json":
+        path.with_suffix(".json").write_text("{")
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+    assert np.array_equal(source.read(how).train.images, expected)
+    assert not list(how.cache_dir.rglob("*.part"))
+
+
+def test_damaged_records_are_made_again(classes: dict[str, bytes], write: Write, how: Reading) -> None:
+    source = Folder(path=str(write("pets", classes)))
+    first = source.read(how)
+    for text in ("[]", "{}", '{"sizes": 3}'):
+        for path in (how.cache_dir / "records").glob("*.json"):
+            path.write_text(text)
+        assert same(first, source.read(how))
+
+
+def test_a_cache_that_cannot_be_written(
+    classes: dict[str, bytes], write: Write, how: Reading, notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    how = replace(how, cache_dir=tmp_path / "file" / "cache")
+    source = Folder(path=str(write("pets", classes)))
+    assert len(source.read(how).train.images) == 18
+    assert "not kept" in notes.text
+    monkeypatch.setattr(cache, "MAPPED_FROM", 1000)
+    with pytest.raises(ResourceError, match="GAN_CACHE_DIR"):
+        source.read(how)
+
+
+def test_a_full_disk_is_found_before_it_is_written_to(
+    classes: dict[str, bytes], write: Write, how: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MAPPED_FROM", 1000)
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _path: type("U", (), {"free": 100})())
+    with pytest.raises(ResourceError, match="GB free"):
+        Folder(path=str(write("pets", classes))).read(how)
+
+
+# What is held out
+
+
+@pytest.mark.parametrize(
+    ("n", "share", "expected"), [(10, 0.1, 1), (3, 0.01, 1), (1, 0.5, 0), (10, 0, 0), (10**6, 0.5, 10_000)]
+)
+def test_how_many_are_held_out(n: int, share: float, expected: int) -> None:
+    assert holdout.held_out(n, share) == expected
+
+
+def test_the_order_is_fixed_and_stratified() -> None:
+    labels = np.repeat(np.arange(3), [70, 20, 10])
+    order = holdout.order(100, labels)
+    assert sorted(order.tolist()) == list(range(100))
+    assert np.bincount(labels[order[-10:]], minlength=3).tolist() == [7, 2, 1]
+    assert holdout.order(8).tolist() == [2, 4, 6, 5, 1, 7, 0, 3]
+
+
+def test_a_smaller_share_is_part_of_a_larger_one(classes: dict[str, bytes], write: Write, how: Reading) -> None:
+    source = Folder(path=str(write("pets", classes)))
+    a, b = (source.read(replace(how, holdout=share)).test.images for share in (0.1, 0.3))
+    assert np.array_equal(b[-len(a) :], a)
+    assert len(list((how.cache_dir / "arrays").glob("*.npy"))) == 1
+
+
+# Zips
+
+
+@pytest.mark.parametrize("name", ["/etc/x.png", "../x.png", "a/../../x.png", "C:/x.png", "a\\..\\x.png"])
+def test_members_that_point_out_are_refused(name: str, picture: Make, how: Reading, tmp_path: Path) -> None:
+    path = tmp_path / "bad.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo("x")
+        info.filename = name
+        archive.writestr(info, picture())
+    before = sorted(tmp_path.parent.rglob("*"))
+    with pytest.raises(DataError, match="points out"):
+        Zip(path=str(path)).read(how)
+    assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+def test_zip_bombs_are_refused(how: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gancli.data.zipped.RATIO_FROM", 2**20)
+    path = zipped({"a.png": bytes(2**22)}, tmp_path / "bomb.zip")
+    with pytest.raises(DataError, match="would unpack to"):
+        Zip(path=str(path)).read(how)
+
+
+def test_a_member_that_lies_about_its_size(picture: Make, how: Reading, tmp_path: Path) -> None:
+    path = zipped({"a.bmp": bytes(2**20), "b.png": picture()}, tmp_path / "lie.zip")
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\x01\x02", 0, data.rindex(b"a.bmp"))
+    data[at + 24 : at + 28] = (100).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"a\.bmp: damaged"):
+        Zip(path=str(path)).read(how)
+
+
+def test_encrypted_and_oddly_packed_members(picture: Make, how: Reading, tmp_path: Path) -> None:
+    path = zipped({"a.png": picture()}, tmp_path / "secret.zip")
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="encrypted"):
+        Zip(path=str(path)).read(how)
+    with pytest.raises(DataError, match="unusual"):
+        Zip(path=str(zipped({"a.png": picture()}, tmp_path / "b.zip", zipfile.ZIP_BZIP2))).read(how)
+
+
+def test_links_and_archives_in_a_zip(picture: Make, how: Reading, notes, tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("x.png", picture(seed=5))
+    path = zipped({"a.png": picture(), "b.png": picture(seed=1), "inner.zip": inner.getvalue()}, tmp_path / "x.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        info = zipfile.ZipInfo("link.png")
+        info.external_attr = 0o120777 << 16
+        archive.writestr(info, "/etc/passwd")
+        archive.writestr("__MACOSX/._a.png", "x")
+    split = Zip(path=str(path)).read(how)
+    assert len(split.train.images) + len(split.test.images) == 2
+    assert "1 links" in notes.text
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"ustar" * 100])
+def test_what_is_no_zip(data: bytes, how: Reading, tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(data)
+    with pytest.raises(DataError, match="not a whole zip"):
+        Zip(path=str(tmp_path / "x.zip")).read(how)
+
+
+def test_every_cut_of_a_zip(picture: Make, how: Reading, tmp_path: Path) -> None:
+    data = zipped({"a.png": picture(), "b.png": picture(seed=1)}, tmp_path / "x.zip").read_bytes()
+    for end in range(0, len(data), 97):
+        (tmp_path / "cut.zip").write_bytes(data[:end])
+        with pytest.raises(DataError):
+            Zip(path=str(tmp_path / "cut.zip")).read(how)

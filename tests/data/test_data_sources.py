@@ -1,0 +1,358 @@
+"""The named data sets, in files made for the test; the real ones where they are."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import io
+import struct
+import tarfile
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gancli import registry
+from gancli.contracts import Reading, Source
+from gancli.data import cifar10, fetch, find, svhn
+from gancli.data.idx import Idx, read_idx
+from gancli.data.strokes import measure
+from gancli.errors import DataError
+
+IDX = [name for name, part in registry.parts("data").items() if issubclass(part, Idx)]
+FETCHED = [*IDX, "cifar10", "svhn", "stacked-mnist"]
+
+
+def idx(array: np.ndarray) -> bytes:
+    return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def source(name: str, **options: object) -> Source:
+    part = registry.build("data", {"name": name, **options})
+    assert isinstance(part, Source)
+    return part
+
+
+def put(name: str, how: Reading, zipped: bool = False, n: int = 20) -> np.ndarray:
+    """Files of an IDX source; returns the training images as they lie in the file."""
+    part = registry.find("data", name)
+    assert issubclass(part, Idx)
+    folder = how.data_dir / part.folder
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+    labels = np.arange(n, dtype=np.uint8) % 10
+    for file, array in zip(part.files, (images, labels, images[:10], labels[:10]), strict=True):
+        path = folder / (file + ".gz" * zipped)
+        path.write_bytes(gzip.compress(idx(array)) if zipped else idx(array))
+    return images
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("name", IDX)
+def test_idx_sources(name: str, zipped: bool, how: Reading) -> None:
+    images = put(name, how, zipped)
+    split = source(name).read(how)
+    expected = images.swapaxes(1, 2) if name == "emnist-digits" else images
+    assert np.array_equal(split.train.images[:, 0], expected)
+    assert split.train.images.flags.writeable
+    assert split.train.images.flags.c_contiguous
+    assert split.test.images.shape == (10, 1, 28, 28)
+    assert split.train.labels is not None
+    assert split.train.labels.dtype == np.int64
+    assert split.train.labels.tolist() == [i % 10 for i in range(20)]
+    assert len(split.train.classes) == 10
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_every_cut_of_an_idx_file(zipped: bool, tmp_path: Path) -> None:
+    data = idx(np.arange(60, dtype=np.uint8).reshape(3, 4, 5))
+    data = gzip.compress(data) if zipped else data
+    path = tmp_path / ("x.gz" if zipped else "x")
+    for end in range(len(data)):
+        path.write_bytes(data[:end])
+        with pytest.raises(DataError, match="fetch it again"):
+            read_idx(path, 3)
+    path.write_bytes(data)
+    assert read_idx(path, 3).shape == (3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        struct.pack(">4B3I", 0, 0, 8, 3, 2**31, 2**31, 2**31),
+        struct.pack(">4BI", 0, 0, 8, 1, 5),
+        b"\x00\x00\x0d\x03" + bytes(12),
+    ],
+)
+def test_idx_headers_that_lie(head: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(head + bytes(100))
+    with pytest.raises(DataError):
+        read_idx(tmp_path / "x", 3)
+
+
+@pytest.mark.parametrize("damage", ["labels", "class"])
+def test_labels_that_do_not_fit(damage: str, how: Reading) -> None:
+    put("mnist", how)
+    labels = np.zeros(19, np.uint8) if damage == "labels" else np.full(20, 10, np.uint8)
+    (how.data_dir / "MNIST/raw/train-labels-idx1-ubyte").write_bytes(idx(labels))
+    with pytest.raises(DataError, match="label"):
+        source("mnist").read(how)
+
+
+@pytest.mark.parametrize("name", FETCHED)
+def test_missing_data_names_the_files_and_the_folder(name: str, how: Reading) -> None:
+    start = time.monotonic()
+    with pytest.raises(DataError) as caught:
+        source(name).read(how)
+    assert str(how.data_dir) in str(caught.value)
+    assert caught.value.remedy
+    assert "fetching is not allowed" in caught.value.cause
+    assert time.monotonic() - start < 1
+    assert not how.data_dir.exists()
+
+
+def test_cifar10(how: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cifar10, "RECORDS", 100)
+    folder = how.data_dir / cifar10.FOLDER
+    folder.mkdir(parents=True)
+    records = np.zeros((100, 3073), np.uint8)
+    records[:, 0] = np.arange(100) % 10
+    records[:, 1:1025] = 200  # red
+    for file in (*cifar10.TRAIN, cifar10.TEST):
+        (folder / file).write_bytes(records.tobytes())
+    split = source("cifar10").read(how)
+    assert split.train.images.shape == (500, 3, 32, 32)
+    assert split.train.images[7, :, 3, 4].tolist() == [200, 0, 0]
+    assert split.test.classes[int(split.test.labels[3])] == "cat"
+    (folder / cifar10.TEST).write_bytes(b"short")
+    with pytest.raises(DataError, match="cut short"):
+        source("cifar10").read(how)
+
+
+def test_cifar10_pickles_are_not_read(how: Reading) -> None:
+    (how.data_dir / "cifar-10-batches-py").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"pickles.*cifar-10-binary\.tar\.gz"):
+        source("cifar10").read(how)
+
+
+def test_svhn(how: Reading) -> None:
+    from scipy.io import savemat
+
+    how.data_dir.mkdir()
+    images = np.random.default_rng(0).integers(0, 256, (32, 32, 3, 6), dtype=np.uint8)
+    for file in svhn.FILES.values():
+        savemat(how.data_dir / file, {"X": images, "y": np.array([[10], [1], [2], [9], [10], [5]], np.uint8)})
+    split = source("svhn").read(how)
+    assert split.train.labels.tolist() == [0, 1, 2, 9, 0, 5]
+    assert np.array_equal(split.train.images[4], images[..., 4].transpose(2, 0, 1))
+    for data in (b"", b"nonsense" * 40, (how.data_dir / "test_32x32.mat").read_bytes()[:-50]):
+        (how.data_dir / "train_32x32.mat").write_bytes(data)
+        with pytest.raises(DataError, match="cannot be read"):
+            source("svhn").read(how)
+
+
+def test_stacked_mnist(how: Reading) -> None:
+    images = put("mnist", how)
+    part = source("stacked-mnist", n=50, n_test=7)
+    split = part.read(how)
+    assert split.train.images.shape == (50, 3, 28, 28)
+    assert split.test.images.shape == (7, 3, 28, 28)
+    assert split.train.classes[358] == "358"
+    for image, label in zip(split.train.images, split.train.labels, strict=True):
+        digits = [int((images == channel).all(axis=(1, 2)).argmax()) % 10 for channel in image]
+        assert label == 100 * digits[0] + 10 * digits[1] + digits[2]
+    again, other = part.read(how), part.but(seed=1).read(how)
+    assert np.array_equal(split.train.images, again.train.images)
+    assert not np.array_equal(split.train.images, other.train.images)
+
+
+# What is measured of a character
+
+
+def bar(thickness: int, lean: float = 0.0, height: int = 20) -> np.ndarray:
+    image = np.zeros((28, 28), np.uint8)
+    for y in range(4, 4 + height):
+        x = 14 - round(lean * (y - 14)) - thickness // 2
+        image[y, x : x + thickness] = 255
+    return image
+
+
+def test_measures_of_bars() -> None:
+    got = measure(np.stack([bar(2), bar(4), bar(2, lean=0.3), bar(2, lean=-0.3), np.zeros((28, 28), np.uint8)]))
+    assert got.dtype == np.float32
+    assert got[0, 0] == pytest.approx(2, rel=0.15)
+    assert got[1, 0] == pytest.approx(4, rel=0.25)
+    assert got[:2, 1] == pytest.approx([0, 0], abs=1e-3)
+    assert got[2:4, 1] == pytest.approx([0.3, -0.3], abs=0.03)
+    assert got[:2, 2].tolist() == [2, 4]
+    assert got[4].tolist() == [0, 0, 0]
+
+
+def test_mnist_attributes_are_standardised(how: Reading) -> None:
+    put("mnist", how, n=50)
+    split = source("mnist", attributes=True).read(how)
+    assert split.train.attribute_names == ("thickness", "slant", "width")
+    assert split.train.attributes is not None
+    assert split.train.attributes.dtype == np.float32
+    assert split.train.attributes[:, :2].mean(axis=0) == pytest.approx([0, 0], abs=1e-5)
+    assert split.train.attributes[:, :2].std(axis=0) == pytest.approx([1, 1], abs=1e-4)
+    assert split.test.attributes is not None
+    assert np.allclose(split.test.attributes, split.train.attributes[:10], atol=1e-3)
+
+
+@pytest.mark.shared
+def test_the_real_mnist(shared_how: Reading) -> None:
+    split = source("mnist", attributes=True).read(shared_how)
+    images = split.train.images
+    assert images.shape == (60_000, 1, 28, 28)
+    assert (split.train.labels[:5].tolist(), split.test.labels[:5].tolist()) == ([5, 0, 4, 1, 9], [7, 2, 1, 0, 4])
+    assert hashlib.sha256(idx(images[:, 0])).hexdigest().startswith("ba891046")
+    of_ones = split.train.attributes[split.train.labels == 1].mean(axis=0)
+    of_zeros = split.train.attributes[split.train.labels == 0].mean(axis=0)
+    assert of_ones[2] < of_zeros[2] - 1  # a one is narrower
+
+
+@pytest.mark.shared
+def test_the_real_photographs(shared_how: Reading) -> None:
+    part = source("folder", path=str(shared_how.data_dir / "cifar10-photos"))
+    split = part.read(shared_how)
+    assert split.train.images.shape == (4500, 3, 32, 32)
+    assert np.bincount(split.test.labels).tolist() == [50] * 10
+    start = time.monotonic()
+    part.read(shared_how)
+    assert time.monotonic() - start < 3
+
+
+# Fetching, from a server on this computer
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, dict[str, bytes]]]:
+    files: dict[str, bytes] = {}
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            data = files.get(self.path.lstrip("/"))
+            if data == b"slow":
+                time.sleep(3)
+            self.send_response(404 if data is None else 200)
+            self.end_headers()
+            self.wfile.write(data or b"")
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as http_server:
+        http_server.daemon_threads = True
+        http_server.block_on_close = False
+        threading.Thread(target=http_server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{http_server.server_address[1]}/", files
+        http_server.shutdown()
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
+
+
+def test_fetch_takes_the_first_mirror_that_is_right(server, how: Reading) -> None:
+    address, files = server
+    files |= {"wrong": b"x", "right": b"data"}
+    to = how.data_dir / "file"
+    urls = [address + name for name in ("missing", "wrong", "right")]
+    fetch.fetch(urls, to, md5(b"data"), how, fetch.deadline(how))
+    assert to.read_bytes() == b"data"
+    assert [path.name for path in how.data_dir.iterdir()] == ["file"]
+
+
+def test_fetch_says_why_not(server, how: Reading) -> None:
+    address, files = server
+    files["wrong"] = b"x"
+    urls = [address + "missing", address + "wrong", "file:///etc/passwd", "http://127.0.0.1:1/x"]
+    with pytest.raises(DataError, match=r"Not Found.*MD5 sum.*not a web address.*refused"):
+        fetch.fetch(urls, how.data_dir / "file", md5(b"data"), how, fetch.deadline(how))
+    assert not list(how.data_dir.iterdir())
+
+
+def test_fetch_ends_in_time(server, how: Reading) -> None:
+    address, files = server
+    files["slow"] = b"slow"
+    how = replace(how, time_limit=0.3)
+    start = time.monotonic()
+    with pytest.raises(DataError, match="not done in"):
+        fetch.fetch([address + "slow"], how.data_dir / "file", md5(b"slow"), how, fetch.deadline(how))
+    assert time.monotonic() - start < 1.5
+    assert not (how.data_dir / "file").exists()
+
+
+@pytest.mark.parametrize("name", ["mnist", "emnist-digits", "cifar10", "svhn"])
+def test_each_source_fetches_itself(
+    name: str, server, how: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torchvision.datasets as tables
+
+    address, files = server
+    elsewhere = replace(how, data_dir=tmp_path / "server")
+    if name in ("mnist", "emnist-digits"):
+        put(name, elsewhere, zipped=True)
+        made = {path.name: path.read_bytes() for path in elsewhere.data_dir.rglob("*.gz")}
+    if name == "mnist":
+        files |= made
+        monkeypatch.setattr(tables.MNIST, "mirrors", [address])
+        monkeypatch.setattr(tables.MNIST, "resources", [(f"{n}.gz", md5(made[f"{n}.gz"])) for n in Idx.files])
+    elif name == "emnist-digits":
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            for file, data in made.items():
+                archive.writestr(f"gzip/{file}", data)
+        files["gzip.zip"] = out.getvalue()
+        monkeypatch.setattr(tables.EMNIST, "url", address + "gzip.zip")
+        monkeypatch.setattr(tables.EMNIST, "md5", md5(out.getvalue()))
+    elif name == "cifar10":
+        monkeypatch.setattr(cifar10, "RECORDS", 10)
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as archive:
+            for file in (*cifar10.TRAIN, cifar10.TEST, "../../escape"):
+                info = tarfile.TarInfo(f"{cifar10.FOLDER}/{file}")
+                info.size = cifar10.RECORD * cifar10.RECORDS
+                archive.addfile(info, io.BytesIO(bytes(info.size)))
+        files[cifar10.ARCHIVE] = out.getvalue()
+        monkeypatch.setattr(tables.CIFAR10, "url", address + "cifar-10-python.tar.gz")
+        monkeypatch.setattr(cifar10, "MD5", md5(out.getvalue()))
+    else:
+        from scipy.io import savemat
+
+        out = io.BytesIO()
+        savemat(out, {"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.ones((4, 1), np.uint8)})
+        files |= dict.fromkeys(svhn.FILES.values(), out.getvalue())
+        lists = {part: [address + file, file, md5(out.getvalue())] for part, file in svhn.FILES.items()}
+        monkeypatch.setattr(tables.SVHN, "split_list", lists)
+    split = source(name).read(replace(how, download=True))
+    assert len(split.train.images) > 0
+    assert not list(how.data_dir.rglob(".*"))
+    assert not list(tmp_path.rglob("escape"))
+    assert len(source(name).read(how).test.images) > 0  # now there
+
+
+def test_the_default_is_mnist_if_it_is_there(how: Reading) -> None:
+    assert find.default(how)[0] == {"name": "digits"}
+    assert str(how.data_dir) in find.default(how)[1]
+    put("mnist", how)
+    assert find.default(how)[0] == {"name": "mnist"}
+
+
+def test_the_default_offline(how: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torchvision.datasets as tables
+
+    monkeypatch.setattr(tables.MNIST, "mirrors", ["http://127.0.0.1:1/"])
+    start = time.monotonic()
+    table, why = find.default(replace(how, download=True))
+    assert table == {"name": "digits"}
+    assert why == f"digits (1,797 real 8x8 digits; MNIST is not in {how.data_dir} and cannot be fetched)"
+    assert time.monotonic() - start < 5

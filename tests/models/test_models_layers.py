@@ -1,0 +1,155 @@
+"""Layers against naive loops and true values."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from gancli.models.blocks import (
+    EqualConv,
+    EqualLinear,
+    MinibatchStddev,
+    ModulatedConv,
+    Noise,
+    SelfAttention,
+    down,
+    equalised,
+    up,
+)
+from gancli.models.layers import LinearHead
+from gancli.models.latent import sampling
+from gancli.models.norms import ConditionalBatchNorm, PixelNorm, norm, spectral
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(7, 5), nn.Conv2d(3, 6, 3), nn.ConvTranspose2d(4, 3, 4)])
+def test_spectral_norm_divides_by_the_largest_singular_value(layer: nn.Module) -> None:
+    weight = layer.weight.detach().clone()
+    matrix = weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight
+    sigma = torch.linalg.svdvals(matrix.flatten(1))[0]
+    net = spectral(nn.Sequential(layer))
+    for _ in range(60):
+        bound = net[0].weight
+    torch.testing.assert_close(bound.detach(), weight / sigma, rtol=2e-3, atol=2e-4)
+    matrix = bound.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else bound
+    assert float(torch.linalg.svdvals(matrix.detach().flatten(1))[0]) == pytest.approx(1, abs=2e-3)
+
+
+def test_attention_is_the_loop() -> None:
+    torch.manual_seed(0)
+    layer, x = SelfAttention(8), torch.randn(2, 8, 4, 6)
+    torch.testing.assert_close(layer(x), x)  # gamma starts at 0
+    layer.gamma.data.fill_(0.7)
+    f, g, h = (F.conv2d(x, m.weight) for m in (layer.f, layer.g, layer.h))
+    f, h = F.max_pool2d(f, 2).flatten(2), F.max_pool2d(h, 2).flatten(2)
+    g = g.flatten(2)
+    out = torch.zeros(2, 4, 24)
+    for n in range(2):
+        for j in range(24):
+            scores = torch.stack([f[n, :, i] @ g[n, :, j] for i in range(6)])
+            beta = scores.exp() / scores.exp().sum()
+            for i in range(6):
+                out[n, :, j] += beta[i] * h[n, :, i]
+    expected = x + 0.7 * F.conv2d(out.reshape(2, 4, 4, 6), layer.v.weight)
+    torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("demodulate", [True, False])
+def test_modulated_convolution_is_a_convolution_per_sample(demodulate: bool) -> None:
+    torch.manual_seed(0)
+    layer = ModulatedConv(3, 5, style=4, demodulate=demodulate)
+    x, w = torch.randn(6, 3, 7, 5), torch.randn(6, 4)
+    s = layer.style(w)
+    rows = []
+    for n in range(6):
+        kernel = layer.weight * layer.scale * s[n][None, :, None, None]
+        if demodulate:
+            kernel = kernel / (kernel.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        rows.append(F.conv2d(x[n : n + 1], kernel, padding=1))
+    torch.testing.assert_close(layer(x, w), torch.cat(rows), rtol=1e-4, atol=1e-5)
+
+
+def test_minibatch_deviation_is_that_of_its_group() -> None:
+    x = torch.randn(8, 3, 2, 2)
+    out = MinibatchStddev(4)(x)
+    assert out.shape == (8, 4, 2, 2)
+    torch.testing.assert_close(out[:, :3], x)
+    for i in range(8):
+        group = x[[j for j in range(8) if j % 2 == i % 2]]
+        expected = group.var(0, correction=0).add(1e-8).sqrt().mean()
+        torch.testing.assert_close(out[i, 3], expected.expand(2, 2))
+    assert MinibatchStddev(4)(x[:1])[0, 3].max() < 1e-3
+
+
+def test_equalised_layers_start_with_unit_variance() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(500, 64)
+    for rate in (1.0, 0.01):
+        assert float(EqualLinear(64, 64, rate=rate)(x).std().detach()) == pytest.approx(1, abs=0.1)
+    assert float(EqualConv(16, 16)(torch.randn(8, 16, 16, 16)).std().detach()) == pytest.approx(1, abs=0.1)
+    head = equalised(LinearHead(6))
+    assert isinstance(head.linear, EqualLinear)
+    assert head(torch.randn(4, 6)).shape == (4,)
+
+
+def test_noise_of_a_sample_is_its_seed_s() -> None:
+    layer = Noise(3)
+    layer.strength.data.fill_(1.0)
+    net, x = nn.Sequential(layer), torch.zeros(3, 2, 4, 4)
+    with sampling(net, [5, 6, 7]):
+        many = net(x)
+    with sampling(net, [6]):
+        torch.testing.assert_close(net(x[:1])[0], many[1], rtol=0, atol=0)
+    assert not torch.equal(many[0], many[1])
+    assert net.training
+    with sampling(net):
+        same = net(x)
+    torch.testing.assert_close(same[0], same[2], rtol=0, atol=0)
+    torch.manual_seed(1)
+    first = net(x)
+    torch.manual_seed(1)
+    torch.testing.assert_close(net(x), first, rtol=0, atol=0)
+    assert not torch.equal(first[0], first[1])
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9)])
+def test_resampling_is_the_filter_1_3_3_1(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *size)
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    small = down(x)
+    assert small.shape[2:] == (size[0] // 2, size[1] // 2)
+    wide = F.pad(x, (1, 1, 1, 1))
+    expected = sum(taps[i] * taps[j] * wide[:, :, 2 + i, 4 + j] for i in range(4) for j in range(4))
+    torch.testing.assert_close(small[:, :, 1, 2], expected)
+    large = up(x, (2 * size[0], 2 * size[1]))
+    expected = (9 * x[:, :, 2, 2] + 3 * x[:, :, 1, 2] + 3 * x[:, :, 2, 1] + x[:, :, 1, 1]) / 16
+    torch.testing.assert_close(large[:, :, 4, 4], expected)
+    torch.testing.assert_close(up(x, (2 * size[0], 2 * size[1]), smooth=False)[:, :, ::2, ::2], x)
+
+
+@pytest.mark.parametrize("kind", ["batch", "instance", "layer", "group", "pixel", "none"])
+def test_norms_by_name(kind: str) -> None:
+    x = 3 * torch.randn(4, 8, 6, 6) + 1
+    y = norm(kind, 8)(x)  # type: ignore[arg-type]
+    assert y.shape == x.shape
+    over = {"batch": (0, 2, 3), "instance": (2, 3), "layer": (1, 2, 3), "group": (1, 2, 3)}.get(kind)
+    if over:
+        torch.testing.assert_close(y.mean(over), torch.zeros_like(y.mean(over)), atol=1e-5, rtol=0)
+    if kind == "pixel":
+        torch.testing.assert_close(y.square().mean(1), torch.ones(4, 6, 6))
+
+
+def test_conditional_batch_norm_has_a_gain_per_class() -> None:
+    layer, x = ConditionalBatchNorm(3, 2), torch.randn(4, 3, 5, 5)
+    c = torch.eye(2)[[0, 1, 0, 1]]
+    plain = nn.BatchNorm2d(3, affine=False)(x)
+    torch.testing.assert_close(layer(x, c), plain)
+    layer.affine.weight.data[:3, 1], layer.affine.weight.data[3:, 1] = 0.5, 2.0
+    out = layer(x, c)
+    torch.testing.assert_close(out[0::2], plain[0::2])
+    torch.testing.assert_close(out[1::2], 1.5 * plain[1::2] + 2)
+
+
+def test_pixel_norm_keeps_the_precision() -> None:
+    assert PixelNorm()(torch.randn(2, 4).bfloat16()).dtype == torch.bfloat16
