@@ -104,9 +104,8 @@ class Model:
             )
         z = task.latents(stops)
         t = torch.linspace(0, len(stops), frames + 1)[:-1]
-        first = t.long()
-        ends = zip(z[first], z[(first + 1) % len(stops)], t - first, strict=True)
-        points = torch.stack([slerp(a, b, s) for a, b, s in ends])
+        legs = [(z[k], z[(k + 1) % len(stops)], t[t.long() == k] - k) for k in range(len(stops))]
+        points = torch.cat([slerp(*leg) for leg in legs])
         kept = labels or self.row_labels(1)
         c = task.codes([stops[0]], self.shape, None if kept is None else kept[:1])
         out = []
