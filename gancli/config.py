@@ -178,7 +178,9 @@ def _merged(base: Layer, over: Layer) -> Layer:
 
 def resolve(*layers: Layer) -> Config:
     """The configuration that the layers give. Raises UsageError naming the key."""
-    return validated(Config, merge(layers), "the configuration")
+    return validated(
+        Config, merge(({"task": {"name": "generate"}, "optimiser": {"name": "adam"}}, *layers)), "the configuration"
+    )
 
 
 def flat(table: Layer, prefix: str = "") -> dict[str, Any]:

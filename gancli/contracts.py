@@ -155,9 +155,10 @@ class Look:
     fake: Tensor  # [N, C, H, W], detached
     random: torch.Generator
     memory: Memory
+    tick: Tick
+    near: Callable[[float], Tensor] | None = None  # the fakes of z + s e, e standard normal
     logits: tuple[Tensor, Tensor] | None = None  # [N] of the reals and of the fakes
     slopes: tuple[Tensor, Tensor] | None = None  # their gradients there, [N, C, H, W]
-    near: Callable[[float], Tensor] | None = None  # the fakes of z + s e, e standard normal
 
     def on_both(self) -> tuple[Tensor, Tensor]:
         """The logits of the reals and of the fakes."""
@@ -177,11 +178,15 @@ class Penalty(Part, ABC):
         raise NotImplementedError
 
     def price(self, points: Tensor, logits: Tensor) -> Tensor:
-        """The price [N], not yet times `weight`; `points` have a gradient."""
+        """The price [N], not yet times `strength`; `points` have a gradient."""
         raise NotImplementedError
 
+    def strength(self, tick: Tick) -> float:  # noqa: ARG002
+        """The weight at this time."""
+        return self.weight
+
     def cost(self, look: Look) -> Tensor:
-        """The price [N], not yet times `weight`."""
+        """The price [N], not yet times `strength`."""
         points = self.points(look.real, look.fake, look.random).detach().requires_grad_()
         return self.price(points, look.critic(points))
 

@@ -187,7 +187,6 @@ class Judge:
         metrics: Sequence[str | Metric] | None = None,
         *,
         floors: bool = True,
-        standard: bool = False,
     ) -> Evaluation:
         """Score the samples. Raises DataError or UsageError on samples that cannot be scored."""
         self._check(fakes)

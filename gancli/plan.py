@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from gancli.config import Config, Layer, differences, merge, read_preset, resolve
+from gancli.config import Config, Data, Layer, differences, merge, read_preset, resolve
 from gancli.contracts import Reading, Shape, Source, Split
 from gancli.data import find
 from gancli.data.store import Store
@@ -21,7 +21,7 @@ from gancli.engine import precision
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
 from gancli.errors import UsageError
-from gancli.registry import build
+from gancli.registry import build, validated
 
 IMAGES_IN_EPOCH = 10_000  # a small data set is gone over several times in an epoch
 STEPS_IN_EPOCH = 150  # and a batch is made smaller where an epoch would have fewer steps
@@ -74,6 +74,9 @@ def make(request: Request, reading: Reading) -> Plan:
     """Read the data and resolve the configuration. Raises DataError and UsageError."""
     asked = merge(request.layers)
     source, choices = _source(asked, reading)
+    validated(Data, {**asked.get("data", {}), "source": source}, "data")
+    if request.preset:
+        read_preset(request.preset)
     split = find.read(source, reading)
     preset = request.preset or asked.get("preset") or _preset_for(split)
     if not (request.preset or asked.get("preset")):

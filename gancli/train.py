@@ -187,6 +187,8 @@ def environment(plan: Plan) -> dict[str, Any]:
 
 def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.Run:
     """Make the run folder of a new run and write what it is. Raises ResourceError before anything is trained."""
+    if plan.cfg.stop.until:
+        parse_bound(plan.cfg.stop.until)
     run = folder.create(runs, f"{plan.cfg.data.source.name}-{plan.cfg.preset}", name)
     with disk("the run", run.path):
         run.write_json("environment.json", environment(plan))
@@ -214,7 +216,7 @@ def train(run: folder.Run, plan: Plan, voice: Voice, resumed: bool = False) -> t
         state = plan.state()
         if resumed:
             restore(run, plan, state, voice.note)
-            rewind(run.journal, state.step)
+            rewind(run.journal, state.step, plan.cfg.rhythm.log)
             rewind(run.scores, state.step)
         voice.begin(plan.cfg, state, plan.store.epoch)
         try:

@@ -50,7 +50,7 @@ class ADA(Augment):
             if self.blit:
                 matrix = blits(matrix, draw, x.shape[2], x.shape[3], self.mirror)
             if self.geometric:
-                matrix = geometry(matrix, draw)
+                matrix = geometry(matrix, draw, x.shape[3] / x.shape[2])
             x = resample(x, _normalised(matrix, x.shape[2], x.shape[3]).to(x.device))
         return recolored(x, draw) if self.color else x
 
@@ -116,14 +116,14 @@ def blits(matrix: Tensor, draw: Draw, h: int, w: int, mirror: bool) -> Tensor:
     return matrix @ _shifted(across.round() * pixel, along.round() * pixel)
 
 
-def geometry(matrix: Tensor, draw: Draw) -> Tensor:
+def geometry(matrix: Tensor, draw: Draw, aspect: float) -> Tensor:
     """Scale 2^N(0, .2), turn, stretch 2^N(0, .2), turn again, shift N(0, 1/8); a turn is made with probability p in all."""
     turn = 1 - (1 - draw.p) ** 0.5
     scale = draw.log_normal(0.2)
     matrix = matrix @ _scaled(scale, scale) @ _turned(draw.uniform(-pi, pi, p=turn))
     stretch = draw.log_normal(0.2)
     matrix = matrix @ _scaled(stretch, 1 / stretch) @ _turned(draw.uniform(-pi, pi, p=turn))
-    return matrix @ _shifted(draw.normal(0.125) * 2, draw.normal(0.125) * 2)
+    return matrix @ _shifted(draw.normal(0.125) * 2 * aspect, draw.normal(0.125) * 2)
 
 
 def _normalised(matrix: Tensor, h: int, w: int) -> Tensor:

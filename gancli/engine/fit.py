@@ -59,6 +59,8 @@ def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch) -> st
         reason = reason or _finished(state, cfg, total) or ("asked" if asked else "")
         if crossed(before, state.images, sampling) or (reason and reason != "asked"):
             watch.sample(state)
+        if reason and reason != "asked" and state.step % cfg.rhythm.log:
+            watch.line(_line(state, store, clock, last=True))
         if reason or crossed(before, state.images, saving):
             watch.save(state)
             clock.skip()
@@ -106,8 +108,9 @@ class _Clock:
         return rate
 
 
-def _line(state: State, store: Store, clock: _Clock) -> dict[str, float]:
-    values = state.meter.drain()
+def _line(state: State, store: Store, clock: _Clock, last: bool = False) -> dict[str, float]:
+    """The window's means. The last line of a run leaves the window open, for a resume that makes the run longer."""
+    values = state.meter.read() if last else state.meter.drain()
     return {
         "step": state.step,
         "epoch": round(state.images / store.epoch, 4),

@@ -87,7 +87,7 @@ def _gradients(
 def _finite(value: Tensor, what: str, state: State) -> Tensor:
     if not torch.isfinite(value):
         raise DivergedError(
-            f"{what} is {float(value)} at step {state.step}; nothing was updated",
+            f"{what} is {float(value.detach())} at step {state.step}; nothing was updated",
             "try a lower learning rate (--set optimiser.lr=1e-4) or --precision fp32",
         )
     return value

@@ -5,45 +5,35 @@ A `critic` maps points [N, ...] to logits [N]; labels, pairs and augmentation ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from gancli.contracts import Critic, Logs, Look, Loss, Memory, Penalty
+from gancli.contracts import Critic, Logs, Look, Loss, Penalty
 
 
-def critic_loss(
-    critic: Critic,
-    loss: Loss,
-    penalties: Sequence[Penalty],
-    real: Tensor,
-    fake: Tensor,
-    random: torch.Generator,
-    joint: bool,
-    memory: Memory | None = None,
-    near: Callable[[float], Tensor] | None = None,
-) -> tuple[Tensor, Logs]:
+def critic_loss(look: Look, loss: Loss, penalties: Sequence[Penalty], joint: bool) -> tuple[Tensor, Logs]:
     """The discriminator's loss [N] and values for the journal.
 
     `joint` asks for one pass over reals and fakes together: half as many, twice as large products. It must be false where the
     critic looks at statistics of its batch. The critic's first 2 N rows are the reals, then the fakes, in either case.
     Where two penalties ask for the slope at the data (R1 and R2), they share one backward pass of the loss's own logits.
     """
-    shared = sum(p.slope_at_data for p in penalties) > 1
+    real, fake, shared = look.real, look.fake, sum(p.slope_at_data for p in penalties) > 1
     if shared:
         real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
     if joint:
-        on_real, on_fake = critic(torch.cat([real, fake])).chunk(2)
+        on_real, on_fake = look.critic(torch.cat([real, fake])).chunk(2)
     else:
-        on_real, on_fake = critic(real), critic(fake)
+        on_real, on_fake = look.critic(real), look.critic(fake)
     total = loss.critic(on_real, on_fake)
     logs: Logs = {"logit_real": on_real.detach(), "logit_fake": on_fake.detach()}
-    slopes = None
+    look = replace(look, logits=(on_real, on_fake))
     if shared:
         at_real, at_fake = torch.autograd.grad(on_real.sum() + on_fake.sum(), (real, fake), create_graph=True)
-        slopes = at_real, at_fake
-    look = Look(critic, real, fake, random, {} if memory is None else memory, (on_real, on_fake), slopes, near)
+        look = replace(look, slopes=(at_real, at_fake))
     for penalty in penalties:
         price = penalty_loss(penalty, look)
         logs[f"d_{penalty.name}"] = price.detach()
@@ -52,8 +42,8 @@ def critic_loss(
 
 
 def penalty_loss(penalty: Penalty, look: Look) -> Tensor:
-    """The penalty's price [N], times its weight and its interval."""
-    return penalty.cost(look) * (penalty.weight * penalty.every)
+    """The penalty's price [N], times its strength at this time and its interval."""
+    return penalty.cost(look) * (penalty.strength(look.tick) * penalty.every)
 
 
 def generator_loss(critic: Critic, loss: Loss, real: Tensor, fake: Tensor, joint: bool) -> tuple[Tensor, Logs]:

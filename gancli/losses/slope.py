@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -26,3 +28,10 @@ def between(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     """u x + (1 - u) G(z), u uniform, one per pair."""
     u = torch.rand(len(real), *[1] * (real.dim() - 1), generator=random).to(real.device, real.dtype)
     return torch.lerp(fake, real, u)
+
+
+def annealed(start: float, final: float | None, done: float) -> float:
+    """From start to final along a cosine as `done` goes from 0 to 1."""
+    if final is None:
+        return start
+    return final + (start - final) * (1 + math.cos(math.pi * min(1.0, done))) / 2

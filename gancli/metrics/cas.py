@@ -60,7 +60,7 @@ class CAS(Metric):
     name = "cas"
     gives = ("cas",)
     space = "pixels"
-    epochs: float = Field(4.0, gt=0, description="passes over the samples (at least 60 steps of 64)")
+    epochs: float = Field(3.0, gt=0, description="passes over the samples (at least 60 steps of 64)")
 
     def objection(self, subject: Subject) -> str:
         if subject.fake.labels is None:

@@ -7,7 +7,7 @@ points are at distance zero, exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,11 @@ from torch import Tensor
 
 from gancli.metrics.contracts import Subject, need
 
-BLOCK = 1 << 24  # distances in memory at a time (128 MiB in float64)
+BLOCK = 1 << 20  # distances in memory at a time: 8 MiB in float64, that caches and the allocator like
 CANCELS = 1e-8
+TIE = 1e-9  # squared distances that agree to this are on the edge of a ball, whatever rounding says
 KEEP = 10  # neighbours kept of each point
+LEADING = 100  # principal components in which wide points are searched
 
 
 def blocks(n: int, m: int) -> Iterator[slice]:
@@ -34,29 +36,43 @@ def centred(*sets: np.ndarray) -> list[Tensor]:
     return [torch.from_numpy(s.astype(np.float64) - middle) for s in sets]
 
 
-def squared(x: Tensor, y: Tensor) -> Tensor:
-    """Squared distances [n, m] of points x [n, d] and y [m, d], float64."""
-    norms = x.square().sum(1)[:, None] + y.square().sum(1)[None]
-    out = torch.addmm(norms, x, y.T, alpha=-2)
-    small = out < norms.mul_(CANCELS)
-    many = int(small.sum())
-    if many > out.numel() // 16:  # collapsed sets: everything is close to everything
-        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square_()
-    if many:
-        i, j = small.nonzero(as_tuple=True)
-        for part in torch.split(torch.arange(many), BLOCK // max(1, x.shape[1])):
-            out[i[part], j[part]] = (x[i[part]] - y[j[part]]).square().sum(1)
+def squared(x: Tensor, y: Tensor, norms: Tensor | None = None, itself: int | None = None) -> Tensor:
+    """Squared distances [n, m] of points x [n, d] and y [m, d], float64.
+
+    `norms` are y's squared norms [m], if they are known. With `itself`, row i is y's point itself + i: its distance to itself
+    is infinite.
+    """
+    own = x.square().sum(1)
+    theirs = y.square().sum(1) if norms is None else norms
+    out = torch.addmm(theirs, x, y.T, alpha=-2)
+    out += own[:, None]
+    if itself is not None:
+        out[torch.arange(len(x)), torch.arange(itself, itself + len(x))] = torch.inf
+    suspects = torch.nonzero(out.amin(1) < CANCELS * (own + theirs.max()))[:, 0]
+    for rows in torch.split(suspects, 64):
+        _again(out, x, y, rows, CANCELS * (own[rows, None] + theirs))
     return out
+
+
+def _again(out: Tensor, x: Tensor, y: Tensor, rows: Tensor, bound: Tensor) -> None:
+    """In some rows of `out`, take distances below the bound from the coordinates."""
+    small = out[rows] < bound
+    i, j = small.nonzero(as_tuple=True)
+    if len(i) > small.numel() // 16:  # collapsed sets: everything is close to everything
+        exact = torch.cdist(x[rows], y, compute_mode="donot_use_mm_for_euclid_dist").square_()
+        out[rows] = torch.where(small, exact, out[rows])
+    else:
+        out[rows[i], j] = (x[rows[i]] - y[j]).square().sum(1)
 
 
 def neighbours(x: np.ndarray, k: int) -> np.ndarray:
     """Distances [N, k] of each point to its k nearest others, ascending; a point is not its own neighbour."""
     need(len(x), k + 1, f"a {k}-th nearest neighbour")
     (points,) = centred(x)
+    norms = points.square().sum(1)
     out = torch.empty(len(points), k, dtype=torch.float64)
     for rows in blocks(len(points), len(points)):
-        d = squared(points[rows], points)
-        d[torch.arange(len(d)), torch.arange(rows.start, rows.stop)] = torch.inf
+        d = squared(points[rows], points, norms, rows.start)
         out[rows] = d.topk(k, dim=1, largest=False, sorted=True).values
     return out.sqrt_().numpy()
 
@@ -76,21 +92,23 @@ def crossings(
 ) -> dict[int, Crossing]:
     """Crossings by k, in one pass over the distances. `radii[k]` is (real radii [N], fake radii [M])."""
     x, y = centred(real, fake)
+    norms = y.square().sum(1)
     n, m = len(x), len(y)
-    squares = {k: tuple(torch.from_numpy(r).square() for r in pair) for k, pair in radii.items()}
-    inside = {k: torch.zeros(m, dtype=torch.bool) for k in radii}
-    count = {k: torch.zeros(m, dtype=torch.int64) for k in radii}
-    covered = {k: torch.zeros(n, dtype=torch.bool) for k in radii}
-    reached = {k: torch.zeros(n, dtype=torch.bool) for k in radii}
+    wide = {k: (np.square(a)[:, None] * (1 + TIE), np.square(b) * (1 + TIE)) for k, (a, b) in radii.items()}
+    narrow = {k: np.square(a)[:, None] * (1 - TIE) for k, (a, _) in radii.items()}
+    inside = {k: np.zeros(m, np.bool_) for k in radii}
+    count = {k: np.zeros(m, np.int64) for k in radii}
+    covered = {k: np.zeros(n, np.bool_) for k in radii}
+    reached = {k: np.zeros(n, np.bool_) for k in radii}
     for rows in blocks(n, m):
-        d = squared(x[rows], y)
-        nearest = d.amin(1)
-        for k, (real_radius, fake_radius) in squares.items():
-            inside[k] |= (d <= real_radius[rows, None]).any(0)
-            count[k] += (d < real_radius[rows, None]).sum(0)
-            covered[k][rows] = (d <= fake_radius[None]).any(1)
-            reached[k][rows] = nearest < real_radius[rows]
-    return {k: Crossing(inside[k].numpy(), covered[k].numpy(), count[k].numpy(), reached[k].numpy()) for k in radii}
+        d = squared(x[rows], y, norms).numpy()
+        nearest = d.min(1)
+        for k in radii:
+            inside[k] |= (d <= wide[k][0][rows]).any(0)
+            covered[k][rows] = (d <= wide[k][1]).any(1)
+            count[k] += (d < narrow[k][rows]).sum(0)
+            reached[k][rows] = nearest < narrow[k][rows, 0]
+    return {k: Crossing(inside[k], covered[k], count[k], reached[k]) for k in radii}
 
 
 def crossing(subject: Subject, k: int) -> Crossing:
@@ -109,26 +127,47 @@ def crossing(subject: Subject, k: int) -> Crossing:
     return subject.shared(f"crossings {sorted(ks)}", make)[k]
 
 
-def nearest(query: np.ndarray, base: np.ndarray, k: int = 2, candidates: int = 4) -> tuple[np.ndarray, np.ndarray]:
+def nearest(query: np.ndarray, base: np.ndarray, k: int = 2, candidates: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """Distances [N, k] float64 and indices [N, k] of the k nearest points of `base`, ascending.
 
-    The search runs in float32 and keeps a few candidates, whose distances are then computed in float64 from the coordinates:
-    the distances are exact, and so is the choice unless more than `candidates` points tie to 1e-6 of the norms.
+    The search runs in float32, of wide points in their leading principal components with the length of the rest beside
+    them (a lower bound of the distance, tight for natural images); the candidates it finds are measured in float64 from the
+    coordinates. So distances are exact, equal points are always found, and elsewhere the choice is exact but for near ties.
     """
     need(len(base), k, "a search for nearest neighbours")
-    take = min(len(base), max(k, candidates))
-    middle = base.mean(0, dtype=np.float64).astype(np.float32)
-    y = torch.from_numpy(base.astype(np.float32) - middle)
+    wide = base.shape[1] > 2 * LEADING
+    take = min(len(base), max(k, 2 * candidates if wide else candidates))
+    shorten = leading(base) if wide else _centring(base)
+    y = torch.cat([shorten(base[rows]) for rows in blocks(len(base), base.shape[1])])
     half = y.square().sum(1).mul_(0.5)
     distances, indices = np.empty((len(query), k)), np.empty((len(query), k), np.int64)
-    for rows in blocks(len(query), 2 * len(base)):
-        x = torch.from_numpy(query[rows].astype(np.float32) - middle)
+    for rows in blocks(len(query), len(base) // 4):
+        x = shorten(query[rows])
         found = torch.addmm(half, x, y.T, alpha=-1).topk(take, dim=1, largest=False, sorted=False).indices.numpy()
-        exact = np.empty(found.shape)
-        for c in range(take):
-            gap = query[rows].astype(np.float64) - base[found[:, c]].astype(np.float64)
-            exact[:, c] = np.sqrt(np.square(gap).sum(1))
+        wanted = query[rows].astype(np.float64)
+        exact = np.stack([np.sqrt(np.square(wanted - base[found[:, c]]).sum(1)) for c in range(take)], 1)
         order = np.lexsort((found, exact), axis=1)[:, :k]
         distances[rows] = np.take_along_axis(exact, order, 1)
         indices[rows] = np.take_along_axis(found, order, 1)
     return distances, indices
+
+
+def _centring(base: np.ndarray) -> Callable[[np.ndarray], Tensor]:
+    middle = base.mean(0, dtype=np.float64).astype(np.float32)
+    return lambda points: torch.from_numpy(points.astype(np.float32) - middle)
+
+
+def leading(base: np.ndarray, most: int = 5_000) -> Callable[[np.ndarray], Tensor]:
+    """Points [N, d] -> float32 [N, LEADING + 1]: principal components of (some of) `base`, and the norm of what is left."""
+    some = torch.from_numpy(base[:: max(1, len(base) // most)].astype(np.float64))
+    middle = some.mean(0)
+    basis = torch.linalg.eigh((some - middle).T @ (some - middle)).eigenvectors[:, -LEADING:]  # [d, LEADING]
+    axes, origin = basis.float(), middle.float()
+
+    def shortened(points: np.ndarray) -> Tensor:
+        x = torch.from_numpy(points.astype(np.float32)) - origin
+        near = x @ axes
+        rest = (x.square().sum(1) - near.square().sum(1)).clamp_min_(0).sqrt_()
+        return torch.cat([near, rest[:, None]], 1)
+
+    return shortened

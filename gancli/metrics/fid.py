@@ -2,8 +2,8 @@
 
     FID = |mu - nu|^2 + tr(S) + tr(T) - 2 tr((S^1/2 T S^1/2)^1/2)
 
-The square roots come from eigendecompositions of symmetric matrices, which are as well behaved for N < d (singular S) as
-otherwise. Statistics are taken in float64 after the mean is removed.
+(S^1/2 T S^1/2)^1/2 has the singular values of S^1/2 T^1/2, and square roots come from eigendecompositions of symmetric
+matrices: as well behaved for N < d (singular S) as otherwise. Statistics are taken in float64 after the mean is removed.
 """
 
 from __future__ import annotations
@@ -41,18 +41,20 @@ def statistics(features: np.ndarray) -> Gaussian:
 
 
 def root(matrix: np.ndarray) -> np.ndarray:
-    """The square root [d, d] of a symmetric matrix whose negative eigenvalues are rounding."""
+    """The square root [d, d] of a symmetric matrix; eigenvalues that are rounding count as zero."""
     values, vectors = np.linalg.eigh(matrix)
-    out: np.ndarray = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    noise = len(values) * np.finfo(np.float64).eps * max(values[-1], 0.0)
+    out: np.ndarray = (vectors * np.sqrt(np.where(values > noise, values, 0.0))) @ vectors.T
     return out
 
 
 def frechet(a: Gaussian, b: Gaussian, root_a: np.ndarray | None = None) -> float:
-    """FID of two Gaussians. `root_a` is the root of a's covariance, if it is known."""
+    """FID of two Gaussians. `root_a` is the root of a's covariance, if it is known.
+
+    The cross term is the sum of the singular values of S^1/2 T^1/2, which does not take roots of rounding errors.
+    """
     half = root(a.covariance) if root_a is None else root_a
-    inner = half @ b.covariance @ half
-    values = np.linalg.eigvalsh((inner + inner.T) / 2)
-    cross = np.sqrt(np.clip(values, 0, None)).sum()
+    cross = np.linalg.svd(half @ root(b.covariance), compute_uv=False).sum()
     gap = a.mean - b.mean
     return float(gap @ gap + np.trace(a.covariance) + np.trace(b.covariance) - 2 * cross)
 

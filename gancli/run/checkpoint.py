@@ -2,12 +2,13 @@
 
 Commit: write every file into `.tmp-<step>/` and fsync each; write `manifest.json` (size and SHA-256 of every file) last; fsync the
 folder, rename it, fsync the parent; read it back; only then prune. A checkpoint without a manifest that fits is no checkpoint.
+One that is to be replaced by another of the same step is first renamed to `.old-<step>/`, which counts as long as the new one is not there.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,28 +16,44 @@ from pathlib import Path
 from typing import Any
 
 from gancli.errors import CheckpointError
-from gancli.run.files import as_json, disk, sync_folder, write_synced
-from gancli.run.tensors import read
+from gancli.run.files import MAX_JSON, as_json, disk, read_capped, size_of, sync_folder, table, write_synced
+from gancli.run.tensors import MAX_FILE
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+NAME = re.compile(r"(?:\.old-)?(\d{1,18})", re.ASCII)
+BLOCK = 1 << 20
+Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A verified checkpoint: its files are in memory, and are what was written."""
+    """A checkpoint whose every byte was found to be what was written."""
 
     path: Path
     step: int
     manifest: dict[str, Any]
-    files: dict[str, bytes]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.manifest["files"]
+
+    def read(self, name: str, most: int = MAX_JSON) -> bytes:
+        """A file's bytes, compared with the manifest once more. Raises CheckpointError if they are more than `most`."""
+        if name not in self:
+            raise CheckpointError(f"{self.path} lacks {name}")
+        content, entry = read_capped(self.path / name, most), self.manifest["files"][name]
+        if len(content) != entry["size"] or hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            raise CheckpointError(f"{self.path.name}/{name} changed while it was read")
+        return content
+
+    def table(self, name: str) -> dict[str, Any]:
+        return table(self.read(name), f"{self.path}/{name}")
 
 
 def commit(folder: Path, step: int, files: dict[str, bytes], facts: dict[str, Any]) -> Path:
     """Write a checkpoint of these files. Raises ResourceError if the disk refuses; older checkpoints are then untouched."""
     final, beside = folder / f"{step:06d}", folder / f".tmp-{step:06d}"
-    size = sum(map(len, files.values()))
-    with disk("a checkpoint", folder, size):
+    with disk("a checkpoint", folder, sum(map(len, files.values()))):
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(beside, ignore_errors=True)
         try:
@@ -46,14 +63,7 @@ def commit(folder: Path, step: int, files: dict[str, bytes], facts: dict[str, An
             entries = {n: {"size": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in files.items()}
             write_synced(beside / MANIFEST, as_json({"format": FORMAT, "step": step, "files": entries, **facts}))
             sync_folder(beside)
-            if final.exists():  # the same step, committed before: it is replaced only by a whole one
-                old = folder / f".old-{step:06d}"
-                shutil.rmtree(old, ignore_errors=True)
-                final.rename(old)
-                beside.rename(final)
-                shutil.rmtree(old, ignore_errors=True)
-            else:
-                beside.rename(final)
+            _rename(beside, final, folder / f".old-{step:06d}")
             sync_folder(folder)
         except OSError:
             shutil.rmtree(beside, ignore_errors=True)
@@ -62,48 +72,90 @@ def commit(folder: Path, step: int, files: dict[str, bytes], facts: dict[str, An
     return final
 
 
+def _rename(beside: Path, final: Path, old: Path) -> None:
+    """The new one takes its name. One of the same step is set aside, and deleted when the new one is there."""
+    if final.exists() or final.is_symlink():
+        shutil.rmtree(old, ignore_errors=True)
+        final.rename(old)
+    try:
+        beside.rename(final)
+    except OSError:
+        if old.exists():
+            old.rename(final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def verify(path: Path) -> Checkpoint:
-    """Read a checkpoint whole. Raises CheckpointError with the reason if any byte is not what was written."""
+    """Read a checkpoint through, a block at a time. Raises CheckpointError with the reason if any byte is not what was written."""
     manifest = _manifest(path)
-    files: dict[str, bytes] = {}
     for name, entry in manifest["files"].items():
-        content = read(path / name)
-        if len(content) != entry["size"]:
-            raise CheckpointError(f"{path.name}/{name} has {len(content)} bytes, not {entry['size']}")
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        size = size_of(path / name)
+        if size != entry["size"]:
+            raise CheckpointError(f"{path.name}/{name} has {size} bytes, not {entry['size']}")
+        if _sha256(path / name) != entry["sha256"]:
             raise CheckpointError(f"{path.name}/{name} is damaged: its SHA-256 is not the manifest's")
-        files[name] = content
-    extra = {p.name for p in path.iterdir()} - files.keys() - {MANIFEST}
+    extra = {p.name for p in path.iterdir()} - manifest["files"].keys() - {MANIFEST}
     if extra:
         raise CheckpointError(f"{path.name} holds a file that it was not written with: {sorted(extra)[0]}")
-    return Checkpoint(path, int(manifest["step"]), manifest, files)
+    return Checkpoint(path, int(manifest["step"]), manifest)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise CheckpointError(f"{path.parent.name}/{path.name}: {error.strerror}") from None
+    return digest.hexdigest()
 
 
 def _manifest(path: Path) -> dict[str, Any]:
     if path.is_symlink() or not path.is_dir():
         raise CheckpointError(f"{path} is not a checkpoint folder")
-    try:
-        manifest = json.loads(read(path / MANIFEST))
-        if manifest["format"] != FORMAT:
-            raise CheckpointError(f"{path.name} is of format {manifest['format']}; this gan reads format {FORMAT}")
-        if int(manifest["step"]) != int(path.name):
-            raise CheckpointError(f"{path.name}: its manifest is of step {manifest['step']}")
-        for name, entry in manifest["files"].items():
-            if "/" in name or name.startswith(".") or not isinstance(entry["size"], int):
-                raise CheckpointError(f"{path.name}: its manifest names an impossible file {name!r}")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{path.name}: the manifest is damaged ({type(error).__name__}: {error})") from None
-    return dict(manifest)
+    manifest = table(read_capped(path / MANIFEST, MAX_JSON), f"{path.name}/{MANIFEST}")
+    form, files = manifest.get("format"), manifest.get("files")
+    if form != FORMAT:
+        newer = isinstance(form, int) and form > FORMAT
+        remedy = "pip install --upgrade gancli" if newer else ""
+        raise CheckpointError(f"{path.name} is of format {form!r}; this gan reads format {FORMAT}", remedy)
+    if manifest.get("step") != step_of(path):
+        raise CheckpointError(f"{path.name}: its manifest is of step {manifest.get('step')!r}")
+    if not isinstance(files, dict) or not all(_possible(name, entry) for name, entry in files.items()):
+        raise CheckpointError(f"{path.name}: its manifest names impossible files")
+    return manifest
+
+
+def _possible(name: str, entry: Any) -> bool:
+    plain = not name.startswith(".") and not set(name) & set("/\\\0") and name != MANIFEST
+    return (
+        plain
+        and isinstance(entry, dict)
+        and type(entry.get("size")) is int
+        and 0 <= entry["size"] <= MAX_FILE
+        and isinstance(entry.get("sha256"), str)
+    )
+
+
+def step_of(path: Path) -> int | None:
+    """The step that a folder's name says; None if it is no checkpoint's name."""
+    match = NAME.fullmatch(path.name)
+    return int(match[1]) if match else None
 
 
 def listed(folder: Path) -> list[Path]:
-    """Committed checkpoints, newest step first (whole or not)."""
-    if not folder.is_dir():
-        return []
-    return sorted((p for p in folder.iterdir() if p.name.isdigit()), key=lambda p: int(p.name), reverse=True)
+    """Committed checkpoints, newest step first (whole or not). Raises CheckpointError if the folder cannot be read."""
+    try:
+        found = {p.name: p for p in folder.iterdir() if step_of(p) is not None} if folder.is_dir() else {}
+    except OSError as error:
+        raise CheckpointError(f"{folder}: {error.strerror}", "check its owner and its rights") from None
+    there = [p for name, p in found.items() if not (name.startswith(".old-") and name.removeprefix(".old-") in found)]
+    return sorted(there, key=lambda p: step_of(p) or 0, reverse=True)
 
 
-def newest(folder: Path, note: Callable[[str], None]) -> Checkpoint:
+def newest(folder: Path, note: Note) -> Checkpoint:
     """The newest checkpoint that verifies; says which were skipped and why.
 
     Raises CheckpointError if there is none, naming each and its reason.
@@ -112,25 +164,37 @@ def newest(folder: Path, note: Callable[[str], None]) -> Checkpoint:
     for path in listed(folder):
         try:
             return verify(path)
-        except CheckpointError as error:
-            reasons.append(f"{path.name}: {error.cause}")
-            note(f"skipped checkpoint {path.name}: {error.cause}")
+        except (CheckpointError, OSError) as error:
+            reason = error.cause if isinstance(error, CheckpointError) else f"{error.strerror}"
+            reasons.append(f"{path.name}: {reason}")
+            note(f"skipped checkpoint {path.name}: {reason}")
     if not reasons:
         raise CheckpointError(f"no checkpoint in {folder} yet", "start again with gan train")
-    raise CheckpointError(f"no checkpoint in {folder} is whole: {'; '.join(reasons)}")
+    raise CheckpointError(
+        f"no checkpoint in {folder} is whole: {'; '.join(reasons)}", "start again: gan train --config <run>/config.json"
+    )
 
 
 def prune(folder: Path, keep: int, spare: Iterable[int] = ()) -> None:
-    """Delete all but the newest `keep` whole checkpoints and those to spare, and what an interrupted commit left."""
-    kept = 0
-    for path in listed(folder):
-        if kept < keep:
-            try:
-                _manifest(path)
-            except CheckpointError:
-                continue
-            kept += 1
-        elif int(path.name) not in set(spare):
-            shutil.rmtree(path, ignore_errors=True)
-    for left in [*folder.glob(".tmp-*"), *folder.glob(".old-*")]:
-        shutil.rmtree(left, ignore_errors=True)
+    """Delete all but the newest `keep` whole checkpoints and those to spare, and what an interrupted commit left.
+
+    Only verified ones count, and nothing is deleted as long as there are no more than `keep`.
+    """
+    there, kept, spared = listed(folder), 0, set(spare)
+    if len(there) > keep:
+        for path in there:
+            if kept < keep:
+                kept += _whole(path)
+            elif step_of(path) not in spared:
+                shutil.rmtree(path, ignore_errors=True)
+    left = [p for p in folder.glob(".old-*") if p not in there]
+    for path in [*folder.glob(".tmp-*"), *left]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _whole(path: Path) -> bool:
+    try:
+        verify(path)
+    except (CheckpointError, OSError):
+        return False
+    return True

@@ -6,13 +6,15 @@ import contextlib
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gancli.errors import ResourceError
+from gancli.errors import CheckpointError, ResourceError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MAX_JSON = 4 << 20  # bytes
 
 
 def write_synced(path: Path, content: bytes) -> None:
@@ -35,13 +37,58 @@ def sync_folder(path: Path) -> None:
 def replace(path: Path, content: bytes) -> None:
     """Write beside, then rename: readers see the old file or the new one, never a part."""
     beside = path.with_name(f".{path.name}.tmp")
-    write_synced(beside, content)
-    beside.replace(path)
+    try:
+        write_synced(beside, content)
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
     sync_folder(path.parent)
 
 
 def as_json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def size_of(path: Path) -> int:
+    """A regular file's size. Raises CheckpointError for what is missing or no file: a pipe would be waited for, a device has no end."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise CheckpointError(f"{path} is not a file")
+    return found.st_size
+
+
+def read_capped(path: Path, most: int) -> bytes:
+    """A regular file's bytes. Raises CheckpointError if it is missing, no file, or larger than `most`."""
+    if size_of(path) > most:
+        raise CheckpointError(f"{path} is larger than {_amount(most)}, which is more than it can need")
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from None
+    if len(content) > most:
+        raise CheckpointError(f"{path} grew while it was read")
+    return content
+
+
+def table(content: bytes, name: str) -> dict[str, Any]:
+    """A JSON object. Raises CheckpointError naming the file if it is anything else."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{name} is damaged: {error}") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{name} is damaged: not a table")
+    return value
+
+
+def _amount(size: int) -> str:
+    return f"{size >> 30} GB" if size >= 1 << 30 else f"{size / 1e6:.3g} MB"
 
 
 @contextlib.contextmanager
@@ -50,7 +97,13 @@ def disk(what: str, path: Path, needed: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        size = f" ({needed / 1e6:.0f} MB needed)" if needed else ""
+        size = f" ({needed / 1e6:.3g} MB needed)" if needed else ""
+        if error.errno == errno.EFBIG:
+            raise ResourceError(
+                f"{what} in {path} is over the limit of a file's size{size}", "ulimit -f unlimited, then: gan resume"
+            ) from error
         if error.errno in FULL:
             raise ResourceError(f"no room for {what} in {path}{size}", "free some disk, then: gan resume") from error
-        raise ResourceError(f"cannot write {what} in {path}: {error.strerror}") from error
+        raise ResourceError(
+            f"cannot write {what} in {path}: {error.strerror or error}", "check its owner and its rights"
+        ) from error

@@ -9,21 +9,45 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gancli.errors import InUseError
+from gancli.run.files import disk
+
+NAME = ".lock"
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the run's lock. Raises InUseError naming the process that has it."""
-    path = folder / ".lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    """Hold the run's lock. Raises InUseError naming the process that has it, ResourceError if the folder cannot be written."""
+    with disk("the run's lock", folder):
+        handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
-            raise InUseError(f"{folder} is being trained by process {holder}", "wait for it, or stop it") from None
-        os.truncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with disk("the run's lock", folder):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InUseError(f"{folder} is being trained by process {_said(handle)}", "wait for it, or stop it") from None
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without its owner's name
+            os.truncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def holder(folder: Path) -> str:
+    """The process that trains the run now, or "". Takes nothing and leaves nothing."""
+    try:
+        handle = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _said(handle)
+    else:
+        return ""
+    finally:
+        os.close(handle)
+
+
+def _said(handle: int) -> str:
+    return os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"

@@ -79,13 +79,12 @@ class Generate(Task):
 
         def loss(turn: Turn) -> tuple[Tensor, Logs]:
             seen: list[Tensor] = []
-            real, fake = self._packed(turn.batch.x), self._packed(self._fake(turn).detach())
-            critic, near = self._critic(turn, seen), self._near(turn)
-            total, logs = critic_loss(critic, self.loss, now, real, fake, turn.random, joint, turn.memory, near)
+            look = self._look(turn, self._fake(turn).detach(), seen)
+            total, logs = critic_loss(look, self.loss, now, joint)
             for augment in self.augment:
                 augment.learn(logs["logit_real"], turn.memory)
             if self.condition.judged:
-                n = len(real)
+                n = len(look.real)
                 on_real, on_fake = torch.cat(seen)[: 2 * n].chunk(2)
                 price = self._judged(turn, on_real, False) + self._judged(turn, on_fake, True)
                 total, logs["d_aux"] = total + price, price.detach()
@@ -96,16 +95,14 @@ class Generate(Task):
     def _g_loss(self, joint: bool) -> Callable[[Turn], tuple[Tensor, Logs]]:
         def loss(turn: Turn) -> tuple[Tensor, Logs]:
             seen: list[Tensor] = []
-            real, fake = self._packed(turn.batch.x), self._packed(self._fake(turn, graph=True))
-            critic = self._critic(turn, seen)
-            total, logs = generator_loss(critic, self.loss, real, fake, joint)
-            look = Look(critic, real, fake, turn.random, turn.memory, near=self._near(turn, graph=True))
+            look = self._look(turn, self._fake(turn, graph=True), seen, graph=True)
+            total, logs = generator_loss(look.critic, self.loss, look.real, look.fake, joint)
             for penalty in self.penalties:
                 price = penalty.generator_cost(look)
                 if price is not None:
                     total, logs[f"g_{penalty.name}"] = total + price, price.detach()
             if self.condition.judged:
-                price = self._judged(turn, torch.cat(seen)[-len(fake) :], True)
+                price = self._judged(turn, torch.cat(seen)[-len(look.fake) :], True)
                 total, logs["g_aux"] = total + price, price.detach()
             return total, logs
 
@@ -113,9 +110,7 @@ class Generate(Task):
 
     def _lazy(self, penalty: Penalty) -> Phase:
         def loss(turn: Turn) -> tuple[Tensor, Logs]:
-            real, fake = self._packed(turn.batch.x), self._packed(self._fake(turn).detach())
-            look = Look(self._critic(turn), real, fake, turn.random, turn.memory, near=self._near(turn))
-            return penalty_loss(penalty, look), {}
+            return penalty_loss(penalty, self._look(turn, self._fake(turn).detach())), {}
 
         return Phase(f"D/{penalty.name}", ("D",), loss, fresh=False, when=every(penalty.every))
 
@@ -164,7 +159,13 @@ class Generate(Task):
                 turn.carry["fake"] = fake
         return fake
 
-    def _near(self, turn: Turn, graph: bool = False) -> Callable[[float], Tensor]:
+    def _look(self, turn: Turn, fake: Tensor, seen: list[Tensor] | None = None, graph: bool = False) -> Look:
+        """What losses and penalties are given; D's features are left in `seen`."""
+        real, fake = self._packed(turn.batch.x), self._packed(fake)
+        near = self._near(turn, graph)
+        return Look(self._critic(turn, seen), real, fake, turn.random, turn.memory, turn.tick, near)
+
+    def _near(self, turn: Turn, graph: bool) -> Callable[[float], Tensor]:
         def near(sigma: float) -> Tensor:
             z = turn.noise(self.model.z) + sigma * turn.noise(self.model.z, "near")
             with torch.set_grad_enabled(graph):

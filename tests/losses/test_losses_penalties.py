@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gancli.contracts import Look, Penalty
+from gancli.contracts import Look, Penalty, Tick
 from gancli.losses.consistency import moved
 from gancli.losses.halves import critic_loss, penalty_loss
 from gancli.registry import build, parts
@@ -31,7 +31,9 @@ def look(critic=linear, n: int = 6, near=None, dtype: torch.dtype = torch.float3
     torch.manual_seed(1)
     real, fake = torch.randn(n, 1, 3, 4).to(dtype), torch.randn(n, 1, 3, 4).to(dtype)
     memory = {key: value for p in NAMES for key, value in made(p).memory().items()}
-    return Look(critic, real, fake, torch.Generator().manual_seed(2), memory, near=near or (lambda s: fake + s))
+    return Look(
+        critic, real, fake, torch.Generator().manual_seed(2), memory, Tick(0, 0, 0), near or (lambda s: fake + s)
+    )
 
 
 SQUARE = float(W.square().sum())
@@ -107,10 +109,18 @@ def test_a_price_has_a_gradient_for_the_critic() -> None:
 def test_r1_and_r2_share_a_pass_and_cost_the_same() -> None:
     seen, penalties = look(bowl), [made("r1", weight=3.0), made("r2", weight=5.0)]
     loss = build("loss", "rpgan")
-    together, logs = critic_loss(bowl, loss, penalties, seen.real, seen.fake, seen.random, joint=True)  # type: ignore[arg-type]
+    together, logs = critic_loss(seen, loss, penalties, joint=True)  # type: ignore[arg-type]
     apart = loss.critic(bowl(seen.real), bowl(seen.fake)) + sum(penalty_loss(p, seen) for p in penalties)  # type: ignore[attr-defined]
     torch.testing.assert_close(together, apart)
     assert {"d_r1", "d_r2"} <= logs.keys()
+
+
+@pytest.mark.parametrize("name", ["r1", "r2"])
+def test_gamma_falls_with_the_images(name: str) -> None:
+    penalty = made(name, weight=1.0, final=0.2, over=100)
+    at = [penalty.strength(Tick(0, 0, images)) for images in (0, 50, 100, 1000)]
+    assert at == pytest.approx([1.0, 0.6, 0.2, 0.2])
+    assert made(name, weight=3.0).strength(Tick(0, 0, 10**9)) == 3
 
 
 def test_lecam_holds_each_side_to_the_other_s_average() -> None:

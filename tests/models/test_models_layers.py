@@ -18,8 +18,8 @@ from gancli.models.blocks import (
     equalised,
     up,
 )
-from gancli.models.layers import LinearHead
 from gancli.models.latent import sampling
+from gancli.models.layers import LinearHead
 from gancli.models.norms import ConditionalBatchNorm, PixelNorm, norm, spectral
 
 

@@ -1,0 +1,247 @@
+"""A whole evaluation: scores, floors, protocol, refusals, bounds, comparison, plugins, the picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from gancli.contracts import Arrays, Split
+from gancli.errors import CheckpointError, DataError, UsageError
+from gancli.evaluate import Evaluation, Fakes, Judge, compare, evaluate, metric_of, parse_bound, quick
+from gancli.metrics.contracts import Metric
+from gancli.metrics.random_conv import RandomConv
+from gancli.registry import build, load_plugin, parts
+from gancli.report.evaluation import picture, table
+
+
+@pytest.fixture(scope="module")
+def fakes(digits: Split) -> Fakes:
+    """300 training images, a tenth of them as they are and the rest with some noise."""
+    rng = np.random.default_rng(0)
+    images = (
+        digits.train.images[:300] + rng.integers(0, 40, (300, 1, 8, 8)) * (np.arange(300) >= 30)[:, None, None, None]
+    )
+    assert digits.train.labels is not None
+    return Fakes(
+        np.clip(images, 0, 255).astype(np.uint8), digits.train.labels[:300], {"run": "test", "weights": "averaged"}
+    )
+
+
+@pytest.fixture(scope="module")
+def found(digits: Split, fakes: Fakes, cache: Path) -> Evaluation:
+    return evaluate(fakes, digits, "digits-v1", cache_dir=cache)
+
+
+def test_every_metric_gives_what_it_says_with_a_floor(found: Evaluation) -> None:
+    expected = {
+        s for name, cls in parts("metric").items() if issubclass(cls, Metric) for s in cls.gives if "test" not in name
+    }
+    assert {k.split("@")[0] for k in found.scores} == expected
+    assert {"fid@digits-v1", "swd@pixels", "copied@pixels", "cas@pixels"} <= set(found.scores)
+    for name, score in found.scores.items():
+        assert np.isfinite(score.value), name
+        assert score.meaning, name
+        assert score.floor is not None or name.startswith("copied-p"), name
+        assert "floor" in score.better or score.better in {"lower", "higher"}
+    assert found.scores["fid@digits-v1"].value > (found.scores["fid@digits-v1"].floor or 0)
+    assert found.scores["copied-p@digits-v1"].value < 0.05
+    assert not found.protocol["skipped"]
+
+
+def test_the_protocol_says_how(found: Evaluation) -> None:
+    p = found.protocol
+    assert (p["n_fake"], p["n_real"], p["features"]) == (300, 300, "digits-v1")
+    assert p["fakes"] == {"run": "test", "weights": "averaged"}
+    assert {"features_hash", "rule", "data", "train", "seed", "split", "versions", "metrics"} <= set(p)
+
+
+def test_two_evaluations_give_the_same_json(
+    digits: Split, fakes: Fakes, found: Evaluation, tmp_path: Path, cache: Path
+) -> None:
+    """From an empty cache, from a full one, and with another number of threads."""
+    first = found.to_dict()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2 if before == 1 else 1)
+    try:
+        others = [evaluate(fakes, digits, "digits-v1", cache_dir=c) for c in (tmp_path, cache)]
+    finally:
+        torch.set_num_threads(before)
+    for other in others:
+        again = other.to_dict()
+        assert list(again["scores"]) == list(first["scores"])
+        assert again["protocol"] == first["protocol"]
+        for name, score in first["scores"].items():
+            assert again["scores"][name]["value"] == pytest.approx(score["value"], rel=1e-6, abs=1e-9), name
+    repeated = evaluate(fakes, digits, "digits-v1", cache_dir=cache)
+    assert replace(repeated, timings={}).to_json() == replace(found, timings={}).to_json()
+
+
+def test_json_goes_there_and_back(found: Evaluation) -> None:
+    text = found.to_json()
+    back = Evaluation.from_json(text)
+    assert {k: s.value for k, s in back.scores.items()} == {k: s.value for k, s in found.scores.items()}
+    assert json.loads(text)["scores"]["fid@digits-v1"]["interval"][0] < found.score("fid").value
+    for broken in ("", "{}", '{"scores": [], "protocol": {}}', '{"scores": {"a": {"b": 1}}, "protocol": {}}'):
+        with pytest.raises(CheckpointError) as caught:
+            Evaluation.from_json(broken)
+        assert "\n" not in str(caught.value)
+
+
+def test_held_out_reals_are_not_called_copies(digits: Split, cache: Path) -> None:
+    half = digits.test.take(slice(0, None, 2)), digits.test.take(slice(1, None, 2))
+    split = Split(digits.train, half[1])
+    found = evaluate(Fakes(half[0].images), split, "digits-v1", metrics=["memorisation"], cache_dir=cache)
+    assert found.score("copied-p").value > 0.05
+    assert abs(found.score("ct").value) < 3
+
+
+def test_quick_scores_take_no_floors(digits: Split, fakes: Fakes, cache: Path) -> None:
+    judge = Judge(digits, "digits-v1", n=200, cache_dir=cache)
+    found = quick(judge, fakes)
+    assert {k.split("@")[0] for k in found.scores} == {"fid", "precision", "recall"}
+    assert all(s.floor is None for s in found.scores.values())
+    assert found.protocol["n_fake"] == 200
+
+
+def test_data_without_labels_gets_what_applies(pictures: Split, cache: Path) -> None:
+    plain = Split(Arrays(pictures.train.images), Arrays(pictures.test.images))
+    notes: list[str] = []
+    fakes = Fakes(np.roll(pictures.train.images[:220], 1, 2))
+    found = evaluate(fakes, plain, "auto", cache_dir=cache, note=notes.append)
+    assert "fid@random-conv" in found.scores
+    assert set(found.protocol["skipped"]) == {"cas", "class-histogram", "inception-score", "modes", "per-class-fid"}
+    assert found.protocol["n_real"] == 200
+    assert "200 held-out reals" in notes[0]
+
+
+def test_metrics_are_asked_for_by_their_or_a_scores_name(digits: Split, fakes: Fakes, cache: Path) -> None:
+    found = evaluate(fakes, digits, "digits-v1", metrics=["recall", "fid@digits-v1"], cache_dir=cache)
+    assert set(found.protocol["metrics"]) == {"prc", "fid"}
+    with pytest.raises(UsageError, match="did you mean fid") as caught:
+        metric_of("fidd")
+    assert caught.value.code == 2
+    unlabelled = Fakes(fakes.images)
+    with pytest.raises(UsageError, match="not conditional"):
+        evaluate(unlabelled, digits, "digits-v1", metrics=["cas"], cache_dir=cache)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "what"),
+    [
+        (np.full((9, 1, 8, 8), np.nan, np.float32), None, "NaN"),
+        (np.zeros((9, 1, 9, 8), np.uint8), None, "1x9x8, the data's images 1x8x8"),
+        (np.zeros((9, 3, 8, 8), np.uint8), None, "3x8x8"),
+        (np.zeros((0, 1, 8, 8), np.uint8), None, "no images"),
+        (np.zeros((1, 1, 8, 8), np.uint8), None, "one sample"),
+        (np.zeros((3, 1, 8, 8), np.uint8), None, "needs at least 4 images, there are 3"),
+        (np.zeros((9, 1, 8, 8), np.uint8), np.zeros(3, np.int64), "3 labels for 9"),
+        (np.zeros((9, 1, 8, 8), np.uint8), np.full(9, 10), "not classes"),
+    ],
+)
+def test_broken_samples_are_one_line(
+    images: np.ndarray, labels: np.ndarray | None, what: str, digits: Split, cache: Path
+) -> None:
+    with pytest.raises(DataError, match=what) as caught:
+        evaluate(Fakes(images, labels), digits, "digits-v1", metrics=["prc"], cache_dir=cache)
+    assert caught.value.code == 3
+    assert "\n" not in str(caught.value)
+
+
+def test_a_collapsed_generator_and_a_single_class_have_scores(digits: Split, cache: Path) -> None:
+    fakes = Fakes(np.repeat(digits.train.images[:1], 200, 0), np.zeros(200, np.int64))
+    found = evaluate(fakes, digits, "digits-v1", cache_dir=cache)
+    for name in ("recall", "modes", "class-entropy", "ssim-diversity", "inception-score"):
+        value, floor = found.score(name).value, found.score(name).floor
+        assert floor is not None
+        assert value < floor, name
+    assert found.score("modes").value == 1
+    assert found.score("class-kl").value > 1
+    found.to_json()
+
+
+def test_bounds() -> None:
+    bound = parse_bound(" fid@digits-v1 <= 1e1 ")
+    assert (bound.metric, bound.op, bound.value, str(bound)) == ("fid@digits-v1", "<=", 10.0, "fid@digits-v1<=10")
+    assert parse_bound("copied-p>0.05").metric == "copied-p"
+    for text, what in (
+        ("fidd<8", "did you mean fid"),
+        ("fid=8", "no bound"),
+        ("fid<x", "no bound"),
+        ("fid<nan", "not a number"),
+    ):
+        with pytest.raises(UsageError, match=what) as caught:
+            parse_bound(text)
+        assert caught.value.code == 2
+
+
+def test_a_bound_is_met_or_not(found: Evaluation) -> None:
+    value = found.score("fid").value
+    assert parse_bound(f"fid<{value + 1}").met(found)
+    assert not parse_bound(f"fid@digits-v1>={value + 1}").met(found)
+    with pytest.raises(UsageError, match="no score 'recall'"):
+        parse_bound("recall>0").met(replace(found, scores={"fid@digits-v1": found.score("fid")}))
+
+
+def test_evaluations_side_by_side(found: Evaluation) -> None:
+    rows = compare({"a": found, "b": found})
+    fid = next(r for r in rows if r["score"] == "fid@digits-v1")
+    assert fid["a"] == fid["b"] == found.score("fid").value
+    assert fid["floor"] == found.score("fid").floor
+    other = replace(found, protocol={**found.protocol, "n_fake": 10})
+    with pytest.raises(UsageError, match="a and b do not compare: n_fake is 300 and 10"):
+        compare({"a": found, "b": other})
+    with pytest.raises(UsageError, match="nothing"):
+        compare([])
+
+
+PLUGIN = """
+import numpy as np
+from gancli.metrics.contracts import Metric, Score
+
+class Brightness(Metric):
+    name = "test-brightness"
+    gives = ("test-brightness",)
+    space = "pixels"
+    scale: float = 1.0
+
+    def compute(self, subject):
+        return {"test-brightness": Score(float(self.scale * subject.fake.images.mean()), "how bright samples are")}
+"""
+
+
+def test_a_metric_is_one_new_file(tmp_path: Path, digits: Split, fakes: Fakes, cache: Path) -> None:
+    file = tmp_path / "brightness.py"
+    file.write_text(PLUGIN)
+    load_plugin(file)
+    chosen = build("metric", {"name": "test-brightness", "scale": 2.0})
+    assert isinstance(chosen, Metric)
+    found = evaluate(fakes, digits, metrics=[chosen], features=RandomConv(), cache_dir=cache)
+    score = found.scores["test-brightness@pixels"]
+    assert score.value == pytest.approx(2 * fakes.images.mean())
+    assert score.floor == pytest.approx(2 * digits.train.images.mean(), rel=0.1)
+    assert found.protocol["metrics"] == {"test-brightness": {"name": "test-brightness", "scale": 2.0}}
+    assert parse_bound("test-brightness<3").metric == "test-brightness"
+
+
+def test_the_picture_and_the_table(
+    found: Evaluation, fakes: Fakes, tmp_path: Path, pictures: Split, cache: Path
+) -> None:
+    file = tmp_path / "evaluation.png"
+    picture(found, fakes, file)
+    with Image.open(file) as image:
+        assert image.size == (1440, 1008)
+    console = Console(width=120, record=True, file=(tmp_path / "out").open("w"))
+    console.print(table(found))
+    text = console.export_text()
+    console.file.close()
+    assert all(name in text for name in found.scores)
+    few = Fakes(pictures.test.images[:30])
+    bare = evaluate(few, pictures, metrics=["kid"], features=RandomConv(), cache_dir=cache)
+    picture(bare, few, file)

@@ -1,0 +1,60 @@
+"""Paths, truncation and mixed styles."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gancli.contracts import Shape
+from gancli.errors import UsageError
+from gancli.models.latent import lerp, mixed, sampling, slerp, truncated
+from gancli.registry import build
+
+
+def style():  # type: ignore[no-untyped-def]
+    torch.manual_seed(0)
+    options = {"name": "style", "z": 8, "w": 8, "width": 4, "widest": 8, "mapping": 2}
+    return build("model", options).generator(Shape(1, 16, 16), 0)  # type: ignore[attr-defined]
+
+
+def test_paths_begin_and_end_where_they_should() -> None:
+    a, b, t = torch.randn(16), torch.randn(16), torch.linspace(0, 1, 5)
+    for path in (lerp, slerp):
+        out = path(a, b, t)
+        assert out.shape == (5, 16)
+        torch.testing.assert_close(out[0], a)
+        torch.testing.assert_close(out[-1], b)
+    torch.testing.assert_close(lerp(a, b, t)[2], (a + b) / 2)
+
+
+def test_slerp_keeps_to_the_sphere_at_even_angles() -> None:
+    a, b = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    out = slerp(a, b, torch.linspace(0, 1, 7))
+    torch.testing.assert_close(out.norm(dim=1), torch.ones(7))
+    torch.testing.assert_close(torch.atan2(out[:, 1], out[:, 0]), torch.linspace(0, torch.pi / 2, 7))
+    torch.testing.assert_close(slerp(a, a, torch.tensor([0.3])), a[None])
+
+
+def test_truncation_in_w_ends_at_the_mean() -> None:
+    net, z = style(), torch.randn(4, 8)
+    net(z)  # the mean moves
+    with torch.no_grad():
+        with sampling(net, truncation=0.0):
+            none = net(z)
+        with sampling(net, truncation=1.0):
+            full = net(z)
+    torch.testing.assert_close(none[0], none[1])
+    assert not torch.allclose(full[0], full[1])
+    torch.testing.assert_close(truncated(net, z, 0.5), z)  # the mapping does it
+    torch.testing.assert_close(truncated(torch.nn.Linear(8, 1), z, 0.5), z / 2)
+
+
+def test_mixed_styles_are_those_of_either_at_the_ends() -> None:
+    net, a, b = style(), torch.randn(2, 8), torch.randn(2, 8)
+    with torch.no_grad(), sampling(net):
+        torch.testing.assert_close(mixed(net, a, b, 0), net(b))
+        torch.testing.assert_close(mixed(net, a, b, net.depth), net(a))
+        between = mixed(net, a, b, 2)
+    assert not torch.allclose(between, net.eval()(a))
+    with pytest.raises(UsageError, match="no styles"):
+        mixed(torch.nn.Linear(8, 1), a, b, 1)

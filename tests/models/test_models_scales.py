@@ -1,0 +1,82 @@
+"""Growing nets and multi-scale nets."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from gancli.contracts import Shape, Tick
+from gancli.models.layers import stages
+from gancli.models.msg import packed, unpacked
+from gancli.registry import build
+
+SHAPE = Shape(1, 28, 28)
+
+
+def growing():  # type: ignore[no-untyped-def]
+    return build("model", {"name": "progressive", "z": 8, "width": 4, "widest": 8, "hold": 100, "fade": 50})
+
+
+def test_the_level_is_a_function_of_the_images() -> None:
+    model = growing()
+    at = [model.level(i, 3) for i in (0, 99, 100, 125, 150, 249, 250, 275, 300, 10**7)]
+    assert at == [0, 0, 0, 0.5, 1, 1, 1, 1.5, 2, 2]
+
+
+@pytest.mark.parametrize(("images", "side"), [(0, 7), (125, 14), (200, 14), (275, 28), (999, 28)])
+def test_training_sees_the_present_scale_and_sampling_the_full_one(images: int, side: int) -> None:
+    torch.manual_seed(0)
+    model = growing()
+    nets = {"G": model.generator(SHAPE, 0), "D": model.discriminator(SHAPE, 0)}
+    x = model.begin(nets, torch.rand(4, 1, 28, 28), Tick(0, 0, images))
+    assert x.shape == (4, 1, side, side)
+    assert nets["G"](torch.randn(4, 8)).shape == x.shape
+    assert nets["D"](x).shape == (4, nets["D"].out_features)
+    assert nets["G"].eval()(torch.randn(4, 8)).shape == (4, 1, 28, 28)
+
+
+def test_a_scale_fades_in_without_a_jump() -> None:
+    torch.manual_seed(0)
+    model = growing()
+    nets = {"G": model.generator(SHAPE, 0), "D": model.discriminator(SHAPE, 0)}
+    z, x = torch.randn(4, 8), torch.rand(4, 1, 28, 28)
+    out = []
+    for images in (100, 101, 149, 150, 151):
+        real = model.begin(nets, x, Tick(0, 0, images))
+        nets["G"].eval()
+        out.append((nets["G"](z).detach(), nets["D"](real).detach()))
+    for before, after in ((0, 1), (2, 3), (3, 4)):
+        for a, b in zip(out[before], out[after], strict=True):
+            assert (a - b).abs().mean() < 0.1 * (a.std() + b.std())
+    torch.testing.assert_close(out[3][0], out[4][0])
+
+
+def test_reals_fade_as_the_fakes_do() -> None:
+    model, x = growing(), torch.rand(2, 1, 28, 28)
+    small = F.avg_pool2d(x, 2)
+    blurred = F.interpolate(F.avg_pool2d(small, 2), scale_factor=2)
+    torch.testing.assert_close(
+        model.begin({"D": model.discriminator(SHAPE, 0)}, x, Tick(0, 0, 110)), 0.2 * small + 0.8 * blurred
+    )
+
+
+@pytest.mark.parametrize("shape", [Shape(1, 28, 28), Shape(3, 64, 48), Shape(3, 17, 23), Shape(1, 8, 8)])
+def test_scales_are_packed_without_loss(shape: Shape) -> None:
+    sizes = stages(shape)
+    images = [torch.rand(2, shape.channels, *s) for s in sizes]
+    tensor = packed(images)
+    assert tensor.shape == (2, shape.channels, shape.height, shape.width + shape.width // 2)
+    for a, b in zip(unpacked(tensor, sizes), images, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_every_scale_has_a_say() -> None:
+    torch.manual_seed(0)
+    model = build("model", {"name": "msg", "z": 8, "width": 4, "widest": 8})
+    g, d = model.generator(SHAPE, 0), model.discriminator(SHAPE, 0)  # type: ignore[attr-defined]
+    fake = g(torch.randn(4, 8))
+    (gradient,) = torch.autograd.grad(d(fake).sum(), fake)
+    for part in unpacked(gradient, stages(SHAPE)):
+        assert part.abs().max() > 0
+    torch.testing.assert_close(g(torch.zeros(1, 8))[:, :, :, :28], g.eval()(torch.zeros(1, 8)))

@@ -1,0 +1,67 @@
+"""Layers, refusals, and what differs."""
+
+from __future__ import annotations
+
+import pytest
+
+from gancli.config import differences, merge, nest, parse_set, presets, read_preset, resolve
+from gancli.errors import UsageError
+
+BASE = {"data": {"source": "digits"}}
+
+
+def test_later_layers_win_table_by_table() -> None:
+    a = {"stop": {"epochs": 1, "max_steps": 5}, "seed": 1}
+    assert merge([a, {"stop": {"epochs": 2}}]) == {"stop": {"epochs": 2, "max_steps": 5}, "seed": 1}
+
+
+def test_another_part_starts_afresh_and_the_same_keeps_its_options() -> None:
+    a = {"optimiser": {"name": "adam", "lr": 1.0}}
+    assert merge([a, {"optimiser": {"name": "sgd"}}])["optimiser"] == {"name": "sgd"}
+    assert merge([a, {"optimiser": "sgd"}])["optimiser"] == "sgd"
+    assert merge([a, {"optimiser": "adam"}])["optimiser"] == {"name": "adam", "lr": 1.0}
+    assert merge([a, {"optimiser": {"lr": 2.0}}])["optimiser"] == {"name": "adam", "lr": 2.0}
+    assert merge([{"loss": "hinge"}, {"loss": {"margin": 2}}])["loss"] == {"name": "hinge", "margin": 2}
+
+
+def test_set_reads_toml_and_else_text() -> None:
+    assert parse_set("a.b=3") == {"a": {"b": 3}}
+    assert parse_set("a=[1, 2]") == {"a": [1, 2]}
+    assert parse_set("a=hinge") == {"a": "hinge"}
+    assert parse_set('u="fid<8"') == {"u": "fid<8"}
+    assert nest("x.y.z", 1) == {"x": {"y": {"z": 1}}}
+    for wrong in ("a", "=3", "a..b=1"):
+        with pytest.raises(UsageError, match="a.b=value"):
+            parse_set(wrong)
+
+
+def test_unknown_keys_name_the_nearest() -> None:
+    with pytest.raises(UsageError, match="batch_size"):
+        resolve(BASE, {"batchsize": 3})
+    with pytest.raises(UsageError, match="did you mean textbook"):
+        read_preset("textbok")
+
+
+def test_a_dump_resolves_to_itself() -> None:
+    cfg = resolve(BASE, {"task": {"model": {"name": "mlp", "z": 7}}, "optimisers": {"G": {"name": "sgd"}}})
+    assert resolve(cfg.dump()) == cfg
+    assert resolve(cfg.dump()).dump() == cfg.dump()
+    assert cfg.optimiser_of("G").name == "sgd"
+    assert cfg.optimiser_of("D").name == "adam"
+
+
+def test_a_configuration_is_frozen() -> None:
+    cfg = resolve(BASE)
+    with pytest.raises(ValueError, match="frozen"):
+        cfg.seed = 3  # type: ignore[misc]
+
+
+def test_differences_are_by_key() -> None:
+    assert differences(resolve(BASE), resolve(BASE, {"seed": 3})) == {"seed": (0, 3)}
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_resolve(name: str) -> None:
+    text = presets()[name].read_text()
+    assert text.startswith(f"# {name}: "), "the first line says what it is, for gan list"
+    resolve(BASE, read_preset(name))
