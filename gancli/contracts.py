@@ -252,14 +252,14 @@ class Condition(Part, ABC):
 
 
 class Optimiser(Part, ABC):
-    """An update rule. The engine gives it one flat float32 parameter."""
+    """An update rule. The engine gives it a net's float32 parameters."""
 
     kind: ClassVar[str] = "optimiser"
     lr: float
     schedule: Schedule = Schedule()
 
     @abstractmethod
-    def build(self, parameter: nn.Parameter) -> torch.optim.Optimizer: ...
+    def build(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer: ...
 
 
 class Task(Part, ABC):

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-from collections.abc import Callable
-from contextlib import suppress
+import math
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace as replaced
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from gancli import model
-from gancli.config import Config, Layer, differences, merge, resolve
+from gancli.config import Config, Layer, differences, merge, nest, resolve
 from gancli.contracts import Logs
-from gancli.engine import snapshot
-from gancli.engine.fit import fit
+from gancli.engine.fit import evaluation_interval, fit
+from gancli.engine.memory import fitting, is_out_of_memory
+from gancli.engine.retry import MOST, Retries
 from gancli.engine.state import State
-from gancli.errors import DataError, DivergedError, StoppedError, UsageError
+from gancli.errors import DivergedError, GanError, ResourceError, StoppedError, UsageError
 from gancli.evaluate import QUICK, Fakes, Judge, metric_of, parse_bound, quick
 from gancli.images import grid, png, to_uint8
+from gancli.keep import commit, environment, restore, room
 from gancli.plan import Plan, Request, again, cache_dir, make
-from gancli.run import checkpoint, folder, tensors
-from gancli.run.files import as_json, disk, replace
+from gancli.run import checkpoint, folder, history
+from gancli.run.files import disk, replace
 from gancli.run.journal import Journal, read, rewind
 from gancli.run.lock import locked
-from gancli.run.signals import Signals
+from gancli.run.signals import InterruptedWork, Signals
 
 GRID = 64  # images in a sample grid
 MAY_CHANGE = ("stop.", "machine.", "rhythm.")  # what a resumed run may change
@@ -47,14 +47,17 @@ class Voice(Protocol):
 class Sitting:
     """The loop's `Watch`: keeps the run folder up to date."""
 
-    def __init__(self, run: folder.Run, plan: Plan, voice: Voice, signals: Signals) -> None:
+    def __init__(self, run: folder.Run, plan: Plan, voice: Voice, signals: Signals, state: State) -> None:
         self.run, self.plan, self.voice, self.signals = run, plan, voice, signals
         self.journal = Journal(run.journal, voice.warn)
         self.scores = Journal(run.scores, voice.warn)
         self.last: dict[str, Any] = {}
         self.warned = False
+        self.retries = Retries([line["step"] for line in history.read(run.path) if "diverged" in line])
+        self.retries.apply(state, plan.cfg)
 
     def stepped(self, state: State, logs: Logs) -> bool:
+        self.retries.apply(state, self.plan.cfg)
         self.voice.progress(state, logs)
         return self.signals.caught != 0
 
@@ -73,24 +76,44 @@ class Sitting:
         recipe = {"run": self.run.name, "step": state.step, "seeds": f"0-{GRID - 1}", "average": bool(state.averages)}
         try:
             self.run.samples.mkdir(exist_ok=True)
-            (self.run.samples / f"{state.step:06d}.png").write_bytes(png(grid(images, 8), recipe))
+            replace(self.run.samples / f"{state.step:06d}.png", png(grid(images, 8), recipe))
         except OSError as error:
             if not self.warned:
                 self.voice.warn(f"cannot write {self.run.samples}: {error.strerror}; training goes on")
             self.warned = True
 
     def evaluate(self, state: State) -> bool:
-        """Score the moment's average; true once `until` has held as often in a row as asked. The best is kept."""
+        """Score the moment's average; true once `until` has held as often in a row as asked. The best is kept.
+
+        A signal leaves it at once; it is then made up for when the run is resumed.
+        """
         cfg = self.plan.cfg
         bound = parse_bound(cfg.stop.until) if cfg.stop.until else None
         metrics = sorted({*QUICK, *([metric_of(bound.metric)] if bound else [])})
-        result = quick(self.judge, self._fakes(state), metrics)
+        try:
+            with self.signals.breaking():
+                result = quick(self.judge, self._fakes(state), metrics)
+        except InterruptedWork:
+            return False
         scores = {k: s.value for k, s in result.scores.items()}
         met = bound is not None and bound.met(result)
-        self.scores.write({"step": state.step, "images": state.images, **scores, **({"met": met} if bound else {})})
+        before = read(self.run.scores)
+        line = {"step": state.step, "images": state.images, **scores, **({"met": met} if bound else {})}
+        key = next((k for k in scores if k.split("@")[0] == (bound.metric if bound else "fid")), next(iter(scores)))
+        line["best"] = _is_best(scores[key], [old.get(key) for old in before], result.scores[key].better)
+        self.scores.write(line)
         self.voice.note("  ".join(f"{k} {v:.4g}" for k, v in scores.items()))
-        last = [line.get("met", False) for line in read(self.run.scores)[-cfg.stop.patience :]]
+        if line["best"]:
+            self.save(state)
+        last = [old.get("met", False) for old in [*before, line][-cfg.stop.patience :]]
         return met and len(last) >= cfg.stop.patience and all(last)
+
+    def catch_up(self, state: State) -> bool:
+        """Make the evaluation that a signal broke off just before the checkpoint."""
+        every = evaluation_interval(self.plan.cfg, self.plan.store.epoch)
+        due = state.images // every * every if every else 0
+        done = max((line.get("images", 0) for line in read(self.run.scores)), default=0)
+        return self.evaluate(state) if done < due else False
 
     @cached_property
     def judge(self) -> Judge:
@@ -111,78 +134,14 @@ class Sitting:
         return Fakes(images, None, {"run": self.run.name, "step": state.step})
 
     def save(self, state: State) -> None:
+        self.journal.sync()
         commit(self.run, self.plan, state)
 
 
-def commit(run: folder.Run, plan: Plan, state: State) -> None:
-    """Write a checkpoint and the model folder, then prune. Raises DivergedError and ResourceError; older ones stay."""
-    groups = snapshot.tensors(state)
-    snapshot.check_finite(groups)
-    made = model.of_state(plan.cfg.task, state, facts=facts(plan))
-    files = {f"{name}.safetensors": tensors.encode(group) for name, group in groups.items() if group}
-    files["state.json"] = as_json(snapshot.numbers(state))
-    files["model.json"] = as_json(model.describe(made))
-    files["timings.json"] = as_json({"seconds": round(state.seconds, 3)})
-    record = {"config": plan.cfg.dump(), "data": plan.fingerprint, "versions": versions()}
-    checkpoint.commit(run.checkpoints, state.step, files, record)
-    checkpoint.prune(run.checkpoints, plan.cfg.rhythm.keep)
-    with disk("the model", run.model):
-        run.model.mkdir(exist_ok=True)
-        nets = {f"{n}.{k}": v for n in plan.cfg.task.averaged for k, v in made.nets[n].state_dict().items()}
-        replace(run.model / "model.safetensors", tensors.encode(nets, {"format": "pt"}))
-        replace(run.model / "config.json", files["model.json"])
-        replace(run.model / "README.md", card(run, plan, state).encode())
-
-
-def facts(plan: Plan) -> dict[str, Any]:
-    """What a model should know of its origin."""
-    source = plan.cfg.data.source
-    return {
-        "preset": plan.cfg.preset,
-        "data": source.name,
-        "images": plan.store.epoch,
-        "classes": list(plan.split.train.classes),
-        "attributes": list(plan.split.train.attribute_names),
-    }
-
-
-def card(run: folder.Run, plan: Plan, state: State) -> str:
-    """The model folder's README."""
-    known = facts(plan)
-    return (
-        f"# {run.name}\n\nThe averaged generator of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
-        f"({known['images']:,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
-        f"    gan sample {run.name} --n 64 --out grid.png\n\n"
-        "`model.safetensors` holds the weights in float32, `config.json` the architecture. Scores: `gan evaluate`.\n"
-    )
-
-
-def versions() -> dict[str, str]:
-    import numpy
-    import safetensors
-
-    from gancli import __version__
-
-    return {
-        "gancli": __version__,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": numpy.__version__,
-        "safetensors": safetensors.__version__,
-    }
-
-
-def environment(plan: Plan) -> dict[str, Any]:
-    device = plan.store.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    return {
-        "versions": versions(),
-        "system": platform.system(),
-        "device": device.type,
-        "device_name": name,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-    }
+def _is_best(value: float, before: list[Any], better: str) -> bool:
+    """Whether no earlier score was as good."""
+    known = [v for v in before if isinstance(v, int | float)]
+    return math.isfinite(value) and all(value > v if better == "higher" else value < v for v in known)
 
 
 def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.Run:
@@ -207,68 +166,116 @@ def _data_facts(request: Request, plan: Plan) -> dict[str, Any]:
     }
 
 
-def train(run: folder.Run, plan: Plan, voice: Voice, resumed: bool = False) -> tuple[str, State]:
+def train(
+    run: folder.Run,
+    plan: Plan,
+    voice: Voice,
+    resumed: bool = False,
+    allow_data_change: bool = False,
+    on_divergence: str = "stop",
+) -> tuple[str, State]:
     """Train until what was asked for is reached. Returns why it stopped, and the state.
 
     Raises StoppedError after saving on a signal, DivergedError, ResourceError, InUseError.
     """
-    with locked(run.path), Signals() as signals:
-        state = plan.state()
+    with locked(run.path), Signals() as signals, _bugs_logged(run):
         if resumed:
-            restore(run, plan, state, voice.note)
-            rewind(run.journal, state.step, plan.cfg.rhythm.log)
-            rewind(run.scores, state.step)
-        voice.begin(plan.cfg, state, plan.store.epoch)
-        try:
-            reason = fit(plan.cfg.task, state, plan.store, plan.cfg, Sitting(run, plan, voice, signals))
-        except DivergedError as error:
-            raise DivergedError(f"{error.cause}; the last checkpoint is kept", error.remedy) from None
-        finally:
-            voice.end()
+            _record_changes(run, plan.cfg)
+        while True:
+            try:
+                reason, state = _sitting(run, plan, voice, signals, resumed, allow_data_change)
+                break
+            except DivergedError as error:
+                _go_back(run, error, on_divergence, voice)
+                resumed = True
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                failed = str(error).split("\n", 1)[0]
+            _out_of_memory(run, plan, failed)
         if signals.caught:
             raise StoppedError(signals.caught, f"stopped at step {state.step}; saved", f"gan resume {run.path}")
     return reason, state
 
 
-def restore(run: folder.Run, plan: Plan, state: State, note: Callable[[str], None]) -> None:
-    """Bring the newest whole checkpoint into a new state. Without any checkpoint the run begins anew."""
-    if not checkpoint.listed(run.checkpoints):
-        note("no checkpoint yet: starting from the beginning")
-        return
-    point = checkpoint.newest(run.checkpoints, note)
-    if point.manifest.get("data") != plan.fingerprint:
-        raise DataError("the data is not what this run was trained on", "restore it, or --allow-data-change")
-    groups: snapshot.Groups = {k: {} for k in ("nets", "average", "optimiser", "memory")}
-    for file, content in point.files.items():
-        if file.endswith(".safetensors"):
-            groups[file.removesuffix(".safetensors")] = tensors.decode(content, f"{point.path}/{file}")
-    for name, wanted in snapshot.wanted(state, groups).items():
-        tensors.compare(groups[name], wanted, f"{point.path}/{name}.safetensors")
-    snapshot.restore(state, groups, json.loads(point.files["state.json"]))
-    with suppress(KeyError, ValueError, TypeError):
-        state.seconds = float(json.loads(point.files["timings.json"])["seconds"])
-    note(f"resumed from step {state.step:,} ({state.images:,} images)")
+def _sitting(
+    run: folder.Run, plan: Plan, voice: Voice, signals: Signals, resumed: bool, allow_data_change: bool
+) -> tuple[str, State]:
+    state = plan.state()
+    room(run, state)
+    if resumed:
+        restore(run, plan, state, voice.note, allow_data_change)
+        rewind(run.journal, state.step, still_open=bool(state.meter.sums))
+        rewind(run.scores, state.step)
+        rewind(run.monitor, state.step)
+    sitting = Sitting(run, plan, voice, signals, state)
+    voice.begin(plan.cfg, state, plan.store.epoch)
+    try:
+        if sitting.catch_up(state):
+            return "quality", state
+        return fit(plan.cfg.task, state, plan.store, plan.cfg, sitting), state
+    finally:
+        voice.end()
+
+
+def _go_back(run: folder.Run, error: DivergedError, on_divergence: str, voice: Voice) -> None:
+    """Note in the history that the run goes back to its last checkpoint, to learn slower. Raises DivergedError if it is not to."""
+    before = sum("diverged" in line for line in history.read(run.path))
+    if on_divergence != "rollback" or before >= MOST:
+        tried = f", after going back {before} times" if before else ""
+        raise DivergedError(f"{error.cause}; the last checkpoint is kept{tried}", error.remedy) from None
+    there = checkpoint.listed(run.checkpoints)
+    step = checkpoint.newest(run.checkpoints, voice.note).step if there else 0
+    history.append(run.path, {"step": step, "diverged": error.cause})
+    voice.warn(f"{error.cause}; going back to step {step:,}, at half the learning rate")
+
+
+def _out_of_memory(run: folder.Run, plan: Plan, said: str) -> None:
+    """Raises ResourceError with what would fit. Called when what failed has let go of its memory."""
+    fits = fitting(plan.cfg, plan.store, lambda cfg: replaced(plan, cfg=cfg).state())
+    saved = bool(checkpoint.listed(run.checkpoints))
+    command = f"gan resume {run.path} --set machine.micro_batch={fits}" if saved else f"--batch-size {fits}"
+    raise ResourceError(
+        f"out of memory with batches of {plan.cfg.machine.micro_batch or plan.cfg.batch_size} ({said[:200]})",
+        command if fits else "a smaller model, or a machine with more memory",
+    )
+
+
+@contextmanager
+def _bugs_logged(run: folder.Run) -> Iterator[None]:
+    """What is no fault of the user's goes to the run's log, with its traceback."""
+    try:
+        yield
+    except GanError:
+        raise
+    except Exception as error:
+        with suppress(OSError), run.log.open("a") as file:
+            file.write(traceback.format_exc())
+            error.add_note(f"the traceback is in {run.log}")
+        raise
 
 
 def extend(run: folder.Run, layers: list[Layer]) -> Config:
-    """The run's configuration with what a resume may change, recorded. Raises UsageError for anything else."""
+    """The run's configuration with what a resume may change. Raises UsageError for anything else."""
     old = run.config()
     changes = merge(layers)
     if not changes:
         return old
     new = resolve(merge([old.dump(), changes]))
-    different = differences(old, new)
-    wrong = [k for k in different if not k.startswith(MAY_CHANGE)]
+    wrong = {k: v for k, v in differences(old, new).items() if not k.startswith(MAY_CHANGE)}
     if wrong:
-        was, now = different[wrong[0]]
+        said = ", ".join(f"{k} ({was!r} -> {now!r})" for k, (was, now) in list(wrong.items())[:5])
         raise UsageError(
-            f"a resumed run cannot change {wrong[0]} ({was!r} -> {now!r})",
-            "start a new one: gan train --config <run>/config.json",
+            f"a resumed run cannot change {said}", f"start a new one: gan train --config {run.path / 'config.json'}"
         )
-    if different:
-        with disk("the run's history", run.path), (run.path / "history.jsonl").open("a") as file:
-            file.write(json.dumps({"changes": changes}) + "\n")
     return new
+
+
+def _record_changes(run: folder.Run, cfg: Config) -> None:
+    """What this sitting changed goes into the history, under the run's lock."""
+    different = differences(run.config(), cfg)
+    if different:
+        history.append(run.path, {"changes": merge(nest(k, now) for k, (_, now) in different.items())})
 
 
 __all__ = ["Plan", "Request", "Sitting", "again", "cache_dir", "extend", "make", "restore", "start", "train"]

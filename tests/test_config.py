@@ -31,7 +31,7 @@ def test_set_reads_toml_and_else_text() -> None:
     assert parse_set('u="fid<8"') == {"u": "fid<8"}
     assert nest("x.y.z", 1) == {"x": {"y": {"z": 1}}}
     for wrong in ("a", "=3", "a..b=1"):
-        with pytest.raises(UsageError, match="a.b=value"):
+        with pytest.raises(UsageError, match=r"a\.b=value"):
             parse_set(wrong)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,19 @@ Images = Annotated[int | None, typer.Option(help="Real images drawn, instead of 
 MaxSteps = Annotated[int | None, typer.Option(help="Steps at most.", rich_help_panel="Training")]
 MaxMinutes = Annotated[float | None, typer.Option(help="Minutes at most.", rich_help_panel="Training")]
 Until = Annotated[str | None, typer.Option(help='Stop at a quality: "fid<8".', rich_help_panel="Training")]
+
+
+class Divergence(StrEnum):
+    """What happens when something is not finite."""
+
+    stop = "stop"
+    rollback = "rollback"
+
+
+OnDivergence = Annotated[
+    Divergence,
+    typer.Option(help="Not finite: stop, or go back and learn at half the rate.", rich_help_panel="Training"),
+]
 
 RUNS = Path("runs")
 FLAGS = {

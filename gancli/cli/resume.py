@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from gancli.cli import options as o
 from gancli.cli.train import finish
@@ -22,6 +24,10 @@ def command(
     plugin: o.Plugin = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
+    allow_data_change: Annotated[
+        bool, typer.Option("--allow-data-change", help="Go on though the data changed.", rich_help_panel="Data")
+    ] = False,
+    on_divergence: o.OnDivergence = o.Divergence.stop,
     runs_dir: o.RunsDir = o.RUNS,
     quiet: o.Quiet = False,
     json: o.Json = False,
@@ -52,5 +58,5 @@ def command(
     size = list(cfg.data.image_size) if cfg.data.image_size else None
     how = o.reading(console, where, size, cfg.data.channels, download, cfg.data.holdout)
     plan = again(cfg, how)
-    reason, _ = train(found, plan, console, resumed=True)
+    reason, _ = train(found, plan, console, True, allow_data_change, on_divergence.value)
     finish(found, console, reason)

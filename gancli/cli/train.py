@@ -40,6 +40,7 @@ def command(
         int | None, typer.Option(help="Images between evaluations.", rich_help_panel="Training")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step.", rich_help_panel="Training")] = None,
+    on_divergence: o.OnDivergence = o.Divergence.stop,
     seed: Annotated[int | None, typer.Option(help="Of everything random.", rich_help_panel="Training")] = None,
     name: Annotated[str | None, typer.Option(help="The run's name.", rich_help_panel="Output")] = None,
     runs_dir: o.RunsDir = o.RUNS,
@@ -61,8 +62,11 @@ def command(
     }  # fmt: skip
     from gancli.config import merge, read_toml
     from gancli.report.console import Console
+    from gancli.run.folder import check_place
 
     console = Console(quiet=quiet, json=json)
+    if not dry_run:
+        check_place(runs_dir)
     o.plugins(plugin)
     layers = [read_toml(config)] if config else []
     layers += o.layers(flags, set_)
@@ -82,7 +86,7 @@ def command(
         return
     run = start(request, plan, runs_dir, name)
     console.open(run)
-    reason, _ = train(run, plan, console)
+    reason, _ = train(run, plan, console, on_divergence=on_divergence.value)
     finish(run, console, reason)
 
 

@@ -41,7 +41,7 @@ def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch) -> st
     total = cfg.stop.total(store.epoch)
     sampling = cfg.rhythm.sample or store.epoch
     saving = cfg.rhythm.save or save_interval(store.epoch)
-    evaluating = cfg.rhythm.evaluate or (store.epoch if cfg.stop.until else 0)
+    evaluating = evaluation_interval(cfg, store.epoch)
     clock = _Clock(state)
     reason = _finished(state, cfg, total)
     while not reason:
@@ -70,6 +70,11 @@ def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch) -> st
 def save_interval(epoch: int) -> int:
     """Whole epochs, about 50,000 images."""
     return epoch * max(1, round(50_000 / epoch)) if epoch <= 100_000 else 100_000
+
+
+def evaluation_interval(cfg: Config, epoch: int) -> int:
+    """Images between evaluations; 0: never."""
+    return cfg.rhythm.evaluate or (epoch if cfg.stop.until else 0)
 
 
 def crossed(before: int, now: int, interval: int) -> bool:

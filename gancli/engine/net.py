@@ -1,13 +1,14 @@
-"""A net as the engine holds it: all parameters in one flat float32 buffer, gradients beside it, one optimiser.
+"""A net as the engine holds it: all parameters in one flat float32 buffer, one fused optimiser.
 
-One buffer makes an optimiser step, an average, a gradient norm and a cast each a single large operation instead of one per
-layer. Where products run in bfloat16, `working` is a copy of the net whose weights are cast once after each
-update; gradients are added up in float32 and the optimiser works on float32 alone (mixed precision, 1710.03740).
+One buffer makes an average a single large operation instead of one per layer. Gradients are taken as autograd leaves them: copying
+them into a buffer of their own costs more than the optimiser gains by it. Where products run in bfloat16, `working` is a copy of
+the net whose weights are cast once after each update; gradients and the optimiser are float32 (mixed precision, 1710.03740).
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -57,18 +58,16 @@ class Cast(nn.Module):
 
 
 class Net:
-    """A trained net: `module` in float32, what phases run (`working`), and the optimiser."""
+    """A trained net: `module` in float32, what phases run (`working`), its gradients and its optimiser."""
 
     def __init__(self, module: nn.Module, rule: Optimiser, device: torch.device, dtype: torch.dtype) -> None:
         self.module = module.to(device).train()
         self.layout = Flat(module)
-        self.flat = nn.Parameter(torch.zeros(self.layout.size, device=device))
-        self.layout.adopt(self.module, self.flat.data)
-        self.grad = torch.zeros_like(self.flat)
-        self.grads = list(self.layout.views(self.grad).values())
-        self.flat.grad = self.grad
+        self.flat = torch.zeros(self.layout.size, device=device)
+        self.layout.adopt(self.module, self.flat)
+        self.weights = list(self.module.parameters())
         self.rule = rule
-        self.optimiser = rule.build(self.flat)
+        self.optimiser = rule.build(self.weights)
         self.working = self.module
         self._pairs: list[tuple[Tensor, Tensor]] = []
         if dtype != torch.float32:
@@ -76,6 +75,7 @@ class Net:
         self.parameters = list(self.working.parameters())
 
     def update(self, lr: float) -> None:
+        """One optimiser step with the gradients collected."""
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         self.optimiser.step()
@@ -88,16 +88,23 @@ class Net:
             torch._foreach_copy_([w for w, _ in self._pairs], [m for _, m in self._pairs])
 
     @torch.no_grad()
-    def collect(self, gradients: tuple[Tensor | None, ...], first: bool) -> None:
-        """Take (or add, for later parts of a batch) the gradients of the working parameters."""
-        for view, g in zip(self.grads, gradients, strict=True):
-            if g is None:
-                if first:
-                    view.zero_()
-            elif first:
-                view.copy_(g)
-            else:
-                view.add_(g)
+    def collect(self, gradients: Sequence[Tensor | None], first: bool) -> None:
+        """Take (or add, for later parts of a batch) the gradients of the working parameters, in float32."""
+        for p, g in zip(self.weights, gradients, strict=True):
+            if first or p.grad is None:
+                p.grad = torch.zeros_like(p) if g is None else g.to(p.dtype)
+            elif g is not None:
+                p.grad += g
+
+    def gradients(self) -> list[Tensor]:
+        """The gradients collected, in the order of the parameters."""
+        return [p.grad for p in self.weights if p.grad is not None]
+
+    @torch.no_grad()
+    def gradient_norm(self) -> Tensor:
+        """The Euclidean norm of all gradients, a scalar; not finite if any of them is not."""
+        norm: Tensor = torch.stack(torch._foreach_norm(self.gradients())).norm()
+        return norm
 
 
 def _cast_copy(module: nn.Module, dtype: torch.dtype) -> tuple[nn.Module, list[tuple[Tensor, Tensor]]]:
@@ -130,7 +137,7 @@ class Averaged:
 
     def __init__(self, net: Net) -> None:
         self.module = copy.deepcopy(net.module).eval().requires_grad_(False)
-        self.flat = net.flat.detach().clone()
+        self.flat = net.flat.clone()
         net.layout.adopt(self.module, self.flat)
 
     @torch.no_grad()

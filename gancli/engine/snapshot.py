@@ -6,6 +6,7 @@ open window of the journal, optimiser steps) go into one table; float32 values p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,9 +29,7 @@ def tensors(state: State) -> Groups:
     }
     moments: dict[str, Tensor] = {}
     for name, net in state.nets.items():
-        for key, value in net.optimiser.state.get(net.flat, {}).items():
-            if torch.is_tensor(value) and value.shape == net.flat.shape:
-                moments |= {f"{name}.{p}.{key}": v for p, v in net.layout.views(value).items()}
+        moments |= {f"{name}.{p}.{key}": value for p, key, value in _moments(net)}
     return {"nets": nets, "average": average, "optimiser": moments, "memory": dict(state.memory)}
 
 
@@ -44,9 +43,20 @@ def numbers(state: State) -> dict[str, Any]:
     }
 
 
+def _moments(net: Net) -> Iterator[tuple[str, str, Tensor]]:
+    """Parameter, key and tensor of all that the optimiser keeps for each element."""
+    for parameter, p in zip(net.layout.shapes, net.weights, strict=True):
+        for key, value in net.optimiser.state.get(p, {}).items():
+            if key != "step" and torch.is_tensor(value):
+                yield parameter, key, value
+
+
 def _scalars(net: Net) -> dict[str, float]:
-    there = net.optimiser.state.get(net.flat, {})
-    return {k: float(v) for k, v in there.items() if not torch.is_tensor(v) or v.shape != net.flat.shape}
+    """The optimiser's count of steps: the same for all parameters."""
+    for p in net.weights:
+        if p in net.optimiser.state and "step" in net.optimiser.state[p]:
+            return {"step": float(net.optimiser.state[p]["step"])}
+    return {}
 
 
 def check_finite(groups: Groups) -> None:
@@ -86,22 +96,18 @@ def _restore_optimiser(name: str, net: Net, moments: dict[str, Tensor], table: d
     if not scalars and not any(k.startswith(f"{name}.") for k in moments):
         return  # saved before its first step
     prime(net)
-    there = net.optimiser.state[net.flat]
-    for key, value in there.items():
-        if torch.is_tensor(value) and value.shape == net.flat.shape:
-            for parameter, view in net.layout.views(value).items():
-                view.copy_(moments[f"{name}.{parameter}.{key}"])
-        elif torch.is_tensor(value):
-            value.fill_(scalars[key])
-        else:
-            there[key] = scalars[key]
+    for parameter, key, value in _moments(net):
+        value.copy_(moments[f"{name}.{parameter}.{key}"])
+    for there in net.optimiser.state.values():
+        if "step" in there:
+            there["step"].fill_(scalars["step"])
 
 
 @torch.no_grad()
 def prime(net: Net) -> None:
     """Let the optimiser make its state, by a step that changes nothing."""
-    before = net.flat.detach().clone()
-    net.grad.zero_()
+    before = net.flat.clone()
+    net.collect([None] * len(net.weights), True)
     net.optimiser.step()
     net.flat.copy_(before)
 
@@ -110,6 +116,6 @@ def wanted(state: State, groups: Groups) -> Groups:
     """The tensors that a snapshot of this state must have, to compare names, shapes and dtypes with before copying."""
     if groups["optimiser"]:
         for net in state.nets.values():
-            if net.flat not in net.optimiser.state:
+            if not net.optimiser.state:
                 prime(net)
     return tensors(state)

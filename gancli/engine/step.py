@@ -37,7 +37,7 @@ def step(task: Task, state: State, store: Store, cfg: Config) -> Logs:
             logs |= _gradients(task, state, cfg, phase, batch, seed, noise_seed, carry, last)
             for name in phase.trains:
                 net = state.nets[name]
-                logs[f"{name.lower()}_grad"] = _finite(net.grad.norm(), f"the gradient of {name}", state)
+                logs[f"{name.lower()}_grad"] = _finite(net.gradient_norm(), f"the gradient of {name}", state)
                 net.update(net.rule.lr * net.rule.schedule.factor(start, total))
             if phase.after is not None:
                 _after(state, phase)

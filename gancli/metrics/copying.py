@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TAILS = (0.005, 0.01, 0.025, 0.05, 0.1)  # shares of the pooled set in which copies would gather
+TAILS = (0.005, 0.01, 0.025, 0.05)  # shares of the pooled set in which copies would gather
 FEWEST = 8  # images in a tail
 
 
@@ -60,32 +60,49 @@ def ratios(distances: np.ndarray) -> np.ndarray:
     return out
 
 
-def hypergeometric_tail(found: int, total: int, marked: int, drawn: int) -> float:
-    """P(X >= found), X the number of marked ones among `drawn` of `total`, `marked` of which are."""
+def hypergeometric(total: int, marked: int, drawn: int) -> np.ndarray:
+    """P(X = 0 .. drawn), X the number of marked ones among `drawn` of `total`, `marked` of which are."""
 
     def log_choose(n: int, k: int) -> float:
         return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
-    low, high = max(found, drawn - (total - marked), 0), min(drawn, marked)
+    out = np.zeros(drawn + 1)
     base = log_choose(total, drawn)
-    terms = [
-        math.exp(log_choose(marked, x) + log_choose(total - marked, drawn - x) - base) for x in range(low, high + 1)
-    ]
-    return min(1.0, math.fsum(terms))
+    for x in range(max(0, drawn - (total - marked)), min(drawn, marked) + 1):
+        out[x] = math.exp(log_choose(marked, x) + log_choose(total - marked, drawn - x) - base)
+    return out
 
 
-def copy_test(held: np.ndarray, fake: np.ndarray) -> float:
+def tail_probability(in_tail: np.ndarray, is_fake: np.ndarray, cells: np.ndarray) -> float:
+    """P of so many fakes or more in the tail, if within each cell the fakes are a random choice: exact; all are [n + m]."""
+    chances = np.ones(1)
+    for c in np.unique(cells[in_tail]):
+        here = cells == c
+        drawn = int((in_tail & here).sum())
+        chances = np.convolve(chances, hypergeometric(int(here.sum()), int((is_fake & here).sum()), drawn))
+    return float(min(1.0, chances[int((in_tail & is_fake).sum()) :].sum()))
+
+
+def copy_test(
+    held: np.ndarray, fake: np.ndarray, held_cells: np.ndarray | None = None, fake_cells: np.ndarray | None = None
+) -> float:
     """Probability, at most, that so many of the smallest ratios are the fakes', if they are as the held-out reals'.
 
-    held [n] and fake [m] are ratios. Exact hypergeometric tails for several sizes of the tail, times their number (Bonferroni);
-    ties count for the held-out reals.
+    held [n] and fake [m] are ratios. Several sizes of the tail are tried, and the smallest probability is multiplied by their
+    number (Bonferroni); ties count for the held-out reals. With cells [n] and [m] (classes), fakes are compared with the
+    held-out reals of their own cell: one class too many is no copying.
     """
     n, m = len(held), len(fake)
-    order = np.lexsort((np.r_[np.zeros(n), np.ones(m)], np.r_[held, fake]))
-    is_fake = order >= n
+    is_fake = np.arange(n + m) >= n
+    order = np.lexsort((is_fake, np.r_[held, fake]))
+    cells = np.zeros(n + m, int) if held_cells is None or fake_cells is None else np.r_[held_cells, fake_cells]
     sizes = sorted({min(n + m, max(FEWEST, math.ceil(t * (n + m)))) for t in TAILS})
-    best = min(hypergeometric_tail(int(is_fake[:k].sum()), n + m, m, k) for k in sizes)
-    return min(1.0, best * len(sizes))
+    found = []
+    for k in sizes:
+        in_tail = np.zeros(n + m, np.bool_)
+        in_tail[order[:k]] = True
+        found.append(tail_probability(in_tail, is_fake, cells))
+    return min(1.0, min(found) * len(sizes))
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class Memorisation(Metric):
         )
         chosen = self._pairs(subject, raw.fake)
         subject.shared("pairs", lambda: chosen)
-        return {**self._ct(subject, features), **_authentic(subject, features), **_copied(features, raw)}
+        return {**self._ct(subject, features), **_authentic(subject, features), **_copied(subject, features, raw)}
 
     def _ct(self, subject: Subject, looks: Looks) -> dict[str, Score]:
         few = min(len(subject.real), len(subject.fake))
@@ -120,17 +120,18 @@ def _authentic(subject: Subject, looks: Looks) -> dict[str, Score]:
     return {"authpct": Score(100 * value, meaning, "floor", error, "binomial", 100 * floor, floor_error)}
 
 
-def _copied(features: Looks, raw: Looks) -> dict[str, Score]:
+def _copied(subject: Subject, features: Looks, raw: Looks) -> dict[str, Score]:
+    cells = (subject.real.predicted, subject.fake.predicted) if subject.columns else (None, None)
     out: dict[str, Score] = {}
     chances = []
     for name, looks in (("copied", features), ("copied@pixels", raw)):
         held, fake = ratios(looks.held.distances), ratios(looks.fake.distances)
         found: Copies = copied_share(held, fake)
-        chances.append(copy_test(held, fake))
+        chances.append(copy_test(held, fake, *cells))
         meaning = "share of samples that repeat a training image"
         detail = {"threshold": found.threshold, "p": chances[-1]}
         out[name] = Score(found.share, meaning, "lower", found.error, "binomial", 0.0, None, detail)
     p = min(1.0, 2 * min(chances))
     meaning = "chance of so many near copies; below 0.05: copying"
-    out["copied-p"] = Score(p, meaning, "higher", None, "exact (hypergeometric), Bonferroni")
+    out["copied-p"] = Score(p, meaning, "higher", None, "exact within classes (hypergeometric), Bonferroni")
     return out

@@ -4,6 +4,8 @@ A block is 1x1 -> leaky -> grouped 3x3 -> leaky -> 1x1, beside the identity, its
 (1901.09321): the last product of a block is 0, the others are scaled by L^(-1/4), L the number of blocks. Scales are joined
 by a resampling and, where widths differ, a 1x1 product. G begins as z-weighted learned maps, D ends as one product over the
 smallest map per channel. The image is linear in the last map.
+
+`stem` leaves the costliest maps out: blocks begin at half of the image's size, which D reaches and G leaves by one 4x4 product.
 """
 
 from __future__ import annotations
@@ -29,6 +31,21 @@ def _product(a: int, b: int, k: int = 1, groups: int = 1, gain: float = 1.0, bia
     nn.init.normal_(conv.weight, 0.0, gain / sqrt(a // groups * k * k))
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
+    return conv
+
+
+def _enter(planes: int, channels: int) -> nn.Conv2d:
+    """The image to half its size."""
+    conv = nn.Conv2d(planes, channels, 4, 2, 1, bias=False)
+    nn.init.normal_(conv.weight, 0.0, 1 / sqrt(16 * planes))
+    return conv
+
+
+def _leave(channels: int, shape: Shape, size: tuple[int, int]) -> nn.ConvTranspose2d:
+    """The image from half its size; each pixel is a sum over four places."""
+    odd = (shape.height - 2 * size[0], shape.width - 2 * size[1])
+    conv = nn.ConvTranspose2d(channels, shape.channels, 4, 2, 1, output_padding=odd, bias=False)
+    nn.init.normal_(conv.weight, 0.0, 1 / sqrt(4 * channels))
     return conv
 
 
@@ -105,22 +122,27 @@ class R3(Model):
     group: int = Field(16, ge=1, description="channels per group of the 3x3 products")
     smooth: bool = Field(True, description="resample bilinearly; false: repeat and average pixels, which is faster")
 
+    stem: bool = Field(False, description="no blocks at the image's own size: several times as fast")
+
     def _stack(self, channels: int, scales: int) -> list[nn.Module]:
         return [Block(channels, self.expansion, self.group, self.blocks * scales) for _ in range(self.blocks)]
 
     def generator(self, shape: Shape, condition: int) -> nn.Module:
-        sizes = stages(shape)[::-1]
+        image, *smaller = stages(shape)
+        sizes = (smaller if self.stem else [image, *smaller])[::-1]
         wide = widths(self.g_width, self.widest, len(sizes))[::-1]
         layers = self._stack(wide[0], len(sizes))
         for a, b, size in zip(wide[:-1], wide[1:], sizes[1:], strict=True):
             layers += [Up(a, b, size, self.smooth), *self._stack(b, len(sizes))]
-        layers.append(_product(wide[-1], shape.channels))
+        layers.append(_leave(wide[-1], shape, sizes[-1]) if self.stem else _product(wide[-1], shape.channels))
         return R3Generator(Basis(self.z + condition, wide[0], sizes[0]), nn.Sequential(*layers))
 
     def discriminator(self, shape: Shape, condition: int) -> Trunk:
-        sizes = stages(shape)
+        sizes = stages(shape)[int(self.stem) :]
         wide = widths(self.d_width, self.widest, len(sizes))
-        layers: list[nn.Module] = [_product(shape.channels + condition, wide[0]), *self._stack(wide[0], len(sizes))]
+        planes = shape.channels + condition
+        layers: list[nn.Module] = [_enter(planes, wide[0]) if self.stem else _product(planes, wide[0])]
+        layers += self._stack(wide[0], len(sizes))
         for a, b in pairwise(wide):
             layers += [Down(a, b, self.smooth), *self._stack(b, len(sizes))]
         h, w = sizes[-1]

@@ -1,1 +1,1 @@
-"""Update rules. Each works on one flat parameter, so that a step is a handful of large operations."""
+"""Update rules: torch's own, fused where torch has a fused form."""

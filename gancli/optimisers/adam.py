@@ -16,5 +16,5 @@ class Adam(Optimiser):
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0, description="L2, added to the gradient")
 
-    def build(self, parameter: nn.Parameter) -> torch.optim.Optimizer:
-        return torch.optim.Adam([parameter], self.lr, self.betas, self.eps, weight_decay=self.weight_decay, fused=True)
+    def build(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, self.lr, self.betas, self.eps, weight_decay=self.weight_decay, fused=True)

@@ -16,5 +16,5 @@ class AdamW(Optimiser):
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(1e-2, ge=0, description="decoupled from the gradient")
 
-    def build(self, parameter: nn.Parameter) -> torch.optim.Optimizer:
-        return torch.optim.AdamW([parameter], self.lr, self.betas, self.eps, weight_decay=self.weight_decay, fused=True)
+    def build(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(parameters, self.lr, self.betas, self.eps, weight_decay=self.weight_decay, fused=True)

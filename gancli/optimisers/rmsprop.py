@@ -17,7 +17,7 @@ class RMSprop(Optimiser):
     momentum: float = Field(0.0, ge=0, lt=1)
     centered: bool = Field(False, description="divide by the variance, not the second moment")
 
-    def build(self, parameter: nn.Parameter) -> torch.optim.Optimizer:
+    def build(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(
-            [parameter], self.lr, self.alpha, self.eps, momentum=self.momentum, centered=self.centered
+            parameters, self.lr, self.alpha, self.eps, momentum=self.momentum, centered=self.centered
         )

@@ -16,7 +16,7 @@ class SGD(Optimiser):
     nesterov: bool = Field(False, description="look ahead; needs momentum")
     weight_decay: float = Field(0.0, ge=0, description="L2, added to the gradient")
 
-    def build(self, parameter: nn.Parameter) -> torch.optim.Optimizer:
+    def build(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(
-            [parameter], self.lr, self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay, fused=True
+            parameters, self.lr, self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay, fused=True
         )

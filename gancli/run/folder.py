@@ -2,6 +2,7 @@
 
 config.json        resolved, written once          metrics.jsonl   the journal
 environment.json   versions and machine            scores.jsonl    evaluations while training
+                                               monitor.jsonl   signals of collapse and the like
 data.json          what the data was               samples/        a grid per epoch
 history.jsonl      sittings: what was changed when checkpoints/    see checkpoint.py
 log.txt            what was said                   model/          the averaged generator, for others
@@ -9,7 +10,7 @@ log.txt            what was said                   model/          the averaged 
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import Any
 from gancli.config import Config, merge, resolve
 from gancli.errors import CheckpointError, ResourceError, UsageError
 from gancli.registry import nearest
-from gancli.run.files import as_json, replace
+from gancli.run import history
+from gancli.run.files import MAX_JSON, as_json, read_capped, replace, table
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -44,6 +46,10 @@ class Run:
         return self.path / "scores.jsonl"
 
     @property
+    def monitor(self) -> Path:
+        return self.path / "monitor.jsonl"
+
+    @property
     def samples(self) -> Path:
         return self.path / "samples"
 
@@ -58,16 +64,10 @@ class Run:
     def json(self, name: str) -> dict[str, Any]:
         """Raises CheckpointError if the file is missing or damaged."""
         try:
-            value = json.loads((self.path / name).read_bytes())
-        except OSError as error:
-            raise CheckpointError(
-                f"{self.path / name}: {error.strerror}", "is this a run folder of gan train?"
-            ) from None
-        except (ValueError, RecursionError) as error:
-            raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
-        if not isinstance(value, dict):
-            raise CheckpointError(f"{self.path / name} is damaged: not a table")
-        return value
+            content = read_capped(self.path / name, MAX_JSON)
+        except CheckpointError as error:
+            raise CheckpointError(error.cause, "is this a run folder of gan train?") from None
+        return table(content, str(self.path / name))
 
     def write_json(self, name: str, value: Any) -> None:
         replace(self.path / name, as_json(value))
@@ -75,15 +75,24 @@ class Run:
     def config(self) -> Config:
         """The configuration in force: the one of the start, and every change since (`history.jsonl`)."""
         layers = [self.json("config.json")]
-        history = self.path / "history.jsonl"
-        if history.exists():
-            layers += [json.loads(line)["changes"] for line in history.read_text().splitlines() if line.strip()]
+        layers += [line["changes"] for line in history.read(self.path) if "changes" in line]
         try:
             return resolve(merge(layers))
         except UsageError as error:
             raise CheckpointError(
                 f"{self.path / 'config.json'} does not fit this gan: {error.cause}", error.remedy
             ) from None
+
+
+def check_place(runs: Path) -> None:
+    """Raises ResourceError at once, before anything is read or computed, if runs cannot be made there."""
+    place = next((p for p in (runs, *runs.absolute().parents) if p.exists()), Path("/"))
+    if not place.is_dir():
+        raise ResourceError(f"cannot make a run folder in {runs}: {place} is a file", "choose another --runs-dir")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ResourceError(
+            f"cannot make a run folder in {runs}: {place} cannot be written", "choose another --runs-dir"
+        )
 
 
 def create(runs: Path, stem: str, name: str | None) -> Run:

@@ -24,7 +24,9 @@ def locked(folder: Path) -> Iterator[None]:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InUseError(f"{folder} is being trained by process {_said(handle)}", "wait for it, or stop it") from None
+                raise InUseError(
+                    f"{folder} is being trained by process {_said(handle)}", "wait for it, or stop it"
+                ) from None
         with contextlib.suppress(OSError):  # a full disk: the lock holds without its owner's name
             os.truncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)

@@ -38,13 +38,15 @@ def decode(content: bytes, name: str) -> dict[str, Tensor]:
 
 def check_header(content: bytes, name: str) -> dict[str, Any]:
     """The header, with every size in it found believable."""
-    pickled = content[:2] == b"PK" or (content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"))
-    if len(content) < 10 or pickled:
-        why = "it is a pickle, which could run code; gan never reads one" if pickled else "it is too short"
+    size = struct.unpack("<Q", content[:8])[0] if len(content) >= 10 else 0
+    if not 2 <= size <= min(MAX_HEADER, len(content) - 8) or content[8:9] != b"{":
+        pickled = content[:2] == b"PK" or (content[:1] == b"\x80" and content[1:2] in b"\x02\x03\x04\x05")
+        why = (
+            "it is a pickle, which could run code; gan never reads one"
+            if pickled
+            else "it does not begin with a header"
+        )
         raise CheckpointError(f"{name} is not a safetensors file: {why}")
-    (size,) = struct.unpack("<Q", content[:8])
-    if size > min(MAX_HEADER, len(content) - 8):
-        raise CheckpointError(f"{name} is not a safetensors file: its header claims {size} bytes")
     try:
         header = json.loads(content[8 : 8 + size])
         entries = {k: v for k, v in header.items() if k != "__metadata__"}

@@ -11,9 +11,10 @@ from gancli.metrics.copying import (
     authentic_share,
     copied_share,
     copy_test,
-    hypergeometric_tail,
+    hypergeometric,
     mann_whitney_z,
     ratios,
+    tail_probability,
     three_sample_test,
 )
 from gancli.metrics.distances import nearest
@@ -63,11 +64,45 @@ def test_three_sample_test_has_the_spread_it_says() -> None:
     assert np.std(values) == pytest.approx(said.mean(), rel=0.2)
 
 
-def test_hypergeometric_tail_is_scipys() -> None:
+def test_hypergeometric_is_scipys() -> None:
     for total, marked, drawn in ((400, 200, 10), (1000, 50, 100), (30, 29, 20)):
-        for found in range(max(0, drawn - (total - marked)), min(marked, drawn) + 1):
-            peer = stats.hypergeom.sf(found - 1, total, marked, drawn)
-            assert hypergeometric_tail(found, total, marked, drawn) == pytest.approx(peer, rel=1e-6, abs=1e-300)
+        peer = stats.hypergeom.pmf(np.arange(drawn + 1), total, marked, drawn)
+        np.testing.assert_allclose(hypergeometric(total, marked, drawn), peer, rtol=1e-6, atol=1e-300)
+
+
+def test_tail_probability_is_fishers_exact_test_in_one_cell() -> None:
+    is_fake, in_tail = np.arange(100) >= 40, rng.random(100) < 0.2
+    table = [
+        [(in_tail & is_fake).sum(), (in_tail & ~is_fake).sum()],
+        [(~in_tail & is_fake).sum(), (~in_tail & ~is_fake).sum()],
+    ]
+    peer = stats.fisher_exact(table, alternative="greater").pvalue
+    assert tail_probability(in_tail, is_fake, np.zeros(100)) == pytest.approx(peer, rel=1e-6)
+
+
+def test_tail_probability_in_cells_is_that_of_permutations_within_them() -> None:
+    is_fake, cells = rng.random(60) < 0.5, rng.integers(0, 3, 60)
+    in_tail = rng.random(60) < np.array([0.1, 0.2, 0.5])[cells]
+    seen, hits = (in_tail & is_fake).sum(), 0
+    for _ in range(4000):
+        shuffled = is_fake.copy()
+        for c in range(3):
+            shuffled[cells == c] = rng.permutation(is_fake[cells == c])
+        hits += (in_tail & shuffled).sum() >= seen
+    assert tail_probability(in_tail, is_fake, cells) == pytest.approx(hits / 4000, abs=0.03)
+
+
+def test_more_of_one_class_is_no_copying() -> None:
+    """A class with smaller ratios than others, and a generator that gives nothing else."""
+    held_cells, fake_cells = np.arange(400) % 4, np.zeros(400, int)
+    caught = blind = 0
+    for _ in range(50):
+        held = rng.beta(np.where(held_cells == 0, 3, 9), 1)
+        fake = rng.beta(3, 1, 400)
+        caught += copy_test(held, fake, held_cells, fake_cells) < 0.05
+        blind += copy_test(held, fake) < 0.05
+    assert caught <= 5
+    assert blind > 25
 
 
 def test_authentic_share() -> None:

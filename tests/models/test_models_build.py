@@ -28,6 +28,7 @@ VARIANTS = [
     ("dcgan", {"g_norm": "group", "d_norm": "instance"}),
     ("style", {"mixing": 0.9, "group": 1}),
     ("r3", {"smooth": False, "expansion": 1.5, "group": 4}),
+    ("r3", {"stem": True, "group": 4}),
     ("msg", {"group": 1}),
 ]
 
@@ -83,7 +84,7 @@ def test_with_a_condition(name: str, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
 def test_options(name: str, options: dict[str, Any], dtype: torch.dtype) -> None:
-    played(tiny(name, **options), Shape(3, 32, 32), dtype)
+    played(tiny(name, **options), Shape(3, 33, 30), dtype)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,173 @@
+"""A run's state on the disk: what a checkpoint and a model folder hold, and the way back."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import torch
+
+from gancli import model
+from gancli.engine import snapshot
+from gancli.engine.state import State
+from gancli.errors import DataError, ResourceError
+from gancli.plan import Plan
+from gancli.run import checkpoint, folder, history, journal, tensors
+from gancli.run.files import as_json, disk, replace
+
+Note = Callable[[str], None]
+
+
+def commit(run: folder.Run, plan: Plan, state: State) -> None:
+    """Write a checkpoint and the model folder, then prune. Raises DivergedError and ResourceError; older ones stay."""
+    groups = snapshot.tensors(state)
+    snapshot.check_finite(groups)
+    made = model.of_state(plan.cfg.task, state, facts=facts(plan))
+    files = {f"{name}.safetensors": tensors.encode(group) for name, group in groups.items() if group}
+    files["state.json"] = as_json(snapshot.numbers(state))
+    files["model.json"] = as_json(model.describe(made))
+    files["timings.json"] = as_json({"seconds": round(state.seconds, 3)})
+    record = {"config": plan.cfg.dump(), "data": plan.fingerprint, "versions": versions(), "machine": machine(plan)}
+    checkpoint.commit(run.checkpoints, state.step, files, record)
+    checkpoint.prune(run.checkpoints, plan.cfg.rhythm.keep, best(run))
+    nets = {f"{n}.{k}": v for n in plan.cfg.task.averaged for k, v in made.nets[n].state_dict().items()}
+    weights = tensors.encode(nets, {"format": "pt"})
+    with disk("the model", run.model, len(weights)):
+        run.model.mkdir(exist_ok=True)
+        replace(run.model / "model.safetensors", weights)
+        replace(run.model / "config.json", files["model.json"])
+        replace(run.model / "README.md", card(run, plan, state).encode())
+
+
+def best(run: folder.Run) -> list[int]:
+    """The step with the best score so far, if anything was scored: its checkpoint is never pruned."""
+    with suppress(OSError):
+        return [line["step"] for line in journal.read(run.scores) if line.get("best") and "step" in line][-1:]
+    return []
+
+
+def room(run: folder.Run, state: State) -> None:
+    """Raises ResourceError, before the first step, if no checkpoint could be written."""
+    needed = 4 * sum(4 * net.flat.numel() for net in state.nets.values())  # weights, average, two moments
+    with disk("the run", run.path):
+        free = shutil.disk_usage(run.path).free
+    if free < needed:
+        raise ResourceError(
+            f"no room for a checkpoint in {run.path}: {needed / 1e6:.3g} MB needed, {free / 1e6:.3g} MB free",
+            "free some disk, or choose another --runs-dir",
+        )
+    for place in (run.checkpoints, run.samples, run.model):
+        if place.exists() and not os.access(place, os.W_OK | os.X_OK):
+            raise ResourceError(f"{place} cannot be written", "check its owner and its rights")
+
+
+def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_change: bool = False) -> None:
+    """Bring the newest whole checkpoint into a new state. Without any checkpoint the run begins anew.
+
+    Raises CheckpointError (none whole, or of another architecture) and DataError (other data than before).
+    """
+    if not checkpoint.listed(run.checkpoints):
+        _same_data(run, plan, run.json("data.json").get("fingerprint"), 0, allow_data_change, note)
+        note("no checkpoint yet: starting from the beginning")
+        return
+    point = checkpoint.newest(run.checkpoints, note)
+    _same_data(run, plan, point.manifest.get("data"), point.step, allow_data_change, note)
+    groups: snapshot.Groups = {k: {} for k in ("nets", "average", "optimiser", "memory")}
+    most = max(4 * tensors.most_bytes(snapshot.tensors(state)["nets"]), tensors.most_bytes(state.memory))
+    for name in groups:
+        if f"{name}.safetensors" in point:
+            content = point.read(f"{name}.safetensors", most)
+            groups[name] = tensors.decode(content, f"{point.path}/{name}.safetensors")
+    for name, wanted in snapshot.wanted(state, groups).items():
+        tensors.compare(groups[name], wanted, f"{point.path}/{name}.safetensors")
+    snapshot.restore(state, groups, point.table("state.json"))
+    with suppress(KeyError, ValueError, TypeError):
+        state.seconds = float(point.table("timings.json")["seconds"])
+    note(f"resumed from step {state.step:,} ({state.images:,} images)")
+    _same_machine(point, plan, note)
+
+
+def _same_data(run: folder.Run, plan: Plan, before: Any, step: int, allowed: bool, note: Note) -> None:
+    later = [line["data"] for line in history.read(run.path) if "data" in line and line.get("step") == step]
+    if plan.fingerprint == (later[-1] if later else before):
+        return
+    if not allowed:
+        raise DataError(
+            "the data is not what this run was trained on", "restore it, or go on with it: --allow-data-change"
+        )
+    note("the data is not what this run was trained on: going on with it, as allowed")
+    history.append(run.path, {"step": step, "data": plan.fingerprint})
+
+
+def _same_machine(point: checkpoint.Checkpoint, plan: Plan, note: Note) -> None:
+    before, now = point.manifest.get("machine"), machine(plan)
+    if isinstance(before, dict):
+        changed = [f"{k} {before.get(k)} -> {v}" for k, v in now.items() if before.get(k) != v]
+        if changed:
+            note(f"bits may differ from here on: {', '.join(changed)}")
+
+
+def facts(plan: Plan) -> dict[str, Any]:
+    """What a model should know of its origin."""
+    source = plan.cfg.data.source
+    return {
+        "preset": plan.cfg.preset,
+        "data": source.name,
+        "images": plan.store.epoch,
+        "classes": list(plan.split.train.classes),
+        "attributes": list(plan.split.train.attribute_names),
+    }
+
+
+def card(run: folder.Run, plan: Plan, state: State) -> str:
+    """The model folder's README."""
+    known = facts(plan)
+    return (
+        f"# {run.name}\n\nThe averaged generator of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
+        f"({known['images']:,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
+        f"    gan sample {run.name} --n 64 --out grid.png\n\n"
+        "`model.safetensors` holds the weights in float32, `config.json` the architecture. Scores: `gan evaluate`.\n"
+    )
+
+
+def versions() -> dict[str, str]:
+    import numpy
+    import safetensors
+
+    from gancli import __version__
+
+    return {
+        "gancli": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "safetensors": safetensors.__version__,
+    }
+
+
+def machine(plan: Plan) -> dict[str, Any]:
+    """What the bits depend on besides the configuration."""
+    device = plan.store.device
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "precision": plan.cfg.machine.precision,
+        "torch": str(torch.__version__),
+    }
+
+
+def environment(plan: Plan) -> dict[str, Any]:
+    device = plan.store.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {
+        "versions": versions(),
+        "system": platform.system(),
+        "device": device.type,
+        "device_name": name,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
