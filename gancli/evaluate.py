@@ -19,13 +19,13 @@ import numpy as np
 import torch
 
 from gancli.clock import derive
-from gancli.contracts import Arrays, Split
+from gancli.contracts import Split
 from gancli.errors import DataError, UsageError
 from gancli.metrics import cache
+from gancli.metrics.choosing import choose_features, features_part
 from gancli.metrics.contracts import (
     Extracted,
     Extractor,
-    Features,
     Metric,
     Progress,
     Score,
@@ -59,7 +59,6 @@ __all__ = [
 VERSION = 1  # of the protocol: raised whenever a score changes its meaning
 QUICK = ("fid", "prc")
 TRAIN_LIMIT = 100_000  # training images that are searched for copies
-LABELLED = 500  # images from which on a classifier of the data's own is worth training
 
 
 @dataclass(frozen=True)
@@ -69,22 +68,6 @@ class Fakes:
     images: np.ndarray  # uint8 [N, C, H, W], as saved
     labels: np.ndarray | None = None  # int64 [N]: the labels asked for, of a conditional generator
     description: Mapping[str, Any] = field(default_factory=dict)  # run, checkpoint, averaged or raw weights, seeds, ...
-
-
-def choose_features(source_features: str, train: Arrays) -> Features:
-    """The features that suit the data: those its source names; else a classifier on its labels; else random convolutions."""
-    if source_features != "auto":
-        return _features(source_features)
-    labels = train.labels
-    if labels is not None and len(labels) >= LABELLED and len(np.unique(labels)) >= 2:
-        return _features("classifier")
-    return _features("random-conv")
-
-
-def _features(value: Any) -> Features:
-    part = build("features", value)
-    assert isinstance(part, Features)
-    return part
 
 
 def _subset(n: int, most: int, *seed: int | str) -> np.ndarray:
@@ -119,7 +102,7 @@ class Judge:
         check_images(split.test.images, "held-out images")
         self.split, self.n, self.seed, self.cache_dir = split, n, seed, cache_dir
         self.progress, self.note = progress, note
-        part = choose_features(source_features, split.train) if features is None else _features(features)
+        part = choose_features(source_features, split.train) if features is None else features_part(features)
         self.part = part
         self.extractor: Extractor = part.prepare(split.train, cache_dir, torch.device(device), progress)
         test = split.test.take(_subset(len(split.test.images), n, seed, "held-out"))

@@ -12,14 +12,16 @@ from typing import Any
 import torch
 
 from gancli import model
+from gancli.config import differences, resolve
 from gancli.engine import snapshot
 from gancli.engine.state import State
-from gancli.errors import DataError, ResourceError
+from gancli.errors import CheckpointError, DataError, ResourceError, UsageError
 from gancli.plan import Plan
 from gancli.run import checkpoint, folder, history, journal, tensors
 from gancli.run.files import as_json, disk, replace
 
 Note = Callable[[str], None]
+MAY_CHANGE = ("stop.", "machine.", "rhythm.")  # what a resumed run may change
 
 
 def commit(run: folder.Run, plan: Plan, state: State) -> None:
@@ -75,6 +77,7 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
         note("no checkpoint yet: starting from the beginning")
         return
     point = checkpoint.newest(run.checkpoints, note)
+    _same_config(point, plan)
     _same_data(run, plan, point.manifest.get("data"), point.step, allow_data_change, note)
     groups: snapshot.Groups = {k: {} for k in ("nets", "average", "optimiser", "memory")}
     most = max(4 * tensors.most_bytes(snapshot.tensors(state)["nets"]), tensors.most_bytes(state.memory))
@@ -89,6 +92,21 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
         state.seconds = float(point.table("timings.json")["seconds"])
     note(f"resumed from step {state.step:,} ({state.images:,} images)")
     _same_machine(point, plan, note)
+
+
+def _same_config(point: checkpoint.Checkpoint, plan: Plan) -> None:
+    """Raises UsageError if config.json was changed by hand: the checkpoint knows what it was trained with."""
+    before = point.manifest.get("config")
+    try:
+        different = differences(resolve(before if isinstance(before, dict) else {}), plan.cfg)
+    except UsageError as error:
+        raise CheckpointError(f"{point.path} does not fit this gan: {error.cause}", error.remedy) from None
+    wrong = [k for k in different if not k.startswith(MAY_CHANGE)]
+    if wrong:
+        was, now = different[wrong[0]]
+        raise UsageError(
+            f"{wrong[0]} is {now!r}, but {point.path} was trained with {was!r}", "put the run's config.json back"
+        )
 
 
 def _same_data(run: folder.Run, plan: Plan, before: Any, step: int, allowed: bool, note: Note) -> None:

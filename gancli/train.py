@@ -21,7 +21,7 @@ from gancli.engine.state import State
 from gancli.errors import DivergedError, GanError, ResourceError, StoppedError, UsageError
 from gancli.evaluate import QUICK, Fakes, Judge, metric_of, parse_bound, quick
 from gancli.images import grid, png, to_uint8
-from gancli.keep import commit, environment, restore, room
+from gancli.keep import MAY_CHANGE, commit, environment, restore, room
 from gancli.plan import Plan, Request, again, cache_dir, make
 from gancli.run import checkpoint, folder, history
 from gancli.run.files import disk, replace
@@ -30,7 +30,6 @@ from gancli.run.lock import locked
 from gancli.run.signals import InterruptedWork, Signals
 
 GRID = 64  # images in a sample grid
-MAY_CHANGE = ("stop.", "machine.", "rhythm.")  # what a resumed run may change
 
 
 class Voice(Protocol):

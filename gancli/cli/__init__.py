@@ -6,14 +6,17 @@ This is the only room that imports typer, and importing it imports neither torch
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
+from gancli.cli.outlets import hush, outlets
 from gancli.errors import GanError, StoppedError
+
+NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 app = typer.Typer(
     name="gan",
@@ -52,35 +55,52 @@ _verbs()
 
 def main() -> None:
     """Run the command line: one line and an exit code for every fault that is not a bug."""
+    with outlets() as caught:
+        try:
+            code = _run()
+        except (KeyboardInterrupt, typer.Abort):
+            text = "interrupted; what was saved before is whole"
+            code = _refuse(text, 128 + caught.number if caught.number else 130, "stopped")
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
-        code = _refuse(" ".join(error.format_message().split()), error.exit_code)
-    except StoppedError as error:
-        code = _refuse(str(error), error.exit_code, "stopped")
+        return _refuse(" ".join(error.format_message().split()), error.exit_code)
     except GanError as error:
-        code = _refuse(str(error), error.code)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _refuse("interrupted; what was saved before is whole", 130, "stopped")
+        if isinstance(error, StoppedError):
+            return _refuse(str(error), error.exit_code, "stopped")
+        return _refuse(str(error), error.code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except MemoryError:
-        code = _refuse("out of memory  ->  try a smaller --batch-size", 5)
-    except RuntimeError as error:
-        code = _runtime(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        hush()
+        return 0
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        return _refuse(
+            f"{what}{error.strerror or error}  ->  check the disk and the rights; gan doctor looks at both", 5
+        )
+    except Exception as error:  # noqa: BLE001
+        return _bug(error)
+    return code if isinstance(code, int) else 0
 
 
-def _runtime(error: RuntimeError) -> int:
+def _bug(error: Exception) -> int:
     """Torch says "out of memory" and "versions do not match" by RuntimeError; anything else is a bug."""
     text = str(error)
-    if "out of memory" in text or "can't allocate memory" in text:
+    if isinstance(error, MemoryError) or any(said in text for said in NO_MEMORY):
         return _refuse("out of memory  ->  try a smaller --batch-size, or --set machine.micro_batch=16", 5)
-    if "operator torchvision::" in text:
+    if "operator torchvision::" in text or (isinstance(error, ImportError) and "torchvision" in text):
         return _refuse("torch and torchvision do not fit together  ->  pip install --upgrade torch torchvision", 5)
-    raise error
+    notes = getattr(error, "__notes__", [])
+    if notes:
+        return _refuse(
+            f"this is a bug in gan: {type(error).__name__}: {' '.join(text.split())[:300]}  ->  {notes[-1]}", 1
+        )
+    traceback.print_exception(error)
+    return 1
 
 
 def _refuse(text: str, code: int, what: str = "error") -> int:

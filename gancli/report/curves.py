@@ -32,6 +32,8 @@ def draw(lines: list[dict[str, Any]], path: Path, title: str) -> None:
             if points:
                 axes.plot(*zip(*points, strict=True), color=colour, linewidth=1, label=NAMES.get(key, key))
         axes.set_title(name, fontsize=10)
+        if len(keys) == 1:
+            axes.set_ylim(bottom=0)
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

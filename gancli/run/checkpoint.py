@@ -20,8 +20,9 @@ from gancli.run.files import MAX_JSON, as_json, disk, read_capped, size_of, sync
 from gancli.run.tensors import MAX_FILE
 
 FORMAT = 1
-MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"  # the SHA-256 of itself is its last value
 NAME = re.compile(r"(?:\.old-)?(\d{1,18})", re.ASCII)
+SEAL = re.compile(rb'\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')
 BLOCK = 1 << 20
 Note = Callable[[str], None]
 
@@ -61,7 +62,7 @@ def commit(folder: Path, step: int, files: dict[str, bytes], facts: dict[str, An
             for name, content in files.items():
                 write_synced(beside / name, content)
             entries = {n: {"size": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in files.items()}
-            write_synced(beside / MANIFEST, as_json({"format": FORMAT, "step": step, "files": entries, **facts}))
+            write_synced(beside / MANIFEST, _sealed({"format": FORMAT, "step": step, "files": entries, **facts}))
             sync_folder(beside)
             _rename(beside, final, folder / f".old-{step:06d}")
             sync_folder(folder)
@@ -115,17 +116,28 @@ def _sha256(path: Path) -> str:
 def _manifest(path: Path) -> dict[str, Any]:
     if path.is_symlink() or not path.is_dir():
         raise CheckpointError(f"{path} is not a checkpoint folder")
-    manifest = table(read_capped(path / MANIFEST, MAX_JSON), f"{path.name}/{MANIFEST}")
+    content = read_capped(path / MANIFEST, MAX_JSON)
+    manifest = table(content, f"{path.name}/{MANIFEST}")
     form, files = manifest.get("format"), manifest.get("files")
     if form != FORMAT:
         newer = isinstance(form, int) and form > FORMAT
         remedy = "pip install --upgrade gancli" if newer else ""
         raise CheckpointError(f"{path.name} is of format {form!r}; this gan reads format {FORMAT}", remedy)
+    seal = SEAL.search(content)
+    if seal is None or hashlib.sha256(content[: seal.start(1)]).hexdigest() != seal[1].decode():
+        raise CheckpointError(f"{path.name}/{MANIFEST} is damaged: its SHA-256 is not the one in it")
     if manifest.get("step") != step_of(path):
         raise CheckpointError(f"{path.name}: its manifest is of step {manifest.get('step')!r}")
     if not isinstance(files, dict) or not all(_possible(name, entry) for name, entry in files.items()):
         raise CheckpointError(f"{path.name}: its manifest names impossible files")
     return manifest
+
+
+def _sealed(manifest: dict[str, Any]) -> bytes:
+    """The manifest with, as its last value, the SHA-256 of all that stands before it."""
+    body = as_json({**manifest, "sha256": "0" * 64})
+    end = len(body) - len(b'"\n}\n') - 64
+    return body[:end] + hashlib.sha256(body[:end]).hexdigest().encode() + body[end + 64 :]
 
 
 def _possible(name: str, entry: Any) -> bool:

@@ -1,0 +1,30 @@
+"""Which features suit which data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gancli.contracts import Arrays
+from gancli.metrics.contracts import Features
+from gancli.registry import build
+
+LABELLED = 500  # images from which on a classifier of the data's own is worth training
+
+
+def choose_features(source_features: str, train: Arrays) -> Features:
+    """The features that suit the data: those its source names; else a classifier on its labels; else random convolutions."""
+    if source_features != "auto":
+        return features_part(source_features)
+    labels = train.labels
+    if labels is not None and len(labels) >= LABELLED and len(np.unique(labels)) >= 2:
+        return features_part("classifier")
+    return features_part("random-conv")
+
+
+def features_part(value: Any) -> Features:
+    """A part of the kind from its name, a table, or itself. Raises UsageError with the nearest names."""
+    part = build("features", value)
+    assert isinstance(part, Features)
+    return part

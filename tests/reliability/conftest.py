@@ -1,0 +1,30 @@
+"""What the reliability tests share: the maker of faults, and a run that nothing disturbed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from faults import Bench, kept  # noqa: E402
+
+STEPS = 30
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    torch.set_num_threads(1)
+    yield Bench(tmp_path_factory.mktemp("bench"), STEPS)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(bench: Bench) -> dict[str, bytes]:
+    """What 30 steps without a fault come to."""
+    run = bench.new()
+    bench.go(run)
+    return kept(run)

@@ -1,0 +1,102 @@
+"""Every command in the README and the docs runs, in the order in which it stands there, on small data."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+BRIEF = {
+    "GAN_TRAIN_MAX_STEPS": "4",
+    "GAN_TRAIN_BATCH_SIZE": "16",
+    "GAN_RESUME_MAX_STEPS": "6",
+    "GAN_EVALUATE_N": "60",
+    "GAN_EVALUATE_METRICS": "fid,prc",
+    "GAN_TRAIN_DOWNLOAD": "0",
+    "GAN_DATA_DOWNLOAD": "0",
+}
+
+
+def idx(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sizes = b"".join(n.to_bytes(4, "big") for n in array.shape)
+    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the pages speak of: a small MNIST, a folder of photos."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    big = np.kron(digits.images, np.ones((3, 3)))[:, :, :] * 15
+    big = np.pad(big, ((0, 0), (2, 2), (2, 2)))
+    raw = tmp_path / "data_dir" / "MNIST" / "raw"
+    for name, part in (("train", slice(0, 1400)), ("t10k", slice(1400, None))):
+        idx(raw / f"{name}-images-idx3-ubyte", big[part])
+        idx(raw / f"{name}-labels-idx1-ubyte", digits.target[part])
+    for kind in ("cats", "dogs"):
+        (tmp_path / "photos" / kind).mkdir(parents=True)
+        for i in range(30):
+            noise = np.random.Generator(np.random.PCG64(i)).integers(0, 256, (40, 40, 3), np.uint8)
+            Image.fromarray(noise).save(tmp_path / "photos" / kind / f"{i}.png")
+    for name, value in BRIEF.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GAN_RUNS_DIR")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def commands(page: Path) -> list[tuple[str, str]]:
+    """(kind, text) in order: gan commands, Python to run, Python files to write."""
+    out = []
+    for language, body in BLOCK.findall(page.read_text()):
+        if language == "sh":
+            lines = body.replace("\\\n", " ").splitlines()
+            out += [("gan", line) for line in lines if line.startswith("gan ")]
+        elif language == "python":
+            out.append(("file" if body.startswith("# ") else "python", body))
+    return out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_commands_run(page: Path, desk: Path) -> None:
+    todo = commands(page)
+    if any(kind == "python" for kind, _ in todo) or any("resume" in t or "sample" in t for _, t in todo):
+        run_words("gan train --data digits --name digits-textbook-0001")
+    for kind, text in todo:
+        if kind == "file":
+            (desk / text.split("\n", 1)[0].removeprefix("# ").strip()).write_text(text)
+        elif kind == "python":
+            subprocess.run([sys.executable, "-c", text], check=True, cwd=desk)
+        else:
+            run_words(text)
+
+
+def run_words(text: str) -> None:
+    words = shlex.split(text, comments=True)
+    done = subprocess.run([sys.executable, "-m", "gancli", *words[1:]], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{text}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def test_no_page_speaks_of_the_machine_it_was_made_on() -> None:
+    for page in PAGES:
+        text = page.read_text()
+        assert os.sep + "work" + os.sep not in text
+        assert "/root/" not in text
