@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from gancli.clock import derive
 from gancli.contracts import Split
 from gancli.errors import DataError, UsageError
 from gancli.metrics import cache
-from gancli.metrics.choosing import choose_features, features_part
+from gancli.metrics.choosing import choose_features, features_part, subset
 from gancli.metrics.contracts import (
     Extracted,
     Extractor,
@@ -70,14 +69,6 @@ class Fakes:
     description: Mapping[str, Any] = field(default_factory=dict)  # run, checkpoint, averaged or raw weights, seeds, ...
 
 
-def _subset(n: int, most: int, *seed: int | str) -> np.ndarray:
-    """Indices, sorted, of at most `most` of n images."""
-    if n <= most:
-        return np.arange(n)
-    chosen = np.random.Generator(np.random.PCG64(derive(*seed))).permutation(n)[:most]
-    return np.sort(chosen)
-
-
 class Judge:
     """A data set prepared for judging: features and the reals' statistics are made once, then asked for again and again."""
 
@@ -105,8 +96,8 @@ class Judge:
         part = choose_features(source_features, split.train) if features is None else features_part(features)
         self.part = part
         self.extractor: Extractor = part.prepare(split.train, cache_dir, torch.device(device), progress)
-        test = split.test.take(_subset(len(split.test.images), n, seed, "held-out"))
-        index = _subset(len(split.train.images), TRAIN_LIMIT, seed, "train")
+        test = split.test.take(subset(len(split.test.images), n, seed, "held-out"))
+        index = subset(len(split.train.images), TRAIN_LIMIT, seed, "train")
         train = split.train if len(index) == len(split.train.images) else split.train.take(index)
         self.real = Side("held-out reals", test.images, test.labels, self._extract_kept)
         self.train = Side("training images", train.images, train.labels, self._extract_kept, index)
@@ -135,7 +126,7 @@ class Judge:
 
     def _floor_side(self, n: int, conditional: bool) -> Side:
         """As many training images as there are fakes, in the fakes' place."""
-        index = _subset(len(self.train), n, self.seed, "floor")
+        index = subset(len(self.train), n, self.seed, "floor")
         labels = self.train.labels[index] if conditional and self.train.labels is not None else None
 
         def extract(images: np.ndarray, what: str) -> Extracted:
@@ -291,7 +282,10 @@ def evaluate(
     progress: Progress = silent,
     note: Callable[[str], None] = lambda _text: None,
 ) -> Evaluation:
-    """Score samples against a data set; `metrics=None` is everything that applies. Raises GanError with the cause."""
+    """Score at most `n` samples against as many held-out reals, or all there are; `metrics=None` is everything that applies.
+
+    Raises GanError with the cause.
+    """
     judge = Judge(
         split,
         source_features,

@@ -71,9 +71,8 @@ def _run() -> int:
     except typer.TyperException as error:
         return _refuse(" ".join(error.format_message().split()), error.exit_code)
     except GanError as error:
-        if isinstance(error, StoppedError):
-            return _refuse(str(error), error.exit_code, "stopped")
-        return _refuse(str(error), error.code)
+        stopped = isinstance(error, StoppedError)
+        return _refuse(str(error), getattr(error, "exit_code", error.code), "stopped" if stopped else "error")
     except BrokenPipeError:
         hush()
         return 0

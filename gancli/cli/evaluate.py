@@ -92,7 +92,7 @@ def _tell(console: Console, result: Evaluation, fakes: Fakes, folder: Path | Non
 
         sys.stdout.write(result.to_json() + "\n")
     else:
-        console.table(table(result))
+        console.table(table(result, words=console.wide))
     if folder is not None:
         with disk("the evaluation", folder):
             folder.mkdir(parents=True, exist_ok=True)

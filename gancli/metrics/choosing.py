@@ -1,4 +1,4 @@
-"""Which features suit which data."""
+"""Which features suit which data, and which images are looked at."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gancli.clock import derive
 from gancli.contracts import Arrays
 from gancli.metrics.contracts import Features
 from gancli.registry import build
@@ -28,3 +29,11 @@ def features_part(value: Any) -> Features:
     part = build("features", value)
     assert isinstance(part, Features)
     return part
+
+
+def subset(n: int, most: int, *seed: int | str) -> np.ndarray:
+    """Indices, sorted, of at most `most` of n images."""
+    if n <= most:
+        return np.arange(n)
+    chosen = np.random.Generator(np.random.PCG64(derive(*seed))).permutation(n)[:most]
+    return np.sort(chosen)

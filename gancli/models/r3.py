@@ -5,7 +5,8 @@ A block is 1x1 -> leaky -> grouped 3x3 -> leaky -> 1x1, beside the identity, its
 by a resampling and, where widths differ, a 1x1 product. G begins as z-weighted learned maps, D ends as one product over the
 smallest map per channel. The image is linear in the last map.
 
-`stem` leaves the costliest maps out: blocks begin at half of the image's size, which D reaches and G leaves by one 4x4 product.
+`stem` leaves the costliest maps out: blocks begin at half of the image's size, which D reaches and G leaves by one
+4x4 product with a leaky beside it; without it D would be linear at the start.
 """
 
 from __future__ import annotations
@@ -34,19 +35,19 @@ def _product(a: int, b: int, k: int = 1, groups: int = 1, gain: float = 1.0, bia
     return conv
 
 
-def _enter(planes: int, channels: int) -> nn.Conv2d:
+def _enter(planes: int, channels: int) -> nn.Module:
     """The image to half its size."""
-    conv = nn.Conv2d(planes, channels, 4, 2, 1, bias=False)
-    nn.init.normal_(conv.weight, 0.0, 1 / sqrt(16 * planes))
-    return conv
+    conv = nn.Conv2d(planes, channels, 4, 2, 1)
+    nn.init.normal_(conv.weight, 0.0, LEAKY_GAIN / sqrt(16 * planes))
+    return nn.Sequential(conv, nn.LeakyReLU(0.2))
 
 
-def _leave(channels: int, shape: Shape, size: tuple[int, int]) -> nn.ConvTranspose2d:
+def _leave(channels: int, shape: Shape, size: tuple[int, int]) -> nn.Module:
     """The image from half its size; each pixel is a sum over four places."""
     odd = (shape.height - 2 * size[0], shape.width - 2 * size[1])
-    conv = nn.ConvTranspose2d(channels, shape.channels, 4, 2, 1, output_padding=odd, bias=False)
-    nn.init.normal_(conv.weight, 0.0, 1 / sqrt(4 * channels))
-    return conv
+    conv = nn.ConvTranspose2d(channels, shape.channels, 4, 2, 1, output_padding=odd)
+    nn.init.normal_(conv.weight, 0.0, LEAKY_GAIN / sqrt(4 * channels))
+    return nn.Sequential(nn.LeakyReLU(0.2), conv)
 
 
 class Block(nn.Module):

@@ -148,6 +148,11 @@ class Console:
             width = max(map(len, value), default=0)
             sys.stdout.write("".join(f"{k:<{width}}  {v}\n" for k, v in value.items()))
 
+    @property
+    def wide(self) -> bool:
+        """Whether a line of standard output holds more than a table of numbers."""
+        return Rich().width >= 110
+
     def rows(self, rows: list[dict[str, Any]]) -> None:
         """Rows with the same keys, as a table or as JSON."""
         if self.json:

@@ -25,6 +25,9 @@ SHARES = ("precision", "recall", "density", "coverage")
 BETTER = {"lower": "↓", "higher": "↑", "floor": "≈"}
 
 
+FIRST = ("fid", "fid-inf", "kid", "precision", "recall", "density", "coverage", "class-kl", "class-entropy", "copied-p")
+
+
 def number(value: float | None) -> str:
     """A value to four significant digits; a dash for none."""
     if value is None or not math.isfinite(value):
@@ -34,8 +37,11 @@ def number(value: float | None) -> str:
     return f"{value:.4g}"
 
 
-def table(evaluation: Evaluation) -> Table:
-    """One row a score: value, ± standard error, floor (what real images get), and what it says in plain words."""
+def table(evaluation: Evaluation, words: bool = True) -> Table:
+    """One row a score: value, ± standard error, floor (what real images get), and what it says in plain words.
+
+    The scores that one looks at first come first. Without `words` it fits 80 columns.
+    """
     p = evaluation.protocol
     title = (
         f"{p.get('n_fake', 0):,} samples against {p.get('n_real', 0):,} held-out reals, features {p.get('features')}"
@@ -53,17 +59,23 @@ def table(evaluation: Evaluation) -> Table:
     out.add_column("±", justify="right", no_wrap=True)
     out.add_column("reals get", justify="right", no_wrap=True)
     out.add_column("", no_wrap=True)
-    out.add_column("what it says")
-    for name, score in evaluation.scores.items():
-        out.add_row(
+    if words:
+        out.add_column("what it says")
+    for name, score in sorted(evaluation.scores.items(), key=lambda item: _rank(item[0])):
+        cells = [
             escape(name),
             number(score.value),
             number(score.error),
             number(score.floor),
             BETTER.get(score.better, ""),
-            escape(score.meaning),
-        )
+        ]
+        out.add_row(*cells, *([escape(score.meaning)] if words else []))
     return out
+
+
+def _rank(name: str) -> tuple[int, str]:
+    bare = name.split("@", maxsplit=1)[0]
+    return (FIRST.index(bare) if bare in FIRST else len(FIRST)), name
 
 
 def _caption(protocol: Any) -> str:
