@@ -86,7 +86,10 @@ def main() -> None:
                 rate = (step - 50) * a.batch_size / (time.perf_counter() - mark)
                 print(json.dumps({"images_per_s": rate}))
                 return
-        print(f"epoch {epoch + 1} d_loss {d_loss.item():.3f} g_loss {g_loss.item():.3f} {time.perf_counter() - begun:.0f} s", flush=True)
+        print(
+            f"epoch {epoch + 1} d_loss {d_loss.item():.3f} g_loss {g_loss.item():.3f} {time.perf_counter() - begun:.0f} s",
+            flush=True,
+        )
     print(json.dumps({"seconds": time.perf_counter() - begun, "steps": step}))
     if a.out:
         with torch.no_grad():

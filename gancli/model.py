@@ -207,6 +207,8 @@ def _table(content: bytes, path: Path) -> dict[str, Any]:
         table = json.loads(content)
         if table["format"] != 1:
             raise CheckpointError(f"{path}: model format {table['format']}; this gan reads format 1")
+        if not isinstance(table.get("facts", {}), dict):
+            raise TypeError("facts are no table")
         return dict(table)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: the model's configuration is damaged: {error!r}") from None

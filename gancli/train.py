@@ -187,6 +187,7 @@ def train(
             except DivergedError as error:
                 _go_back(run, error, on_divergence, voice)
                 resumed = True
+                continue
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise

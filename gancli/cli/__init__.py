@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from gancli.cli.outlets import hush, outlets
+from gancli.cli.outlets import guarded, hush
 from gancli.errors import GanError, StoppedError
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -55,7 +55,7 @@ _verbs()
 
 def main() -> None:
     """Run the command line: one line and an exit code for every fault that is not a bug."""
-    with outlets() as caught:
+    with guarded() as caught:
         try:
             code = _run()
         except (KeyboardInterrupt, typer.Abort):

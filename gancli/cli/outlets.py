@@ -47,7 +47,7 @@ class Caught:
 
 
 @contextlib.contextmanager
-def outlets() -> Iterator[Caught]:
+def guarded() -> Iterator[Caught]:
     """Streams that hold, and SIGTERM and SIGHUP as KeyboardInterrupt, unless they were to be ignored (nohup)."""
     out, err, caught = sys.stdout, sys.stderr, Caught()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,15 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from faults import Bench, kept  # noqa: E402
+from faults import Bench, kept
 
 STEPS = 30
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     torch.set_num_threads(1)
-    yield Bench(tmp_path_factory.mktemp("bench"), STEPS)
+    return Bench(tmp_path_factory.mktemp("bench"), STEPS)
 
 
 @pytest.fixture(scope="session")

@@ -44,13 +44,16 @@ def test_kill_at_random_times(bench: Bench, undisturbed: dict[str, bytes]) -> No
 
 
 def test_kill_at_every_point_of_a_save(bench: Bench, undisturbed: dict[str, bytes]) -> None:
-    """Each open, write, fsync, rename, mkdir and unlink of the steps 11 to 20, with their grid, save and pruning."""
+    """Every third open, write, fsync, rename, mkdir and unlink of the steps 11 to 20, with their grid, save and pruning.
+
+    All of them: benchmarks/torture.py.
+    """
     base = bench.new()
     bench.go(base, 10)
     (base.samples / "000010.png").unlink()  # the grid of an end that the undisturbed run does not have
     everything = count_points(bench, bench.copy(base), 20)
     assert everything > 60
-    for at in range(1, everything + 1):
+    for at in range(2, everything + 1, 3):
         run = bench.copy(base)
         assert wait(bench.child(run, 20, Points(at, run.path).install)) == -signal.SIGKILL
         bench.go(run)
@@ -64,18 +67,17 @@ def test_kill_while_a_checkpoint_is_replaced_by_one_of_the_same_step(bench: Benc
     path = checkpoint.listed(base.checkpoints)[0]
     files = {n: (path / n).read_bytes() for n in checkpoint.verify(path).manifest["files"]}
 
-    def again(run: Path, at: int | None) -> None:
+    def again(run: Path, at: int) -> None:
         points = Points(at, run)
         points.install()
         checkpoint.commit(run / "checkpoints", 10, files, {})
         checkpoint.prune(run / "checkpoints", 2)
-        os._exit(100 if at is None else 0)
 
     at, code = 0, -signal.SIGKILL
     while code == -signal.SIGKILL:
         at += 1
         run = bench.copy(base)
-        code = wait(fork(lambda run=run: again(run.path, at)))  # type: ignore[misc]
+        code = wait(fork(lambda run=run, at=at: again(run.path, at)))  # type: ignore[misc]
         assert checkpoint.newest(run.checkpoints, lambda _: None).step == 10, at
         checkpoint.prune(run.checkpoints, 2)
         assert len(list(run.checkpoints.iterdir())) == 1
@@ -180,7 +182,7 @@ def test_ctrl_c_through_a_terminal(tmp_path: Path, presses: int) -> None:
     master, slave = pty.openpty()
     child = subprocess.Popen(
         [*GAN, *words], stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=tmp_path,
-        preexec_fn=lambda: _own_terminal(slave),
+        preexec_fn=lambda: _own_terminal(slave),  # noqa: PLW1509
     )  # fmt: skip
     os.close(slave)
     said = b""
