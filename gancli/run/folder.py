@@ -86,7 +86,7 @@ class Run:
 
 def check_place(runs: Path) -> None:
     """Raises ResourceError at once, before anything is read or computed, if runs cannot be made there."""
-    place = next((p for p in (runs, *runs.absolute().parents) if p.exists()), Path("/"))
+    place = next((p for p in (runs, *runs.absolute().parents) if os.access(p, os.F_OK)), Path("/"))
     if not place.is_dir():
         raise ResourceError(f"cannot make a run folder in {runs}: {place} is a file", "choose another --runs-dir")
     if not os.access(place, os.W_OK | os.X_OK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import json
@@ -14,6 +15,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -92,12 +94,10 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
     else:
         shutil.rmtree(point)
         point.mkdir()
-    (run.samples / "000020.png").unlink()
     voice = bench.go(run)
     assert any(text.startswith("skipped checkpoint 000020:") for text in voice.said), voice.said
     assert "resumed from step 10 (160 images)" in voice.said
-    found = kept(run)
-    assert not differing({k: v for k, v in found.items() if k != "000020.png"}, undisturbed)
+    assert not differing(kept(run), undisturbed)
 
 
 # Row 10
@@ -147,14 +147,12 @@ def test_a_full_disk(bench: Bench, undisturbed: dict[str, bytes], capfd: pytest.
 
 
 def _fill(path: Path, leave: int) -> None:
-    with path.open("wb") as file:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT)
+    with contextlib.suppress(OSError):
         while True:
-            try:
-                file.write(bytes(4096))
-                file.flush()
-            except OSError:
-                break
-    os.truncate(path, max(0, path.stat().st_size - leave))
+            os.write(handle, bytes(4096))
+    os.ftruncate(handle, max(0, os.fstat(handle).st_size - leave))
+    os.close(handle)
 
 
 def _trained(bench: Bench, steps: int) -> folder.Run:
@@ -190,8 +188,9 @@ def test_a_user_without_rights_is_refused_at_once(bench: Bench, run: folder.Run)
     """In under 3 s, before anything is trained; a missing folder is made where that is allowed."""
     if os.geteuid():
         pytest.skip("needs root, to become nobody")
-    closed = bench.place / "closed"
-    closed.mkdir(mode=0o755, exist_ok=True)
+    closed = Path(tempfile.mkdtemp())
+    closed.chmod(0o755)
+    theirs = folder.Run(shutil.copytree(run.path, closed / "run"))
 
     def as_nobody(work: Callable[[], Any]) -> int:
         def become() -> None:
@@ -204,9 +203,11 @@ def test_a_user_without_rights_is_refused_at_once(bench: Bench, run: folder.Run)
     since = time.monotonic()
     assert as_nobody(lambda: folder.check_place(closed / "runs")) == 5
     assert as_nobody(lambda: folder.create(closed / "runs", "x", None)) == 5
-    assert as_nobody(lambda: bench.go(run, 30)) == 5
+    assert as_nobody(lambda: bench.go(theirs, 30)) == 5
+    assert as_nobody(lambda: folder.check_place(bench.place / "runs")) == 5
     assert time.monotonic() - since < 3
-    assert newest(run).name == "000020"
+    assert newest(theirs).name == "000020"
+    shutil.rmtree(closed)
 
 
 def test_no_run_under_a_file(bench: Bench, tmp_path: Path) -> None:
@@ -247,7 +248,7 @@ def _other(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):
-        return value + 1 if isinstance(value, int) else value / 2 + 0.1
+        return value + 1 if isinstance(value, int) else value * 0.7 + 0.15
     return [v + 1 for v in value] if isinstance(value, list) and value and isinstance(value[0], int) else None
 
 

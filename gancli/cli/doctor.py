@@ -1,0 +1,42 @@
+"""`gan doctor`: is everything well here, and with a run."""
+
+from __future__ import annotations
+
+from gancli.cli import options as o
+from gancli.errors import CheckpointError, ResourceError, UsageError
+
+PLACE = 8
+
+
+def command(run: o.RunName = None, runs_dir: o.RunsDir = o.RUNS, json: o.Json = False) -> None:
+    """Check the machine, the versions, the disk and every checkpoint of a run; say what to do."""
+    from gancli.report.console import Console
+    from gancli.run import folder
+
+    console = Console(json=json)
+    found: folder.Run | None = None
+    try:
+        found = folder.find(runs_dir, run)
+    except UsageError:
+        if run is not None:
+            raise
+    from gancli import doctor
+
+    findings = list(doctor.of_machine(runs_dir))
+    ours = list(doctor.of_run(found)) if found is not None else []
+    wrong = [f for f in findings + ours if f.verdict == "wrong"]
+    if json:
+        everything = [f.as_json() for f in findings + ours]
+        console.result({"run": str(found.path) if found else None, "well": not wrong, "findings": everything})
+    else:
+        if found is not None:
+            console.note(f"run {found.path}")
+        for f in findings + ours:
+            mark = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}[f.verdict]
+            console.note(f"{mark} {f.what}: {f.said}{f'  ->  {f.remedy}' if f.remedy else ''}")
+    if wrong:
+        bad = wrong[0]
+        kind = CheckpointError if bad in ours else ResourceError
+        raise kind(
+            f"{len(wrong)} thing{'s are' if len(wrong) > 1 else ' is'} wrong; first: {bad.what}: {bad.said}", bad.remedy
+        )
