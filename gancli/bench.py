@@ -16,7 +16,15 @@ from gancli.engine.step import step
 from gancli.plan import Plan
 
 PARTS = {  # part of a step -> how the names of torch's operations begin
-    "products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::mkldnn", "aten::convolution", "aten::_slow_conv", "aten::thnn"),
+    "products": (
+        "aten::mm",
+        "aten::addmm",
+        "aten::bmm",
+        "aten::mkldnn",
+        "aten::convolution",
+        "aten::_slow_conv",
+        "aten::thnn",
+    ),
     "optimiser": ("aten::_fused", "Optimizer", "aten::_foreach"),
     "average": ("aten::lerp",),
     "random numbers": ("aten::random", "aten::randn", "aten::normal", "aten::bernoulli", "aten::uniform"),

@@ -50,7 +50,7 @@ def of_machine(runs: Path) -> Iterator[Finding]:
 
 def _torch() -> Iterator[Finding]:
     version = str(torch.__version__)
-    old = tuple(int(n) for n in version.split("+")[0].split(".")[:2] if n.isdigit()) < OLDEST
+    old = tuple(int(n) for n in version.split("+", 1)[0].split(".")[:2] if n.isdigit()) < OLDEST
     yield Finding("torch", "wrong" if old else "ok", version, "pip install --upgrade torch torchvision" if old else "")
 
 

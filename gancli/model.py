@@ -10,7 +10,7 @@ images nor their order changes a bit of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from gancli.contracts import Batch, Nets, Shape, Task, Tick
 from gancli.errors import CheckpointError, UsageError
 from gancli.models.latent import slerp
-from gancli.registry import build
+from gancli.registry import build, nearest
 from gancli.run import checkpoint, folder
 from gancli.run.files import MAX_JSON, read_capped
 from gancli.run.tensors import MAX_TENSORS, compare, decode, most_bytes
@@ -63,14 +63,17 @@ class Model:
         *,
         seeds: Sequence[int] | None = None,
         labels: Sequence[int] | None = None,
+        attributes: Mapping[str, float] | None = None,
+        truncation: float = 1.0,
         progress: Callable[[int], None] | None = None,
     ) -> Tensor:
         """Images [N, C, H, W], float32 in [-1, 1], on the CPU: of seeds seed .. seed + n - 1, or of `seeds`.
 
-        `labels` gives each image's class where the model is conditional. Raises UsageError if labels do not fit.
+        `labels` gives each image's class, `attributes` what all have in common (those not named are at their mean), where
+        the model is conditional. `truncation` below 1 gives up variety for quality. Raises UsageError if they do not fit.
         """
         seeds = list(seeds) if seeds is not None else [seed + i for i in range(64 if n is None else n)]
-        labels = self._labels(seeds, labels)
+        labels, asked = self._labels(seeds, labels), self._attributes(attributes)
         was = {name: net.training for name, net in self.nets.items()}
         for net in self.nets.values():
             net.eval()
@@ -80,7 +83,8 @@ class Model:
                 piece = seeds[first : first + CHUNK]
                 filled = [*piece, *[0] * (CHUNK - len(piece))]
                 chosen = None if labels is None else [*labels[first : first + CHUNK], *[0] * (CHUNK - len(piece))]
-                out.append(self.task.sample(self.nets, filled, self.shape, chosen)[: len(piece)].float().cpu())
+                made = self.task.sample(self.nets, filled, self.shape, chosen, asked, truncation)
+                out.append(made[: len(piece)].float().cpu())
                 if progress is not None:
                     progress(first + len(piece))
         finally:
@@ -134,20 +138,33 @@ class Model:
         """n labels with the shares of `labels`, evenly spread; None where labels say nothing."""
         if labels is None or not self.conditional:
             return None
-        order = np.sort(labels)[(np.arange(n) * len(labels)) // n]
-        return [int(y) for y in order]
+        spread = np.sort(labels)[(np.arange(n) * len(labels)) // n]
+        return [int(y) for y in np.random.Generator(np.random.PCG64(0)).permutation(spread)]
 
     def _labels(self, seeds: Sequence[int], labels: Sequence[int] | None) -> list[int] | None:
         if labels is None:
             return None
-        if not self.shape.classes:
-            raise UsageError("this model was trained without labels", "leave --label away")
+        if not self.conditional:
+            raise UsageError("this model draws without labels", "leave --label away, or train with --preset cgan")
         if len(labels) != len(seeds):
             raise UsageError(f"{len(labels)} labels for {len(seeds)} images")
         wrong = [y for y in labels if not 0 <= y < self.shape.classes]
         if wrong:
             raise UsageError(f"no class {wrong[0]}: there are 0 to {self.shape.classes - 1}")
         return list(labels)
+
+    def _attributes(self, attributes: Mapping[str, float] | None) -> Tensor | None:
+        """[CHUNK, A], the same for all; None where nothing is asked for."""
+        if not attributes:
+            return None
+        names = list(self.facts.get("attributes", ()))
+        wrong = [a for a in attributes if a not in names]
+        if wrong:
+            hint = nearest(wrong[0], names) or (f"there are: {', '.join(names)}" if names else "leave --attr away")
+            raise UsageError(f"this model knows no attribute {wrong[0]!r}", hint)
+        if not isinstance(self.task, Latent) or self.task.codes([0], self.shape) is None:
+            raise UsageError("this model draws without attributes", "train with --preset attributes")
+        return torch.tensor([[attributes.get(a, 0.0) for a in names]]).expand(CHUNK, -1)
 
 
 def of_state(task: Task, state: State, average: bool = True, facts: dict[str, Any] | None = None) -> Model:

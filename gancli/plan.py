@@ -55,7 +55,8 @@ class Plan:
     def changed(self) -> dict[str, tuple[Any, Any]]:
         """What differs from the preset: key -> (preset's value, ours)."""
         ours = differences(self.preset, self.cfg)
-        return {k: v for k, v in ours.items() if not k.startswith("data.source")}
+        found = {"data.repeat": (None, 1), "machine.precision": ("auto", self.cfg.machine.precision)}  # nobody's choice
+        return {k: v for k, v in ours.items() if not k.startswith("data.source") and found.get(k) != v}
 
     def state(self) -> State:
         """A run at step 0."""

@@ -27,6 +27,8 @@ class Order:
     columns: int | None
     frames: int
     facts: dict[str, Any]  # for the recipe
+    attributes: dict[str, float] | None = None
+    truncation: float = 1.0
 
 
 def write(model: Model, order: Order, out: Path, progress: Progress) -> Path:
@@ -51,14 +53,22 @@ def _labels(model: Model, order: Order, n: int) -> list[int] | None:
 def _draw(model: Model, order: Order, progress: Progress) -> tuple[np.ndarray, list[int] | None]:
     n = len(order.seeds)
     labels = _labels(model, order, n)
-    images = model.sample(seeds=order.seeds, labels=labels, progress=lambda done: progress("sampling", done, n))
+    images = model.sample(
+        seeds=order.seeds,
+        labels=labels,
+        attributes=order.attributes,
+        truncation=order.truncation,
+        progress=lambda done: progress("sampling", done, n),
+    )
     return to_uint8(images), labels
 
 
 def _recipe(order: Order, **more: Any) -> dict[str, Any]:
     first, last = order.seeds[0], order.seeds[-1]
     whole = order.seeds == list(range(first, last + 1))
-    return {**order.facts, "seeds": f"{first}-{last}" if whole else order.seeds, **more}
+    asked = {"attributes": order.attributes} if order.attributes else {}
+    narrow = {"truncation": order.truncation} if order.truncation != 1 else {}
+    return {**order.facts, **asked, **narrow, "seeds": f"{first}-{last}" if whole else order.seeds, **more}
 
 
 def _grid(model: Model, order: Order, out: Path, progress: Progress) -> None:

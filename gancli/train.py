@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace as replaced
 from functools import cached_property
@@ -14,8 +14,10 @@ from typing import Any, Protocol
 from gancli import model
 from gancli.config import Config, Layer, differences, merge, nest, resolve
 from gancli.contracts import Logs
+from gancli.data.store import Store
 from gancli.engine.fit import evaluation_interval, fit
 from gancli.engine.memory import fitting, is_out_of_memory
+from gancli.engine.monitor import Monitor
 from gancli.engine.retry import MOST, Retries
 from gancli.engine.state import State
 from gancli.errors import DivergedError, GanError, ResourceError, StoppedError, UsageError
@@ -54,15 +56,19 @@ class Sitting:
         self.warned = False
         self.retries = Retries([line["step"] for line in history.read(run.path) if "diverged" in line])
         self.retries.apply(state, plan.cfg)
+        self.signs = Journal(run.monitor, voice.warn)
+        self.monitor = monitor(plan, voice.warn, read(run.monitor))
+        self.updates = self.monitor.stepped(state)
 
     def stepped(self, state: State, logs: Logs) -> bool:
         self.retries.apply(state, self.plan.cfg)
+        self.updates = self.monitor.stepped(state)
         self.voice.progress(state, logs)
         return self.signals.caught != 0
 
     def line(self, values: dict[str, float]) -> None:
-        self.last = values
-        self.journal.write(values)
+        self.last = {**values, **self.updates}
+        self.journal.write(self.last)
 
     def epoch(self, state: State) -> None:
         self.voice.epoch(state, {**self.last, **state.meter.read()})
@@ -71,7 +77,10 @@ class Sitting:
         """A grid from fixed seeds. A disk that refuses it does not stop the training."""
         made = model.of_state(self.plan.cfg.task, state)
         labels = made.row_labels(GRID)
-        images = to_uint8(made.sample(GRID, seed=0, labels=labels))
+        drawn = made.sample(GRID, seed=0, labels=labels)
+        if self.monitor.due(state):
+            self.signs.write(self.monitor.look(state, drawn, labels, self.last))
+        images = to_uint8(drawn)
         recipe = {"run": self.run.name, "step": state.step, "seeds": f"0-{GRID - 1}", "average": bool(state.averages)}
         try:
             self.run.samples.mkdir(exist_ok=True)
@@ -135,6 +144,13 @@ class Sitting:
     def save(self, state: State) -> None:
         self.journal.sync()
         commit(self.run, self.plan, state)
+
+
+def monitor(plan: Plan, warn: Callable[[str], None], lines: list[dict[str, Any]]) -> Monitor:
+    """The monitor of a run, which looks whenever samples are drawn."""
+    train, test, cfg = plan.store, plan.split.test, plan.cfg
+    held_out = Store(test, cfg.seed, train.device, train.dtype) if len(test.images) else None
+    return Monitor(cfg.task, cfg, train, held_out, warn, lines, cfg.rhythm.sample or train.epoch)
 
 
 def _is_best(value: float, before: list[Any], better: str) -> bool:

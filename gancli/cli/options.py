@@ -134,3 +134,17 @@ def seeds(text: str) -> list[int]:
         if len(out) > 1_000_000:
             raise UsageError(f"{text!r} is more than a million numbers")
     return out
+
+
+def attributes(text: str | None) -> dict[str, float] | None:
+    """ "slant=0.3,thickness=1" -> {"slant": 0.3, "thickness": 1.0}."""
+    if text is None:
+        return None
+    out = {}
+    for piece in text.split(","):
+        name, _, value = piece.partition("=")
+        try:
+            out[name.strip()] = float(value)
+        except ValueError:
+            raise UsageError(f"--attr {piece!r} is not name=number", "for instance slant=0.3,thickness=1") from None
+    return out

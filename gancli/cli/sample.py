@@ -23,6 +23,8 @@ def command(
     seeds: Annotated[str | None, typer.Option(help="These seeds: 0-63,99.")] = None,
     label: Annotated[int | None, typer.Option(help="All of this class.")] = None,
     labels: Annotated[str | None, typer.Option(help="These classes in turn: 0-9.")] = None,
+    attr: Annotated[str | None, typer.Option(help="Attributes of all: slant=0.3,thickness=1.")] = None,
+    truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1: less variety, more quality.")] = 1.0,
     ema: Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")] = True,
     nrow: Annotated[int | None, typer.Option(min=1, help="Images in a row of the grid.")] = None,
     frames: Annotated[int, typer.Option(min=2, max=2000, help="Frames of a walk.")] = 60,
@@ -54,7 +56,7 @@ def command(
     model = load(found.path, average=ema, device=precision.device(device or "auto"))
     classes = [label] if label is not None else o.seeds(labels) if labels is not None else None
     facts = {"run": found.name, "step": model.tick.step, "average": ema}
-    order = sample.Order(wanted, classes, nrow, frames, facts)
+    order = sample.Order(wanted, classes, nrow, frames, facts, o.attributes(attr), truncation)
     written = sample.write(model, order, out, console.bar)
     console.note(f"{len(wanted)} images -> {written}")
     console.result({"out": str(written), "n": len(wanted), "seeds": [wanted[0], wanted[-1]], **facts}, only_json=True)

@@ -65,7 +65,7 @@ class Console:
         shape, cfg = plan.shape, plan.cfg
         held = len(plan.split.test.images)
         self.note(
-            f"data {cfg.data.source.name}: {plan.store.epoch:,} images {shape.channels}x{shape.height}x{shape.width}"
+            f"data {cfg.data.source.name}: {len(plan.split.train.images):,} images {shape.channels}x{shape.height}x{shape.width}"
             f"{f', {shape.classes} classes' if shape.classes else ''}, {held:,} held out"
         )
         changed = ", ".join(f"{k} {_short(a)} -> {_short(b)}" for k, (a, b) in plan.changed().items())
@@ -197,6 +197,8 @@ def _short(value: Any) -> str:
         return "-"
     if isinstance(value, dict):
         return str(value.get("name", json.dumps(value)))
+    if isinstance(value, float):
+        return f"{value:g}"
     return json.dumps(value) if isinstance(value, list | tuple) else str(value)
 
 

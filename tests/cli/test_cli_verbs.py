@@ -254,3 +254,38 @@ def test_help_is_quick_and_does_not_import_torch() -> None:
         times.append(time.monotonic() - start)
     assert {"train", "resume", "sample", "evaluate"} <= set(done.stdout.split())
     assert min(times) < 2.0, "0.2 s alone on its machine; the bound allows for a busy one"
+
+
+def test_a_conditional_run_draws_what_is_asked(gan: Gan, tmp_path: Path) -> None:
+    said = gan("train", "--data", "digits", "--preset", "cgan", "--max-steps", "4", "--name", "c", *TINY)
+    assert said.code == 0, said.err
+    assert gan("sample", "c", "--n", "6", "--label", "7", "--out", tmp_path / "a.npz").code == 0
+    assert np.load(tmp_path / "a.npz")["labels"].tolist() == [7] * 6
+    assert gan("sample", "c", "--n", "4", "--labels", "0-1", "--out", tmp_path / "b.npz").code == 0
+    assert np.load(tmp_path / "b.npz")["labels"].tolist() == [0, 1, 0, 1]
+    assert gan("sample", "c", "--n", "16", "--out", tmp_path / "rows.npz").code == 0
+    assert np.load(tmp_path / "rows.npz")["labels"].tolist() == [0] * 8 + [1] * 8
+    assert gan("sample", "c", "--label", "10", "--out", tmp_path / "c.npz").code == 2
+    said = gan("evaluate", "c", "--n", "100", "--metrics", "fid,per-class-fid", "--json")
+    assert said.code == 0, said.err
+
+
+def test_attributes_are_asked_for_by_name(gan: Gan, tmp_path: Path) -> None:
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    rows = ["file,width"]
+    for i in range(40):
+        picture = np.zeros((8, 8), np.uint8)
+        picture[:, : 1 + i % 8] = 255
+        Image.fromarray(picture).save(folder / f"{i}.png")
+        rows.append(f"{i}.png,{i % 8 - 3.5}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    said = gan(
+        "train", "--data", folder, "--preset", "attributes", "--max-steps", "3", "--name", "a", "--batch-size", "8"
+    )
+    assert said.code == 0, said.err
+    said = gan("sample", "a", "--n", "2", "--attr", "width=2", "--out", tmp_path / "w.png")
+    assert said.code == 0, said.err
+    with Image.open(tmp_path / "w.png") as picture:
+        assert json.loads(picture.info["gan"])["attributes"] == {"width": 2.0}
+    assert "width" in gan("sample", "a", "--attr", "widht=2", "--out", tmp_path / "w.png").err

@@ -1,0 +1,186 @@
+"""Signals of a GAN that goes wrong, cheap enough for every run, and when to say so. Losses alone are no evidence.
+
+    update     ||w(t + 1) - w(t)|| / ||w(t)|| of each net: a rate far too high
+    real       share of train reals whose logit is above 0 (r_t of 2006.06676)
+    overfit    (mean D(train) - mean D(held out)) / (mean D(train) - mean D(fake)) (r_v of 2006.06676): 0 fair, 1 learned by heart
+    apart      the chance that D ranks a real above a fake (the area under the ROC curve): 1 means that D has won
+    spread     mean distance between samples over that between reals, of the same label where there are labels: 0 is collapse
+    missing    share of the reals' classes that samples lack (where a classifier is given)
+
+All are functions of the state, so that a resumed run finds the same. A kind is warned of once, when it has held for as many looks in a
+row as its rule says. The rules' bounds come from benchmarks/monitor.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from gancli.clock import derive
+from gancli.contracts import Task, Turn
+from gancli.errors import GanError
+
+if TYPE_CHECKING:
+    from gancli.config import Config
+    from gancli.data.store import Store
+    from gancli.engine.state import State
+
+LOOKED_AT = 128  # reals of each kind that D is asked about
+Values = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a signal is worth a warning."""
+
+    kind: str
+    signal: str
+    bound: float
+    above: bool
+    looks: int  # in a row
+    text: str  # what it means, and what to try
+
+    def broken(self, line: Mapping[str, Any]) -> bool:
+        value = line.get(self.signal)
+        return isinstance(value, int | float) and (value > self.bound if self.above else value < self.bound)
+
+
+SLOWER = "try a lower learning rate (--set optimiser.lr=1e-4)"
+RULES = (
+    Rule("collapse", "spread", 0.25, False, 2,
+         "the samples look alike: G is collapsing; try --loss hinge, a gradient penalty (--preset r3gan), or another seed"),
+    Rule("overfitting", "overfit", 0.6, True, 2,
+         "D knows the training images by heart; try --set 'task.augment=[\"diffaugment\"]', a smaller D, or more data"),
+    Rule("rate of D", "d_update", 0.15, True, 2, f"D changes by more than a seventh with each step; {SLOWER}"),
+    Rule("rate of G", "g_update", 0.15, True, 2, f"G changes by more than a seventh with each step; {SLOWER}"),
+    Rule("no gradient", "g_grad", 1e-7, False, 2, "G learns nothing: no gradient reaches it; try another loss, or another seed"),
+    Rule("missing classes", "missing", 0.25, True, 3, "whole classes are missing from the samples; try --set task.pack=2, or labels"),
+)  # fmt: skip
+
+
+class Monitor:
+    """Looks at a state when told to; remembers what it said in the lines that it was given back."""
+
+    def __init__(
+        self, task: Task, cfg: Config, train: Store, held_out: Store | None, warn: Callable[[str], None],
+        lines: Sequence[Mapping[str, Any]] = (), every: int = 0,
+    ) -> None:  # fmt: skip
+        self.task, self.cfg, self.train, self.held_out, self.warn = task, cfg, train, held_out, warn
+        self.lines = list(lines)
+        self.every = every  # images between looks
+        self._before: dict[str, Tensor] = {}
+
+    def stepped(self, state: State) -> Values:
+        """To be called at the start and after every step; on steps of the journal gives the nets' updates over their weights."""
+        out: Values = {}
+        if self._before:
+            for name, net in state.nets.items():
+                old = self._before[name]
+                out[f"{name.lower()}_update"] = float((net.flat - old).norm() / old.norm().clamp_min(1e-12))
+            self._before = {}
+        if (state.step + 1) % self.cfg.rhythm.log == 0:
+            self._before = {name: net.flat.detach().clone() for name, net in state.nets.items()}
+        return out
+
+    def due(self, state: State) -> bool:
+        last = self.lines[-1].get("images", 0) if self.lines else 0
+        return self.every > 0 and state.images // self.every > last // self.every
+
+    def look(
+        self, state: State, images: Tensor, labels: Sequence[int] | None, journal: Mapping[str, float],
+        missing: float | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """A line of signals, of these samples and the journal's last line; warns of what has held for long enough."""
+        line: dict[str, Any] = {"step": state.step, "images": state.images, **self._opinions(state)}
+        reals = self.train.batch(0, min(len(images), self.train.n))
+        alike = labels is not None and reals.y is not None
+        base = spread(reals.x.float(), reals.y if alike else None)
+        mine = spread(images, torch.tensor(labels) if alike else None)
+        line["spread"] = round(mine / base, 4) if base > 0 else 1.0
+        if missing is not None:
+            line["missing"] = round(missing, 4)
+        line |= {k: journal[k] for k in ("d_update", "g_update", "d_grad", "g_grad") if k in journal}
+        self._judge(line)
+        self.lines.append(line)
+        return line
+
+    def _judge(self, line: dict[str, Any]) -> None:
+        said = {kind for old in self.lines for kind in old.get("warned", ())}
+        for rule in RULES:
+            row = [*self.lines, line][-rule.looks :]
+            if rule.kind not in said and len(row) == rule.looks and all(map(rule.broken, row)):
+                line.setdefault("warned", []).append(rule.kind)
+                self.warn(f"{rule.text} ({rule.signal} {line[rule.signal]:.3g} at step {line['step']:,})")
+
+    def _opinions(self, state: State) -> Values:
+        """What D says of train reals, held-out reals and fakes, in evaluation mode; nothing of the run is changed."""
+        nets = state.working()
+        modes = {module: module.training for net in nets.values() for module in net.modules()}
+        try:
+            for net in nets.values():
+                net.eval()
+            seen = self._logits(state, nets, self.train, state.images)
+            if seen is None:
+                return {}
+            real, fake = seen
+            top = float(real.mean())
+            out = {"real": round(float((real > 0).float().mean()), 4), "apart": round(above(real, fake), 4)}
+            unseen = None if self.held_out is None else self._logits(state, nets, self.held_out, 0)
+            if unseen is not None:
+                gap = top - float(fake.mean())
+                out["overfit"] = round((top - float(unseen[0].mean())) / gap, 4) if gap > 1e-6 else 0.0
+            return out
+        except GanError:
+            return {}
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+
+    def _logits(
+        self, state: State, nets: dict[str, nn.Module], store: Store, position: int
+    ) -> tuple[Tensor, Tensor] | None:
+        """D's logits of some reals and as many fakes, by the run's own phase; None where no phase tells them."""
+        n = min(self.cfg.batch_size, self.cfg.machine.micro_batch or LOOKED_AT, store.n, LOOKED_AT)
+        parts = []
+        for i in range(min(LOOKED_AT, store.n) // n):
+            found = self._part(state, nets, store, position + i * n, n, i)
+            if found is None:
+                return None
+            parts.append(found)
+        real, fake = (torch.cat([part[k] for part in parts]).float().cpu() for k in (0, 1))
+        return real, fake
+
+    def _part(
+        self, state: State, nets: dict[str, nn.Module], store: Store, position: int, n: int, i: int
+    ) -> tuple[Tensor, Tensor] | None:
+        tick, seed = state.tick(self.cfg.seed), derive(self.cfg.seed, "monitor", i)
+        for phase in state.phases:
+            batch = self.task.begin(nets, store.batch(position, n), tick)
+            torch.manual_seed(seed)
+            memory = {k: v.clone() for k, v in state.memory.items()}
+            random = torch.Generator().manual_seed(seed)
+            turn = Turn(nets, batch, tick, state.shape, random, seed, memory, {}, False, 0, n)
+            _, logs = phase.loss(turn)
+            if "logit_real" in logs and "logit_fake" in logs:
+                return logs["logit_real"].detach().flatten(), logs["logit_fake"].detach().flatten()
+        return None
+
+
+def spread(x: Tensor, labels: Tensor | None = None) -> float:
+    """Mean distance between images [N, C, H, W], of pairs with the same label where labels [N] are given."""
+    flat = x.detach().float().cpu().flatten(1)
+    pairs = torch.ones(len(flat), len(flat), dtype=torch.bool).triu(1)
+    if labels is not None:
+        same = labels.cpu()[:, None] == labels.cpu()[None, :]
+        pairs = pairs & same if bool((pairs & same).any()) else pairs
+    return float(torch.cdist(flat, flat)[pairs].mean()) if len(flat) > 1 else 0.0
+
+
+def above(real: Tensor, fake: Tensor) -> float:
+    """The chance that a real's logit is above a fake's; ties count half."""
+    difference = real[:, None] - fake[None, :]
+    return float(((difference > 0).float() + 0.5 * (difference == 0).float()).mean())
