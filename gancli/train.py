@@ -64,6 +64,9 @@ class Sitting:
         self.retries.apply(state, self.plan.cfg)
         self.updates = self.monitor.stepped(state)
         self.voice.progress(state, logs)
+        return self.asked()
+
+    def asked(self) -> bool:
         return self.signals.caught != 0
 
     def line(self, values: dict[str, float]) -> None:

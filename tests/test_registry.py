@@ -48,6 +48,8 @@ def test_every_part_can_be_described() -> None:
     for kind in registry.kinds():
         for name, cls in registry.parts(kind).items():
             assert cls.name == name
+            if not cls.__module__.startswith("gancli."):
+                continue  # a test's own
             assert part(cls)["about"], f"{kind} {name} has no description"
 
 

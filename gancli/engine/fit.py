@@ -20,6 +20,9 @@ class Watch(Protocol):
     def stepped(self, state: State, logs: Logs) -> bool:
         """After every step; true asks to stop now."""
 
+    def asked(self) -> bool:
+        """Whether to stop now."""
+
     def line(self, values: dict[str, float]) -> None:
         """A line of the journal."""
 
@@ -56,6 +59,7 @@ def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch) -> st
             watch.epoch(state)
         if crossed(before, state.images, evaluating) and watch.evaluate(state):
             reason = "quality"
+        asked = asked or watch.asked()
         reason = reason or _finished(state, cfg, total) or ("asked" if asked else "")
         if crossed(before, state.images, sampling) or (reason and reason != "asked"):
             watch.sample(state)

@@ -118,7 +118,7 @@ def test_every_checkpoint_bad(bench: Bench, run: folder.Run) -> None:
 
 def test_a_limit_on_a_files_size(bench: Bench, run: folder.Run, capfd: pytest.CaptureFixture[str]) -> None:
     def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
 
     before = {p: p.read_bytes() for p in run.checkpoints.rglob("*") if p.is_file()}
     assert wait(bench.child(run, 30, limited)) == 5
@@ -470,10 +470,8 @@ def test_rollback_goes_on_at_half_the_rate_and_a_resume_repeats_it(
     assert any("going back to step 10, at half the learning rate" in text for text in voice.said)
     assert history.read(whole.path)[-1]["step"] == 10
     bench.go(parts, 20, resumed=False, on_divergence="rollback")
-    (parts.samples / "000020.png").unlink(missing_ok=True)
     bench.go(parts, 30)
-    (whole.samples / "000020.png").unlink(missing_ok=True)
-    assert not differing(kept(whole), kept(parts))
+    assert not differing(kept(parts), kept(whole))
     with pytest.raises(DivergedError):
         bench.go(stopping, resumed=False)
 

@@ -1,0 +1,122 @@
+"""Row 12 of the fault table: 2N steps are N steps, a resume and N more, for every preset, each tensor and journal line to the bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from faults import Bench, differing, kept
+
+from gancli.config import Config, Layer, merge, presets, read_preset, resolve
+from gancli.plan import again
+from gancli.run import checkpoint
+from gancli.train import extend
+
+SMALL = {
+    "g_width": 16, "d_width": 16, "width": 16, "widest": 16, "group": 8, "blocks": 1, "z": 8, "w": 8, "mapping": 1,
+    "g_widths": [8], "d_widths": [8], "hold": 200, "fade": 200,
+}  # fmt: skip
+
+
+def smaller(preset: str) -> Layer:
+    """Overrides that make a preset tiny, where it has such options."""
+    cfg = resolve(read_preset(preset), {"preset": preset, "data": {"source": "digits"}})
+    model: Any = getattr(cfg.task, "model", None)
+    options = {k: v for k, v in SMALL.items() if model is not None and k in type(model).model_fields}
+    task = {"model": options} if options else {}
+    shape: Layer = {"image_size": [16, 16]} if type(model).__name__ != "MLP" else {}
+    return {
+        "preset": preset, "task": task, "batch_size": 20, "data": {**shape, "repeat": 1, "source": "digits"},
+        "rhythm": {"log": 3, "sample": 240, "save": 10_000},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset(tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if preset in WITHOUT:
+        pytest.skip("needs data that is not there")
+    import faults
+
+    monkeypatch.setattr(faults, "TINY", {**faults.TINY, "task": {}})
+    layer = smaller(preset)
+    steps = 8
+    bench = Bench(tmp_path, steps, layer)
+    whole, parts = bench.new(), bench.new()
+    bench.go(whole, resumed=False)
+    bench.go(parts, 5, resumed=False)
+    bench.go(parts, steps)
+    assert checkpoint.newest(parts.checkpoints, print).step == steps
+    assert not differing(kept(parts), kept(whole))
+
+
+WITHOUT = {"attributes"}
+
+
+@pytest.mark.parametrize(("threads", "at"), [(1, 3), (1, 88), (1, 91), (2, 88)])
+def test_threads_and_an_epochs_end(tmp_path: Path, threads: int, at: int) -> None:
+    """An epoch is 1,438 images, 90 steps of 16: stopped before, near and after its end, within the journal's window."""
+    bench = Bench(tmp_path, 95, {"machine": {"threads": threads}, "rhythm": {"log": 10, "save": 100_000}})
+    whole, parts = bench.new(), bench.new()
+    bench.go(whole, resumed=False)
+    bench.go(parts, at, resumed=False)
+    bench.go(parts)
+    assert not differing(kept(parts), kept(whole))
+    torch.set_num_threads(1)
+
+
+def test_other_threads_are_said(bench: Bench) -> None:
+    run = bench.new()
+    bench.go(run, 10)
+    cfg: Config = extend(run, [{"machine": {"threads": 2}, "stop": {"max_steps": 12}}])
+    plan, bench.plan = bench.plan, again(cfg, bench.how)
+    try:
+        voice = bench.go(run)
+    finally:
+        bench.plan = plan
+        torch.set_num_threads(1)
+    assert any("bits may differ from here on: threads 1 -> 2" in text for text in voice.said), voice.said
+
+
+def test_evaluations_are_kept_with_the_best_and_go_on_after_a_resume(tmp_path: Path) -> None:
+    """The best checkpoint is spared; an evaluation that a signal broke off is made up for."""
+    layer = merge([{"rhythm": {"evaluate": 160, "evaluate_n": 64, "keep": 1, "save": 80}}])
+    bench = Bench(tmp_path, 60, layer)
+    whole, parts = bench.new(), bench.new()
+    bench.go(whole, resumed=False)
+    bench.go(parts, 33, resumed=False)
+    bench.go(parts)
+    assert not differing(kept(parts), kept(whole))
+    from gancli.run import journal
+
+    best = [line["step"] for line in journal.read(whole.scores) if line["best"]][-1]
+    steps = {checkpoint.step_of(p) for p in checkpoint.listed(whole.checkpoints)}
+    assert steps == {best, 60}
+
+
+def test_a_signal_within_an_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+    import signal
+
+    from gancli import train
+    from gancli.errors import StoppedError
+
+    bench = Bench(tmp_path, 40, {"rhythm": {"evaluate": 160, "evaluate_n": 64}})
+    whole, parts = bench.new(), bench.new()
+    bench.go(whole, resumed=False)
+    real, count = train.quick, []
+
+    def slow(*args: Any) -> Any:
+        count.append(1)
+        if len(count) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise AssertionError("the signal was not heard")
+        return real(*args)
+
+    monkeypatch.setattr(train, "quick", slow)
+    with pytest.raises(StoppedError):
+        bench.go(parts, resumed=False)
+    assert checkpoint.newest(parts.checkpoints, print).step == 30
+    bench.go(parts)
+    assert not differing(kept(parts), kept(whole))
