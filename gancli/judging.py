@@ -21,10 +21,10 @@ from gancli.run import folder
 Progress = Callable[[str, int, int], None]
 
 
-def feature_part(name: str | None, weights: Path | None) -> Part | None:
+def feature_part(name: str | None, weights: Path | None, sha256: str = "") -> Part | None:
     """The feature net asked for. Raises UsageError if it is unknown or takes no file of weights."""
     if weights is not None:
-        return build("features", {"name": name or "inception", "weights": str(weights)})
+        return build("features", {"name": name or "inception", "weights": str(weights), "sha256": sha256})
     return None if name is None else build("features", name)
 
 

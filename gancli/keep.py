@@ -18,7 +18,7 @@ from gancli.engine.state import State
 from gancli.errors import CheckpointError, DataError, ResourceError, UsageError
 from gancli.plan import Plan
 from gancli.run import checkpoint, folder, history, journal, tensors
-from gancli.run.files import as_json, disk, replace
+from gancli.run.files import MAX_JSON, as_json, disk, read_capped, replace, table
 
 Note = Callable[[str], None]
 MAY_CHANGE = ("stop.", "machine.", "rhythm.")  # what a resumed run may change
@@ -36,13 +36,24 @@ def commit(run: folder.Run, plan: Plan, state: State) -> None:
     record = {"config": plan.cfg.dump(), "data": plan.fingerprint, "versions": versions(), "machine": machine(plan)}
     checkpoint.commit(run.checkpoints, state.step, files, record)
     checkpoint.prune(run.checkpoints, plan.cfg.rhythm.keep, best(run))
+    export(run, plan, state, made)
+
+
+def export(run: folder.Run, plan: Plan, state: State, made: model.Model) -> None:
+    """Write the model folder; `config.json`, which says of which step it is, last."""
     nets = {f"{n}.{k}": v for n in plan.cfg.task.averaged for k, v in made.nets[n].state_dict().items()}
     weights = tensors.encode(nets, {"format": "pt"})
     with disk("the model", run.model, len(weights)):
         run.model.mkdir(exist_ok=True)
         replace(run.model / "model.safetensors", weights)
-        replace(run.model / "config.json", files["model.json"])
         replace(run.model / "README.md", card(run, plan, state).encode())
+        replace(run.model / "config.json", as_json(model.describe(made)))
+
+
+def _model_step(run: folder.Run) -> int | None:
+    with suppress(CheckpointError, KeyError, TypeError, ValueError):
+        return int(table(read_capped(run.model / "config.json", MAX_JSON), "config.json")["tick"]["step"])
+    return None
 
 
 def best(run: folder.Run) -> list[int]:
@@ -92,6 +103,8 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
         state.seconds = float(point.table("timings.json")["seconds"])
     note(f"resumed from step {state.step:,} ({state.images:,} images)")
     _same_machine(point, plan, note)
+    if _model_step(run) != state.step:  # killed between the checkpoint and the model folder
+        export(run, plan, state, model.of_state(plan.cfg.task, state, facts=facts(plan)))
 
 
 def _same_config(point: checkpoint.Checkpoint, plan: Plan) -> None:

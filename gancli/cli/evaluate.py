@@ -26,6 +26,7 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Of the samples and the subsets.")] = 0,
     features: Annotated[str | None, typer.Option(help="The feature net (gan list features).")] = None,
     feature_weights: Annotated[Path | None, typer.Option(help="Its weights, where it needs a file.")] = None,
+    feature_hash: Annotated[str, typer.Option(help="The SHA-256 that file must have.")] = "",
     ema: Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")] = True,
     fail_if: Annotated[list[str] | None, typer.Option(help='Exit 8 if so: "fid>10".')] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png; not given: the run.")] = None,
@@ -61,7 +62,7 @@ def command(
 
     bounds = [parse_bound(b) for b in fail_if or []]
     chosen = [m.strip() for m in metrics.split(",") if m.strip()] if metrics else None
-    part = judging.feature_part(features, feature_weights)
+    part = judging.feature_part(features, feature_weights, feature_hash)
     precision.set_threads(threads or 0)
     on = precision.device(device or "auto")
     if found is not None:

@@ -82,7 +82,8 @@ def command(
     plan = make(request, how)
     console.plan(plan)
     if dry_run:
-        console.result(rehearse(plan))
+        console.settings(plan)
+        console.result({**rehearse(plan), **({"config": plan.cfg.dump()} if json else {})})
         return
     run = start(request, plan, runs_dir, name)
     console.open(run)

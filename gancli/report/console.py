@@ -15,6 +15,8 @@ from rich.console import Console as Rich
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
+from gancli.config import flat
+
 if TYPE_CHECKING:
     from gancli.config import Config
     from gancli.contracts import Logs
@@ -70,6 +72,12 @@ class Console:
         )
         changed = ", ".join(f"{k} {_short(a)} -> {_short(b)}" for k, (a, b) in plan.changed().items())
         self.note(f"preset {cfg.preset}{f', with {changed}' if changed else ''}")
+
+    def settings(self, plan: Plan) -> None:
+        """The whole configuration as resolved; a star marks what differs from the preset."""
+        changed = plan.changed()
+        for key, value in flat(plan.cfg.dump()).items():
+            self.note(f"{'*' if key in changed else ' '} {key:<36} {_short(value)}")
 
     def bar(self, what: str, done: int, total: int) -> None:
         """Progress of something that is not training. A bar appears where there is a terminal."""

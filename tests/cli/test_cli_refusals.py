@@ -60,6 +60,9 @@ CASES = [
     (["evaluate", "--images", "EMPTY"], 2, "--against"),
     (["evaluate", "--images", "EMPTY", "--against", "digits"], 3, "EMPTY"),
     (["evaluate", "RUN", "--features", "digit"], 2, "digits-v1"),
+    (["evaluate", "RUN", "--feature-weights", "TEXT.pkl"], 4, "TEXT.pkl"),
+    (["evaluate", "RUN", "--feature-weights", "EMPTY.safetensors"], 2, "--feature-hash"),
+    (["evaluate", "RUN", "--feature-weights", "EMPTY.safetensors", "--feature-hash", "00"], 4, "EMPTY.safetensors"),
     (["compare", "RUN"], 2, "gan evaluate"),
     (["list", "lossen"], 2, "loss"),
     (["list", "loss", "hing"], 2, "hinge"),
@@ -75,6 +78,7 @@ def test_refusal(
     (tmp_path / "EMPTY").mkdir()
     for name in ("TEXT.toml", "TEXT.tar", "TEXT.pkl"):
         (tmp_path / name).write_text("not = what [it says")
+    (tmp_path / "EMPTY.safetensors").write_bytes(b"")
     (tmp_path / "BROKEN.py").write_text("import nothing_of_that_name\n")
     if words[0] in ("resume", "sample") and len(words) == 1:
         monkeypatch.setenv("GAN_RUNS_DIR", str(tmp_path / "none"))

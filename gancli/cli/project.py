@@ -1,0 +1,57 @@
+"""`gan project`: where in latent space an image lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gancli.cli import options as o
+
+PLACE = 9
+
+
+def command(
+    images: Annotated[list[Path], typer.Argument(help="Pictures to project.")],
+    run: Annotated[str | None, typer.Option(help="A run's name or path; not given: the newest.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="A PNG: the pictures above what was found.")] = Path(
+        "projected.png"
+    ),
+    label: Annotated[int | None, typer.Option(help="Their class, for a conditional run.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the search.")] = 300,
+    plugin: o.Plugin = None,
+    runs_dir: o.RunsDir = o.RUNS,
+    quiet: o.Quiet = False,
+    json: o.Json = False,
+) -> None:
+    """Find the latent points whose images are nearest to pictures of yours."""
+    from gancli.report.console import Console
+    from gancli.run import folder
+
+    console = Console(quiet=quiet, json=json)
+    o.plugins(plugin)
+    found = folder.find(runs_dir, run)
+    if run is None:
+        console.note(f"run {found.path}")
+
+    import numpy as np
+    import torch
+
+    from gancli.images import grid, png, to_uint8
+    from gancli.model import load
+    from gancli.project import picture, project
+    from gancli.run.files import disk, replace
+
+    model = load(found.path)
+    targets = np.stack([picture(path, model.shape) for path in images])
+    labels = None if label is None else [label] * len(images)
+    result = project(model, torch.from_numpy(targets).float() / 127.5 - 1, labels, steps, progress=console.bar)
+    console.end()
+    shown = np.concatenate([targets, to_uint8(result.images)])
+    with disk("the picture", out):
+        replace(out, png(grid(shown, len(images)), {"run": found.name, "images": [p.name for p in images]}))
+    for path, error in zip(images, result.error.tolist(), strict=True):
+        console.note(f"{path.name}: root mean squared difference {error:.3f} of 1")
+    console.note(f"pictures above, projections below -> {out}")
+    console.result({"out": str(out), "error": result.error.tolist(), "z": result.z.tolist()}, only_json=True)

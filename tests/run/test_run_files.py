@@ -1,0 +1,212 @@
+"""The run folder's parts: journal, history, lock, checkpoints, tensors."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gancli.config import merge, parse_set, resolve
+from gancli.errors import CheckpointError, GanError, ResourceError, UsageError
+from gancli.run import checkpoint, folder, history, journal, tensors
+from gancli.run.files import disk, read_capped, replace
+from gancli.run.signals import InterruptedWork, Signals
+
+SOME = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(1, dtype=torch.int64)}
+
+
+def test_a_torn_line_is_dropped_and_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    log = journal.Journal(path, pytest.fail)
+    for step in (1, 2, 3):
+        log.write({"step": step, "loss": float("nan") if step == 2 else 0.5})
+    whole = path.read_bytes()
+    for end in range(len(whole) + 1):
+        path.write_bytes(whole[:end])
+        journal.rewind(path, 2)
+        lines = journal.read(path)
+        assert [line["step"] for line in lines] == [1, 2][: len(lines)]
+        assert path.read_bytes() == whole[: len(path.read_bytes())]
+        assert path.read_bytes()[-1:] in (b"", b"\n")
+
+
+def test_an_open_windows_line_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 50}\n{"step": 60}\n')
+    journal.rewind(path, 60)
+    assert len(journal.read(path)) == 2
+    journal.rewind(path, 60, still_open=True)
+    assert journal.read(path) == [{"step": 50}]
+
+
+def test_the_journal_warns_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    log = journal.Journal(Path("/dev/full"), said.append)
+    log.write({"step": 1})
+    log.write({"step": 2})
+    assert len(said) == 1
+
+
+def test_history_that_is_damaged_is_named(tmp_path: Path) -> None:
+    history.append(tmp_path, {"changes": {"stop": {"max_steps": 3}}})
+    history.append(tmp_path, {"step": 4, "diverged": "x"})
+    assert len(history.read(tmp_path)) == 2
+    (tmp_path / history.NAME).write_bytes(b'{"changes": 3}\n')
+    with pytest.raises(CheckpointError, match="line 1 is damaged"):
+        history.read(tmp_path)
+
+
+def test_encode_is_decode(tmp_path: Path) -> None:
+    content = tensors.encode(SOME)
+    assert content == tensors.encode(dict(reversed(SOME.items())))
+    found = tensors.decode(content, "x")
+    assert all(torch.equal(found[k], v) for k, v in SOME.items())
+
+
+def test_a_header_whose_size_looks_like_a_pickles_first_bytes() -> None:
+    """640 bytes are 80 02, 19,280 bytes are "PK": a whole file must not be taken for a pickle."""
+    for size in (640, 19_280):
+        for pad in range(size):
+            content = tensors.encode(SOME, {"pad": "x" * pad})
+            if int.from_bytes(content[:8], "little") == size:
+                assert tensors.decode(content, "x").keys() == SOME.keys()
+                break
+        else:
+            pytest.fail(f"no header of {size}")
+
+
+def test_keep_counts_whole_ones_only_and_spares_the_best(tmp_path: Path) -> None:
+    for step in (1, 2, 3, 4, 5):
+        checkpoint.commit(tmp_path, step, {"x": b"content"}, {})
+    (tmp_path / "000005" / "x").write_bytes(b"c0ntent")
+    checkpoint.prune(tmp_path, 2, [1])
+    assert [p.name for p in checkpoint.listed(tmp_path)] == ["000005", "000004", "000003", "000001"]
+
+
+def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    checkpoint.commit(tmp_path, 7, {"x": b"content"}, {})
+    for name in ("notes.txt", "²", "12a", "-3"):
+        (tmp_path / name).mkdir()
+    checkpoint.prune(tmp_path, 1)
+    assert [p.name for p in checkpoint.listed(tmp_path)] == ["000007"]
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_order_is_by_step_whatever_the_clock_says(tmp_path: Path) -> None:
+    for step in (9, 100_000, 1_000_000):
+        os.utime(checkpoint.commit(tmp_path, step, {}, {}), (2e9 - step, 2e9 - step))
+    assert checkpoint.newest(tmp_path, print).step == 1_000_000
+
+
+def test_replace_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(ResourceError, match="cannot write it"), disk("it", tmp_path):
+        replace(tmp_path / "x", b"content")
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_caps(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(bytes(100))
+    assert len(read_capped(tmp_path / "x", 100)) == 100
+    with pytest.raises(CheckpointError, match="larger than"):
+        read_capped(tmp_path / "x", 99)
+    with pytest.raises(CheckpointError):
+        read_capped(Path("/dev/zero"), 99)
+
+
+def test_names_count_on(tmp_path: Path) -> None:
+    assert folder.create(tmp_path, "a", None).name == "a-0001"
+    assert folder.create(tmp_path, "b", None).name == "b-0002"
+    with pytest.raises(UsageError):
+        folder.create(tmp_path, "a", "../up")
+
+
+def test_a_signal_breaks_off_what_can_be_done_again() -> None:
+    with Signals() as signals:
+        with pytest.raises(InterruptedWork), signals.breaking():
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise AssertionError
+        assert signals.caught == signal.SIGTERM
+        with pytest.raises(InterruptedWork), signals.breaking():
+            raise AssertionError
+
+
+def test_training_in_a_thread_catches_no_signals() -> None:
+    def work() -> None:
+        with Signals() as signals:
+            assert not signals.caught
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+fuzz = settings(max_examples=150, deadline=2000, suppress_health_check=list(HealthCheck))
+
+
+@fuzz
+@given(st.data())
+def test_fuzzed_safetensors_are_whole_or_refused(data: st.DataObject) -> None:
+    content = bytearray(tensors.encode(SOME))
+    for _ in range(data.draw(st.integers(1, 8))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+    try:
+        tensors.decode(bytes(content), "x")
+    except CheckpointError:
+        pass
+
+
+@fuzz
+@given(st.binary(max_size=300))
+def test_fuzzed_bytes_are_refused(content: bytes) -> None:
+    with pytest.raises(CheckpointError):
+        tensors.decode(content, "x")
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@fuzz
+@given(st.dictionaries(st.sampled_from(["format", "step", "files", "sha256", "config"]) | st.text(max_size=5), values))
+def test_fuzzed_manifests_are_refused(tmp_path_factory: pytest.TempPathFactory, manifest: object) -> None:
+    point = tmp_path_factory.mktemp("fuzz") / "000001"
+    point.mkdir()
+    (point / checkpoint.MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(CheckpointError):
+        checkpoint.verify(point)
+
+
+keys = st.sampled_from(
+    ["data", "source", "task", "model", "name", "optimiser", "stop", "epochs", "seed", "machine", "lr"]
+)
+
+
+@fuzz
+@given(st.recursive(values, lambda inner: st.dictionaries(keys, inner, max_size=3), max_leaves=10))
+def test_fuzzed_configs_are_refused_or_whole(value: object) -> None:
+    layer = value if isinstance(value, dict) else {"task": value}
+    try:
+        resolve(merge([{"data": {"source": "digits"}}, layer]))
+    except GanError:
+        pass
+
+
+@fuzz
+@given(st.text(max_size=40))
+def test_fuzzed_settings_are_refused_or_whole(text: str) -> None:
+    try:
+        parse_set(text)
+    except UsageError:
+        pass
