@@ -1,0 +1,231 @@
+"""Several ranks, on torch.distributed: gloo between processors, NCCL between GPUs.
+
+Gradients are averaged after the backward pass, in flat buckets: penalties differentiate twice, which hooks on parameters do not survive.
+The stop wishes, the logs and the memory's scalars travel in the last bucket, so that a step has no further message. Whatever waits
+for another rank's long work (saving, evaluating) exchanges a heartbeat, so that a rank that is gone is noticed within `PATIENCE`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
+
+from gancli.engine import snapshot
+from gancli.engine.ranks import Ranks, own_device
+from gancli.engine.syncnorm import Synced
+from gancli.errors import ResourceError
+
+if TYPE_CHECKING:
+    from gancli.contracts import Logs, Memory
+    from gancli.engine.net import Net
+    from gancli.engine.state import State
+
+PATIENCE = 20.0  # seconds without a sign of another rank
+MEETING = 300.0  # seconds for all ranks to start
+BEAT = 5.0  # seconds between signs of life in long work
+BUCKET = 1 << 23  # elements averaged in one message
+T = TypeVar("T")
+
+
+@contextmanager
+def _lost(what: str) -> Iterator[None]:
+    """A rank that does not answer is a ResourceError."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        said = " ".join(str(error).split())[:160]
+        raise ResourceError(
+            f"another rank has gone or hangs, {what} ({said})",
+            "torchrun --max-restarts starts all again; else gan resume",
+        ) from None
+
+
+class Together(Ranks):
+    """This process among `world`."""
+
+    def __init__(self, rank: int, world: int, local: int) -> None:
+        super().__init__()
+        self.rank, self.world, self.local = rank, world, local  # type: ignore[misc]
+        self.group, self.sent = self, 0  # bytes averaged, for the cost model
+        limit = timedelta(seconds=PATIENCE)
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        if torch.cuda.is_available():
+            torch.cuda.set_device(local % torch.cuda.device_count())
+        with _lost("at the meeting"):
+            store, _, _ = next(rendezvous("env://", rank, world, timeout=timedelta(seconds=MEETING)))
+            store.set(f"gan/here/{rank}", "1")
+            store.wait([f"gan/here/{r}" for r in range(world)], timedelta(seconds=MEETING))
+            dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=limit)
+            self._beat = dist.new_group(backend="gloo", timeout=limit)
+
+    def device(self, name: str) -> str:
+        return own_device(name, self.local)
+
+    def average(self, nets: Sequence[Net], logs: Logs, memory: Memory) -> Logs:
+        owners = [p for net in nets for p in net.weights]
+        scalars = {k: v for k, v in memory.items() if v.dim() == 0 and v.is_floating_point()}
+        like = owners[0]
+        wishes = torch.tensor([float(w) for w in self.wishes.values()], device=like.device)
+        values = [v.detach().float().to(like.device) for v in (*logs.values(), *scalars.values())]
+        extras = torch.cat([torch.stack(values), wishes])
+        out = self._averaged([p.grad if p.grad is not None else torch.zeros_like(p) for p in owners], extras)
+        for p, gradient in zip(owners, out, strict=False):
+            p.grad = gradient
+        means = dict(zip([*logs, *scalars, *self.wishes], out[-1].unbind(), strict=True))
+        for key, value in scalars.items():
+            value.copy_(means[key])
+        if any(self.wishes.values()) or self.world > 1:
+            self.granted = dict(zip(self.wishes, (out[-1][-len(self.wishes) :] > 0).tolist(), strict=True))
+        return {k: means[k] for k in logs}
+
+    def _averaged(self, tensors: Sequence[Tensor], extras: Tensor) -> list[Tensor]:
+        """The means over the ranks, as views of flat buckets; a bucket travels while the next is filled."""
+        under_way: list[tuple[Any, Tensor, list[Tensor]]] = []
+        held: list[Tensor] = []
+        with _lost("averaging gradients"):
+            for tensor in [*tensors, extras]:
+                held.append(tensor)
+                if tensor is extras or sum(t.numel() for t in held) >= BUCKET:
+                    flat = torch.cat([t.reshape(-1) for t in held])
+                    self.sent += flat.numel() * flat.element_size()
+                    under_way.append((dist.all_reduce(flat, async_op=True), flat, held))
+                    held = []
+            out = []
+            for message, flat, members in under_way:
+                message.wait()
+                flat /= self.world
+                sizes = [prod(t.shape) for t in members]
+                out += [piece.view(t.shape) for piece, t in zip(flat.split(sizes), members, strict=True)]
+        return out
+
+    def gather_equal(self, x: Tensor) -> Tensor:
+        """[world, ...], differentiable."""
+        mine = [x if r == self.rank else torch.zeros_like(x) for r in range(self.world)]
+        total: Tensor = _Sum.apply(torch.stack(mine))  # type: ignore[no-untyped-call]
+        return total
+
+    def synchronise(self, state: State) -> None:
+        for net in state.nets.values():
+            for module in (*net.module.modules(), *net.working.modules()):
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    module.__class__ = Synced
+
+    def spread(self, state: State) -> None:
+        started = self.tell({n: bool(net.optimiser.state) for n, net in state.nets.items()})
+        for name, net in state.nets.items():
+            if started[name] and not net.optimiser.state:
+                snapshot.prime(net)
+        groups = snapshot.tensors(state)
+        with _lost("sharing the state"), torch.no_grad():
+            for group in groups.values():
+                for value in group.values():
+                    whole = value.detach().contiguous()
+                    dist.broadcast(whole, 0)
+                    group_value = whole if self.rank else value
+                    value.copy_(group_value)
+        table = self.tell({**snapshot.numbers(state), "seconds": state.seconds})
+        if self.rank:
+            snapshot.restore(state, groups, table)
+            state.seconds = table["seconds"]
+
+    def tell(self, value: T) -> T:
+        """The first rank's value, sent as JSON."""
+        with _lost("listening"):
+            text = json.dumps(value).encode() if self.first else b""
+            size = torch.tensor([len(text)])
+            dist.broadcast(size, 0)
+            sent = torch.zeros(int(size), dtype=torch.uint8)
+            if self.first:
+                sent.copy_(torch.frombuffer(bytearray(text), dtype=torch.uint8))
+            dist.broadcast(sent, 0)
+        said: T = json.loads(bytes(sent.tolist()))
+        return said
+
+    def by_first(self, work: Callable[[], T]) -> T:
+        return self.tell(self._patiently(work if self.first else None))  # type: ignore[return-value]
+
+    def by_each_host(self, work: Callable[[], T]) -> T:
+        made = self._patiently(work if self.local == 0 else None)
+        rest = self._patiently(work if self.local != 0 else None)
+        return rest if made is None else made  # type: ignore[return-value]
+
+    def _patiently(self, work: Callable[[], T] | None) -> T | None:
+        """Ranks with work do it, the others wait, exchanging signs of life. Raises ResourceError if another rank's work fails."""
+        done, failed = threading.Event(), threading.Event()
+        outcome: list[Exception | int] = []
+
+        def beat() -> None:
+            try:
+                while True:
+                    over = done.wait(BEAT)
+                    signs = torch.tensor([0 if over else 1, int(failed.is_set())])
+                    dist.all_reduce(signs, group=self._beat)
+                    if int(signs[0]) == 0:
+                        outcome.append(int(signs[1]))
+                        return
+            except Exception as error:  # noqa: BLE001
+                outcome.append(error)
+
+        if work is None:
+            done.set()
+            beat()
+            return self._outcome(outcome[0])
+        beating = threading.Thread(target=beat, daemon=True)
+        beating.start()
+        try:
+            made = work()
+        except BaseException:
+            failed.set()
+            raise
+        finally:
+            done.set()
+            beating.join()
+        self._outcome(outcome[0])
+        return made
+
+    def _outcome(self, result: Exception | int) -> None:
+        with _lost("waiting"):
+            if isinstance(result, Exception):
+                raise result
+        if result:
+            raise ResourceError("another rank has failed", "it says why")
+
+    def most(self, values: Sequence[float]) -> list[float]:
+        both = torch.tensor(list(values), dtype=torch.float64)
+        with _lost("comparing"):
+            dist.all_reduce(both, dist.ReduceOp.MAX)
+        return [float(v) for v in both]
+
+    def gather(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
+        raise NotImplementedError
+
+    def close(self) -> None:
+        with _lost("at the end"):
+            dist.barrier(self._beat)
+            dist.destroy_process_group()
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over ranks. The gradient of all ranks' losses together is again a sum over ranks."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
+        out = x.detach().clone()
+        with _lost("in a pass"):
+            dist.all_reduce(out)
+        return out
+
+    @staticmethod
+    def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
+        back: Tensor = _Sum.apply(gradients[0])  # type: ignore[no-untyped-call]
+        return back
