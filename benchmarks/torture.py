@@ -122,7 +122,7 @@ class Torture:
             yield _rejected(point), f"{path.name} at {end}"
             path.write_bytes(whole[path])
 
-    def races(self, first: int) -> Iterator[Trial]:
+    def races(self, _first: int) -> Iterator[Trial]:
         """Row 11: four processes want one lock: one gets it, and after kill -9 it is free."""
         run = self.bench.new()
         while True:
@@ -152,7 +152,7 @@ class Torture:
                 wrong = [k for k in differing(kept(run), self.wanted) if not k.endswith((".jsonl", ".png"))]
                 yield not wrong, f"{leave} bytes left: {wrong}"
 
-    def long(self, first: int) -> Iterator[Trial]:
+    def long(self, _first: int) -> Iterator[Trial]:
         """Row 22: memory and open files after 1,000 more steps, within 1 % of those after the first 1,000."""
         run = self.bench.new()
         self.bench.go(run, 1000)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from gancli import rows
 from gancli.clock import Schedule, always, generator
 from gancli.registry import Part
 
@@ -81,8 +82,13 @@ class Turn:
         The same name gives the same noise in every phase that looks at the same batch.
         """
         n = len(self.batch.x)
-        z = torch.randn(self.total or n, width, generator=generator(self.noise_seed, name))
-        return z[self.first : self.first + n].to(self.batch.x.device, self.batch.x.dtype)
+
+        def block(number: int, size: int) -> Tensor:
+            path = (self.noise_seed, name, number) if number else (self.noise_seed, name)
+            return torch.randn(size, width, generator=generator(*path))
+
+        z = rows.blocks(block, self.first, n, self.total or n)
+        return z.to(self.batch.x.device, self.batch.x.dtype)
 
 
 @dataclass(frozen=True)

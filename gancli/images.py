@@ -26,8 +26,8 @@ def picture(image: np.ndarray) -> Image.Image:
 
 
 def zoom_for(height: int, width: int) -> int:
-    """How much small images are enlarged in a grid, so that a person sees them: sides of about 48 pixels."""
-    return max(1, 48 // max(height, width))
+    """How much small images are enlarged in a grid, so that a person sees them: sides of about 56 pixels."""
+    return max(1, round(56 / max(height, width)))
 
 
 def grid(images: np.ndarray, columns: int | None = None, zoom: int | None = None) -> np.ndarray:

@@ -100,7 +100,7 @@ def _walk(model: Model, order: Order, out: Path, progress: Progress) -> None:
     stops = order.seeds[: max(2, min(len(order.seeds), 8))]
     images = model.walk(stops, order.frames, order.classes, lambda done: progress("walking", done, order.frames))
     pictures = to_uint8(images)
-    zoom = max(1, zoom_for(*pictures.shape[2:]) * 4)
+    zoom = max(1, zoom_for(*pictures.shape[2:]) * 3)
     replace(out, gif([p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]))
 
 

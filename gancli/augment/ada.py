@@ -16,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from gancli import rows
 from gancli.augment.resample import resample
 from gancli.contracts import Augment, Memory
 
@@ -62,17 +63,17 @@ class Draw:
         self.n, self.p, self.random = n, p, random
 
     def gate(self, value: Tensor, neutral: float, p: float | None = None) -> Tensor:
-        chosen = torch.rand(self.n, generator=self.random) < (self.p if p is None else p)
+        chosen = rows.rand(self.n, random=self.random) < (self.p if p is None else p)
         return torch.where(chosen, value, torch.full_like(value, neutral))
 
     def uniform(self, low: float, high: float, neutral: float = 0.0, p: float | None = None) -> Tensor:
-        return self.gate(torch.rand(self.n, generator=self.random) * (high - low) + low, neutral, p)
+        return self.gate(rows.rand(self.n, random=self.random) * (high - low) + low, neutral, p)
 
     def whole(self, choices: int) -> Tensor:
-        return self.gate(torch.randint(0, choices, (self.n,), generator=self.random).float(), 0.0)
+        return self.gate(rows.randint(0, choices, (self.n,), self.random).float(), 0.0)
 
     def normal(self, deviation: float, neutral: float = 0.0) -> Tensor:
-        return self.gate(torch.randn(self.n, generator=self.random) * deviation + neutral, neutral)
+        return self.gate(rows.randn(self.n, random=self.random) * deviation + neutral, neutral)
 
     def log_normal(self, deviation: float) -> Tensor:
         """2^N(0, deviation)."""

@@ -44,15 +44,17 @@ class Store:
             position, n = position + len(piece), n - len(piece)
         return out[0] if len(out) == 1 else torch.cat(out)
 
-    def batch(self, position: int, n: int) -> Batch:
-        index = self.indices(position, n)
+    def batch(self, position: int, n: int, first: int = 0, rows: int | None = None) -> Batch:
+        """The batch of n at a position; or only `rows` of it from the `first` on, and no other image is read."""
+        rows = n if rows is None else rows
+        index = self.indices(position + first, rows)
         x = self.images[index].to(self.device).to(torch.float32).mul_(2 / 255).sub_(1)  # [N, C, H, W]
         if self.flip:
-            x = self._flipped(x, position)
+            x = self._flipped(x, position, first, n)
         y = None if self.labels is None else self.labels[index].to(self.device)
         a = None if self.attributes is None else self.attributes[index].to(self.device)
         return Batch(x.to(self.dtype), y, a)
 
-    def _flipped(self, x: Tensor, position: int) -> Tensor:
-        coin = torch.rand(len(x), generator=generator(derive(self.seed, "flip", position))) < 0.5
+    def _flipped(self, x: Tensor, position: int, first: int, n: int) -> Tensor:
+        coin = torch.rand(n, generator=generator(derive(self.seed, "flip", position)))[first : first + len(x)] < 0.5
         return torch.where(coin.to(x.device)[:, None, None, None], x.flip(-1), x)

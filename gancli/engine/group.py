@@ -84,22 +84,23 @@ class Together(Ranks):
         means = dict(zip([*logs, *scalars, *self.wishes], out[-1].unbind(), strict=True))
         for key, value in scalars.items():
             value.copy_(means[key])
-        if any(self.wishes.values()) or self.world > 1:
-            self.granted = dict(zip(self.wishes, (out[-1][-len(self.wishes) :] > 0).tolist(), strict=True))
+        self.granted = dict(zip(self.wishes, (out[-1][-len(self.wishes) :] > 0).tolist(), strict=True))
         return {k: means[k] for k in logs}
 
     def _averaged(self, tensors: Sequence[Tensor], extras: Tensor) -> list[Tensor]:
         """The means over the ranks, as views of flat buckets; a bucket travels while the next is filled."""
         under_way: list[tuple[Any, Tensor, list[Tensor]]] = []
         held: list[Tensor] = []
+        size = 0
         with _lost("averaging gradients"):
             for tensor in [*tensors, extras]:
                 held.append(tensor)
-                if tensor is extras or sum(t.numel() for t in held) >= BUCKET:
+                size += tensor.numel()
+                if tensor is extras or size >= BUCKET:
                     flat = torch.cat([t.reshape(-1) for t in held])
                     self.sent += flat.numel() * flat.element_size()
                     under_way.append((dist.all_reduce(flat, async_op=True), flat, held))
-                    held = []
+                    held, size = [], 0
             out = []
             for message, flat, members in under_way:
                 message.wait()
@@ -108,8 +109,8 @@ class Together(Ranks):
                 out += [piece.view(t.shape) for piece, t in zip(flat.split(sizes), members, strict=True)]
         return out
 
-    def gather_equal(self, x: Tensor) -> Tensor:
-        """[world, ...], differentiable."""
+    def gather(self, x: Tensor) -> Tensor:
+        """The tensors of all ranks, [world, ...]; differentiable, twice if need be."""
         mine = [x if r == self.rank else torch.zeros_like(x) for r in range(self.world)]
         total: Tensor = _Sum.apply(torch.stack(mine))  # type: ignore[no-untyped-call]
         return total
@@ -131,8 +132,8 @@ class Together(Ranks):
                 for value in group.values():
                     whole = value.detach().contiguous()
                     dist.broadcast(whole, 0)
-                    group_value = whole if self.rank else value
-                    value.copy_(group_value)
+                    if self.rank:
+                        value.copy_(whole)
         table = self.tell({**snapshot.numbers(state), "seconds": state.seconds})
         if self.rank:
             snapshot.restore(state, groups, table)
@@ -206,8 +207,14 @@ class Together(Ranks):
             dist.all_reduce(both, dist.ReduceOp.MAX)
         return [float(v) for v in both]
 
-    def gather(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
-        raise NotImplementedError
+    def collect(self, x: Tensor) -> list[Tensor]:
+        sizes = self.gather(torch.tensor(len(x))).tolist()
+        padded = x.new_zeros(max(sizes), *x.shape[1:])
+        padded[: len(x)] = x
+        there = [torch.empty_like(padded) for _ in sizes]
+        with _lost("collecting"):
+            dist.all_gather(there, padded)
+        return [t[:n] for t, n in zip(there, sizes, strict=True)]
 
     def close(self) -> None:
         with _lost("at the end"):

@@ -77,8 +77,8 @@ class Ranks:
         """The largest of each value among the ranks."""
         return list(values)
 
-    def gather(self, x: Tensor) -> list[Tensor]:
-        """The tensors of all ranks, which may be of different lengths. On the CPU."""
+    def collect(self, x: Tensor) -> list[Tensor]:
+        """The tensors of all ranks, on the CPU; they may be of different lengths."""
         return [x]
 
     def device(self, name: str) -> str:

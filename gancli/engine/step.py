@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,16 +10,21 @@ from torch import Tensor
 
 from gancli.clock import derive
 from gancli.contracts import Batch, Logs, Phase, Task, Turn
+from gancli.engine.ranks import ALONE, Ranks
 from gancli.errors import DivergedError
+from gancli.rows import Rows, looking_at
 
 if TYPE_CHECKING:
     from gancli.config import Config
     from gancli.data.store import Store
+    from gancli.engine.net import Net
     from gancli.engine.state import State
 
 
-def step(task: Task, state: State, store: Store, cfg: Config) -> Logs:
+def step(task: Task, state: State, store: Store, cfg: Config, ranks: Ranks = ALONE) -> Logs:
     """Carry out every phase whose time it is, then the average. Returns means for the journal, still on the device.
+
+    Of several ranks each takes its rows of the batch; gradients, logs and memory are then averaged.
 
     Raises DivergedError, before the update, if a loss or a gradient is not finite.
     """
@@ -31,10 +37,13 @@ def step(task: Task, state: State, store: Store, cfg: Config) -> Logs:
         for turn in range(phase.repeat):
             seed = derive(cfg.seed, state.step, phase.name, turn)
             if phase.fresh:
-                batch, noise_seed, carry = store.batch(state.images, cfg.batch_size), seed, {}
+                batch = store.batch(state.images, cfg.batch_size, *ranks.rows(cfg.batch_size))
+                noise_seed, carry = seed, {}
                 state.images += cfg.batch_size
             last = turn == phase.repeat - 1
-            logs |= _gradients(task, state, cfg, phase, batch, seed, noise_seed, carry, last)
+            found = _gradients(task, state, cfg, phase, batch, seed, noise_seed, carry, last, ranks)
+            logs |= ranks.average([state.nets[name] for name in phase.trains], found, state.memory)
+            _finite(logs[_key(phase)], f"the loss of {phase.name}", state)
             for name in phase.trains:
                 net = state.nets[name]
                 logs[f"{name.lower()}_grad"] = _finite(net.gradient_norm(), f"the gradient of {name}", state)
@@ -57,31 +66,42 @@ def _gradients(
     noise_seed: int,
     carry: dict[str, Any],
     last: bool,
+    ranks: Ranks,
 ) -> Logs:
-    """The gradients of a phase's mean loss, in one part or, for little memory, in several."""
-    n = len(batch.x)
+    """The gradients of a phase's mean loss over this rank's rows, in one part or, for little memory, in several."""
+    n, (begin, _) = len(batch.x), ranks.rows(cfg.batch_size)
     part = min(cfg.machine.micro_batch or n, n)
-    torch.manual_seed(seed)  # dropout and whatever else a net draws
-    random = torch.Generator().manual_seed(seed)
+    tick, total = state.tick(cfg.seed), n * ranks.world
+    batch = task.begin(state.working(), batch, tick)
     nets = [state.nets[name] for name in phase.trains]
     logs: Logs = {}
+    kept: dict[str, list[Tensor]] = {}
     for first in range(0, n, part):
-        piece = task.begin(state.working(), _rows(batch, first, part), state.tick(cfg.seed))
-        keep = last and part == n
+        torch.manual_seed(seed)  # dropout and whatever else a net draws
+        random = torch.Generator().manual_seed(seed)
+        piece = _rows(batch, first, part)
+        own = Rows(begin + first, len(piece.x), total, n, seed, random, batch.x, first + part >= n, ranks.group, kept)
+        whole = part == n
         turn = Turn(
-            state.working(), piece, state.tick(cfg.seed), state.shape, random, noise_seed, state.memory,
-            carry if part == n else {}, keep, first, n,
+            state.working(), piece, tick, state.shape, random, noise_seed, state.memory,
+            carry if whole else {}, last and whole, begin + first, total,
         )  # fmt: skip
-        loss, values = phase.loss(turn)
-        share = len(piece.x) / n
-        mean = _finite(loss.mean(), f"the loss of {phase.name}", state) * share
-        gradients = torch.autograd.grad(mean, [p for net in nets for p in net.parameters], allow_unused=True)
-        for net in nets:
-            net.collect(gradients[: len(net.parameters)], first == 0)
-            gradients = gradients[len(net.parameters) :]
-        for key, value in {_key(phase): mean.detach() / share, **values}.items():
-            logs[key] = logs.get(key, 0) + value.float().mean() * share
+        with looking_at(own):
+            values = _backward(phase, turn, nets, len(piece.x) / n, first == 0)
+        for key, value in values.items():
+            logs[key] = logs.get(key, 0) + value
     return logs
+
+
+def _backward(phase: Phase, turn: Turn, nets: Sequence[Net], share: float, first: bool) -> Logs:
+    """Collect the gradients of a part of the batch, which is `share` of it; returns as much of the logs."""
+    loss, values = phase.loss(turn)
+    mean = loss.mean() * share
+    gradients = torch.autograd.grad(mean, [p for net in nets for p in net.parameters], allow_unused=True)
+    for net in nets:
+        net.collect(gradients[: len(net.parameters)], first)
+        gradients = gradients[len(net.parameters) :]
+    return {_key(phase): mean.detach(), **{k: v.float().mean() * share for k, v in values.items()}}
 
 
 def _finite(value: Tensor, what: str, state: State) -> Tensor:

@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
+from gancli import rows as draws
 from gancli.contracts import Look, Penalty
 
 
@@ -22,9 +23,9 @@ def moved(x: Tensor, shift: int, flip: bool, random: torch.Generator) -> Tensor:
     n, _, h, w = x.shape
     shift = min(shift, h - 1, w - 1)
     if flip:
-        coin = torch.rand(n, 1, 1, 1, generator=random).to(x.device) < 0.5
+        coin = draws.rand(n, 1, 1, 1, random=random).to(x.device) < 0.5
         x = torch.where(coin, x.flip(-1), x)
-    offsets = torch.randint(0, 2 * shift + 1, (2, n), generator=random).to(x.device)
+    offsets = draws.randint(0, 2 * shift + 1, (2, n), random, dim=1).to(x.device)
     rows = offsets[0][:, None] + torch.arange(h, device=x.device)  # [N, H]
     columns = offsets[1][:, None] + torch.arange(w, device=x.device)  # [N, W]
     wide = pad(x, (shift,) * 4, mode="reflect").movedim(1, 3)

@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from gancli import rows
 from gancli.contracts import Penalty
 from gancli.losses.slope import length, slope
 
@@ -20,8 +21,8 @@ class Dragan(Penalty):
     scale: float = Field(0.5, ge=0, description="reach, in standard deviations of the batch")
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
-        u = torch.rand(real.shape, generator=random).to(real.device, real.dtype)
-        return real + self.scale * real.float().std().to(real.dtype) * u
+        u = rows.rand(*real.shape, random=random).to(real.device, real.dtype)
+        return real + self.scale * rows.deviation(real).to(real.dtype) * u
 
     def price(self, points: Tensor, logits: Tensor) -> Tensor:
         return (length(slope(points, logits)) - 1).square()

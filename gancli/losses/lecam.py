@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from gancli import rows
 from gancli.contracts import Look, Memory, Penalty
 
 
@@ -27,6 +28,7 @@ class LeCam(Penalty):
         on_real, on_fake = look.on_both()
         real, fake = look.memory["lecam_real"], look.memory["lecam_fake"]
         with torch.no_grad():
-            real.lerp_(on_real.detach().mean(), 1 - self.decay)
-            fake.lerp_(on_fake.detach().mean(), 1 - self.decay)
+            rate = (1 - self.decay) * rows.share()
+            real.lerp_(rows.mean(on_real.detach().mean()), rate)
+            fake.lerp_(rows.mean(on_fake.detach().mean()), rate)
         return (on_real - fake.clone()).square() + (on_fake - real.clone()).square()

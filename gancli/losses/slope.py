@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from gancli import rows
+
 
 def slope(points: Tensor, logits: Tensor) -> Tensor:
     """dD/dx at each point, [N, ...], with its own graph: a sample's logit depends on no other sample."""
@@ -26,7 +28,7 @@ def length(gradient: Tensor) -> Tensor:
 
 def between(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     """u x + (1 - u) G(z), u uniform, one per pair."""
-    u = torch.rand(len(real), *[1] * (real.dim() - 1), generator=random).to(real.device, real.dtype)
+    u = rows.rand(len(real), *[1] * (real.dim() - 1), random=random).to(real.device, real.dtype)
     return torch.lerp(fake, real, u)
 
 

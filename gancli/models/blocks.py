@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gancli import rows
 from gancli.clock import generator
 
 
@@ -48,11 +49,27 @@ class MinibatchStddev(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n, _, h, w = x.shape
+        ranks = rows.group()
+        if ranks is not None:
+            return torch.cat([x, self._over_ranks(x, ranks)], 1)
         group = next(g for g in range(min(self.group, n), 0, -1) if n % g == 0)
         y = x.float().reshape(group, n // group, -1)
         spread = ((y - y.mean(0)).square().mean(0) + 1e-8).sqrt().mean(1)  # [N / group]
         plane = spread.repeat(group).to(x.dtype).reshape(n, 1, 1, 1).expand(n, 1, h, w)
         return torch.cat([x, plane], 1)
+
+    def _over_ranks(self, x: Tensor, ranks: rows.Group) -> Tensor:
+        """The same where a group's samples lie on several ranks: sums of each group, gathered."""
+        n, _, h, w = x.shape
+        total = n * ranks.world
+        group = next(g for g in range(min(self.group, total), 0, -1) if total % g == 0)
+        of = (torch.arange(n, device=x.device) + ranks.rank * n) % (total // group)
+        y = x.float().flatten(1)
+        none = y.new_zeros(total // group, y.shape[1])
+        mean = ranks.gather(none.index_add(0, of, y)).sum(0) / group
+        variance = ranks.gather(none.index_add(0, of, (y - mean[of]).square())).sum(0) / group
+        spread = (variance + 1e-8).sqrt().mean(1)
+        return spread[of].to(x.dtype).reshape(n, 1, 1, 1).expand(n, 1, h, w)
 
 
 class Noise(nn.Module):
@@ -71,7 +88,7 @@ class Noise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, _, h, w = x.shape
         if self.training:
-            noise = torch.randn(n, 1, h, w, device=x.device, dtype=x.dtype)
+            noise = rows.randn(n, 1, h, w, like=x)
         elif self.seeds is not None:
             each = [torch.randn(1, h, w, generator=generator("noise", self.key, s)) for s in self.seeds]
             noise = torch.stack(each).to(x.device, x.dtype)

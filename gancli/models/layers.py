@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
+from gancli import rows
 from gancli.contracts import Shape, Trunk
 from gancli.errors import UsageError
 
@@ -25,13 +27,19 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.cut == 0:
             return x
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
-        words.random_(-(2**63), None)  # all 64 bits
-        keep = words.view(torch.int16)[: x.numel()].view(x.shape) >= self.cut - 32768
+        keep = rows.draw(lambda s, g: _words(s, g, x.device), x.shape, device=x.device) >= self.cut - 32768
         return x * keep.to(x.dtype).mul_(65536 / (65536 - self.cut))
 
     def extra_repr(self) -> str:
         return f"p={self.cut / 65536:.3g}"
+
+
+def _words(shape: Sequence[int], random: torch.Generator | None, device: torch.device) -> Tensor:
+    """Random 16-bit words."""
+    n = prod(shape)
+    words = torch.empty((n + 3) // 4, dtype=torch.int64, device=device)
+    words.random_(-(2**63), None, generator=random)  # all 64 bits
+    return words.view(torch.int16)[:n].view(*shape)
 
 
 class Reshape(nn.Module):

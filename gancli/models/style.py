@@ -16,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from gancli import rows
 from gancli.contracts import Model, Shape, Trunk
 from gancli.models.blocks import (
     EqualConv,
@@ -54,7 +55,7 @@ class Mapping(nn.Module):
             w = leaky(layer(w))
         if self.training:
             with torch.no_grad():
-                self.mean.lerp_(w.detach().float().mean(0), 0.002)
+                self.mean.lerp_(rows.mean(w.detach().float().mean(0)), 0.002)
         return w if self.truncation == 1 else torch.lerp(self.mean.to(w.dtype), w, self.truncation)
 
 
@@ -105,9 +106,9 @@ class StyleGenerator(nn.Module):
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         w = self.styles(z, c)
         if self.training and self.mixing:
-            other = self.styles(torch.randn_like(z), c)
-            cut = torch.randint(1, self.depth, (len(z), 1, 1), device=z.device)
-            cut = torch.where(torch.rand(len(z), 1, 1, device=z.device) < self.mixing, cut, self.depth)
+            other = self.styles(rows.randn(*z.shape, like=z), c)
+            cut = rows.randint(1, self.depth, (len(z), 1, 1), device=z.device)
+            cut = torch.where(rows.rand(len(z), 1, 1, like=z) < self.mixing, cut, self.depth)
             w = torch.where(torch.arange(self.depth, device=z.device)[:, None] < cut, w, other)
         return self.paint(w)
 

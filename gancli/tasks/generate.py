@@ -21,6 +21,7 @@ from gancli.losses.halves import critic_loss, generator_loss, penalty_loss
 from gancli.models.latent import sampling, truncated
 from gancli.models.layers import Discriminator, Embedded, has_batch_statistics
 from gancli.registry import of_kind
+from gancli.rows import whole
 
 if TYPE_CHECKING:
     from gancli.contracts import Augment, Condition, Loss, Model, Penalty
@@ -81,8 +82,9 @@ class Generate(Task):
             seen: list[Tensor] = []
             look = self._look(turn, self._fake(turn).detach(), seen)
             total, logs = critic_loss(look, self.loss, now, joint)
-            for augment in self.augment:
-                augment.learn(logs["logit_real"], turn.memory)
+            seen_by_all = whole("logit_real", logs["logit_real"])
+            for augment in self.augment if seen_by_all is not None else ():
+                augment.learn(seen_by_all, turn.memory)
             if self.condition.judged:
                 n = len(look.real)
                 on_real, on_fake = torch.cat(seen)[: 2 * n].chunk(2)

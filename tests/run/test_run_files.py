@@ -107,9 +107,9 @@ def test_order_is_by_step_whatever_the_clock_says(tmp_path: Path) -> None:
 
 
 def test_replace_leaves_nothing_behind(tmp_path: Path) -> None:
+    @disk("it", tmp_path)
     def write() -> None:
-        with disk("it", tmp_path):
-            replace(tmp_path / "x", b"content")
+        replace(tmp_path / "x", b"content")
 
     (tmp_path / "x").mkdir()
     with pytest.raises(ResourceError, match="cannot write it"):
