@@ -137,6 +137,7 @@ def _same_data(run: folder.Run, plan: Plan, before: Any, step: int, allowed: boo
 def _same_machine(point: checkpoint.Checkpoint, plan: Plan, note: Note) -> None:
     before, now = point.manifest.get("machine"), machine(plan)
     if isinstance(before, dict):
+        before = {"ranks": 1, **before}
         changed = [f"{k} {before.get(k)} -> {v}" for k, v in now.items() if before.get(k) != v]
         if changed:
             note(f"bits may differ from here on: {', '.join(changed)}")
@@ -187,6 +188,7 @@ def machine(plan: Plan) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "precision": plan.cfg.machine.precision,
+        "ranks": plan.ranks.world,
         "torch": str(torch.__version__),
     }
 

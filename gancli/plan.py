@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from gancli.contracts import Reading, Shape, Source, Split
 from gancli.data import find
 from gancli.data.store import Store
 from gancli.engine import precision
+from gancli.engine.ranks import ALONE, Ranks
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
-from gancli.errors import UsageError
+from gancli.errors import DataError, UsageError
 from gancli.registry import build, validated
 
 IMAGES_IN_EPOCH = 10_000  # a small data set is gone over several times in an epoch
@@ -47,6 +49,7 @@ class Plan:
     reading: Reading
     preset: Config  # what the preset alone would have been
     choices: list[str] = field(default_factory=list)
+    ranks: Ranks = ALONE
 
     @property
     def shape(self) -> Shape:
@@ -71,14 +74,14 @@ def cache_dir() -> Path:
     return Path(os.environ.get("GAN_CACHE_DIR") or Path(base) / "gan")
 
 
-def make(request: Request, reading: Reading) -> Plan:
+def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     """Read the data and resolve the configuration. Raises DataError and UsageError."""
     asked = merge(request.layers)
-    source, choices = _source(asked, reading)
+    source, choices = ranks.by_each_host(lambda: _source(asked, reading))
     validated(Data, {**asked.get("data", {}), "source": source}, "data")
     if request.preset:
         read_preset(request.preset)
-    split = find.read(source, reading)
+    split = ranks.by_each_host(lambda: find.read(source, reading))
     preset = request.preset or asked.get("preset") or _preset_for(split)
     if not (request.preset or asked.get("preset")):
         choices.append(f"preset {preset}, for {_described(split)}")
@@ -87,22 +90,39 @@ def make(request: Request, reading: Reading) -> Plan:
     plain = resolve(base, given)
     small = _for_small_data(plain, asked, len(split.train.images), choices)
     cfg = resolve(base, small, *request.layers, given)
-    device = precision.device(cfg.machine.device)
-    dtype = precision.dtype(cfg.machine, device)
+    device, dtype = _machine(cfg, ranks)
     cfg = cfg.but(machine=cfg.machine.but(precision="bf16" if dtype == torch.bfloat16 else "fp32"))
-    return Plan(cfg, split, find.fingerprint(split.train), _store(cfg, split, device, dtype), reading, plain, choices)
+    store, print_ = _store(cfg, split, device, dtype, ranks), _fingerprint(split, ranks)
+    return Plan(cfg, split, print_, store, reading, plain, choices, ranks)
 
 
-def again(cfg: Config, reading: Reading) -> Plan:
+def again(cfg: Config, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     """The plan of a run that exists: the same configuration, the data read again."""
-    split = find.read(cfg.data.source, reading)
-    device = precision.device(cfg.machine.device)
-    dtype = precision.dtype(cfg.machine, device)
-    return Plan(cfg, split, find.fingerprint(split.train), _store(cfg, split, device, dtype), reading, cfg)
+    split = ranks.by_each_host(lambda: find.read(cfg.data.source, reading))
+    store = _store(cfg, split, *_machine(cfg, ranks), ranks)
+    return Plan(cfg, split, _fingerprint(split, ranks), store, reading, cfg, ranks=ranks)
 
 
-def _store(cfg: Config, split: Split, device: torch.device, dtype: torch.dtype) -> Store:
+def _machine(cfg: Config, ranks: Ranks) -> tuple[torch.device, torch.dtype]:
+    """This rank's device, and the precision of the products: bfloat16 if every rank chose it."""
+    device = precision.device(ranks.device(cfg.machine.device))
+    full = precision.dtype(cfg.machine, device) == torch.float32
+    return device, torch.float32 if ranks.most([full])[0] else torch.bfloat16
+
+
+def _fingerprint(split: Split, ranks: Ranks) -> str:
+    """Raises DataError if the ranks have read different data."""
+    found = find.fingerprint(split.train)
+    short = float(zlib.crc32(found.encode()))
+    largest, smallest = ranks.most([short, -short])
+    if largest != -smallest:
+        raise DataError("the ranks have read different data", "put the same data on every host")
+    return found
+
+
+def _store(cfg: Config, split: Split, device: torch.device, dtype: torch.dtype, ranks: Ranks) -> Store:
     precision.set_threads(cfg.machine.threads)
+    ranks.rows(cfg.batch_size)
     if cfg.batch_size > 10 * len(split.train.images):
         raise UsageError(f"--batch-size {cfg.batch_size} is more than ten epochs of {len(split.train.images)} images")
     return Store(split.train, cfg.seed, device, dtype, cfg.data.flip, cfg.data.repeat or 1)

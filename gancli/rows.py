@@ -100,28 +100,26 @@ def draw(
     on = device or torch.device("cpu")
 
     def block(number: int, size: int) -> Tensor:
-        whole = make(
-            (*shape[:dim], times * size, *shape[dim + 1 :]), rows.stream(number, random is not None, on)
-        )
-        return whole.unflatten(dim, (times, size))
+        whole = make((*shape[:dim], times * size, *shape[dim + 1 :]), rows.stream(number, random is not None, on))
+        return whole.reshape(*shape[:dim], times, size, *shape[dim + 1 :])
 
     return blocks(block, rows.first // pack, rows.n // pack, rows.total // pack, dim + 1).flatten(dim, dim + 1)
 
 
 def rand(*shape: int, random: torch.Generator | None = None, dim: int = 0, like: Tensor | None = None) -> Tensor:
     """Uniform in [0, 1). `like` gives device and dtype."""
-    on = {} if like is None else {"device": like.device, "dtype": like.dtype}
-    return draw(
-        lambda s, g: torch.rand(*s, generator=g, **on), shape, random, dim, None if like is None else like.device
-    )
+    on, dtype = _of(like)
+    return draw(lambda s, g: torch.rand(tuple(s), generator=g, device=on, dtype=dtype), shape, random, dim, on)
 
 
 def randn(*shape: int, random: torch.Generator | None = None, dim: int = 0, like: Tensor | None = None) -> Tensor:
     """Standard normal. `like` gives device and dtype."""
-    on = {} if like is None else {"device": like.device, "dtype": like.dtype}
-    return draw(
-        lambda s, g: torch.randn(*s, generator=g, **on), shape, random, dim, None if like is None else like.device
-    )
+    on, dtype = _of(like)
+    return draw(lambda s, g: torch.randn(tuple(s), generator=g, device=on, dtype=dtype), shape, random, dim, on)
+
+
+def _of(like: Tensor | None) -> tuple[torch.device | None, torch.dtype | None]:
+    return (None, None) if like is None else (like.device, like.dtype)
 
 
 def randint(

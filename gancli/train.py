@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
+import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace as replaced
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from gancli import model
 from gancli.config import Config, Layer, differences, merge, nest, resolve
 from gancli.contracts import Logs
-from gancli.data.store import Store
 from gancli.engine.fit import evaluation_interval, fit
 from gancli.engine.memory import fitting, is_out_of_memory
-from gancli.engine.monitor import Monitor
+from gancli.engine.ranks import job, restarted
 from gancli.engine.retry import MOST, Retries
 from gancli.engine.state import State
-from gancli.errors import DivergedError, GanError, ResourceError, StoppedError, UsageError
+from gancli.errors import DivergedError, GanError, InUseError, ResourceError, StoppedError, UsageError
 from gancli.evaluate import QUICK, Fakes, Judge, metric_of, parse_bound, quick
+from gancli.following import Following, log_of
 from gancli.images import grid, png, to_uint8
 from gancli.keep import MAY_CHANGE, commit, environment, restore, room
 from gancli.plan import Plan, Request, again, cache_dir, make
@@ -30,8 +31,10 @@ from gancli.run.files import disk, replace
 from gancli.run.journal import Journal, read, rewind
 from gancli.run.lock import locked
 from gancli.run.signals import InterruptedWork, Signals
+from gancli.signs import Signs
 
 GRID = 64  # images in a sample grid
+LOCK_PATIENCE = 30.0  # seconds
 
 
 class Voice(Protocol):
@@ -56,13 +59,11 @@ class Sitting:
         self.warned = False
         self.retries = Retries([line["step"] for line in history.read(run.path) if "diverged" in line])
         self.retries.apply(state, plan.cfg)
-        self.signs = Journal(run.monitor, voice.warn)
-        self.monitor = monitor(plan, voice.warn, read(run.monitor))
-        self.updates = self.monitor.stepped(state)
+        self.signs = Signs(run, plan, voice.warn, state)
 
     def stepped(self, state: State, logs: Logs) -> bool:
         self.retries.apply(state, self.plan.cfg)
-        self.updates = self.monitor.stepped(state)
+        self.signs.stepped(state)
         self.voice.progress(state, logs)
         return self.asked()
 
@@ -70,7 +71,7 @@ class Sitting:
         return self.signals.caught != 0
 
     def line(self, values: dict[str, float]) -> None:
-        self.last = {**values, **self.updates}
+        self.last = self.signs.last = {**values, **self.signs.updates}
         self.journal.write(self.last)
 
     def epoch(self, state: State) -> None:
@@ -80,10 +81,7 @@ class Sitting:
         """A grid from fixed seeds. A disk that refuses it does not stop the training."""
         made = model.of_state(self.plan.cfg.task, state)
         labels = made.row_labels(GRID)
-        drawn = made.sample(GRID, seed=0, labels=labels)
-        if self.monitor.due(state):
-            self.signs.write(self.monitor.look(state, drawn, labels, self.last))
-        images = to_uint8(drawn)
+        images = to_uint8(made.sample(GRID, seed=0, labels=labels))
         recipe = {"run": self.run.name, "step": state.step, "seeds": f"0-{GRID - 1}", "average": bool(state.averages)}
         try:
             self.run.samples.mkdir(exist_ok=True)
@@ -149,13 +147,6 @@ class Sitting:
         commit(self.run, self.plan, state)
 
 
-def monitor(plan: Plan, warn: Callable[[str], None], lines: list[dict[str, Any]]) -> Monitor:
-    """The monitor of a run, which looks whenever samples are drawn."""
-    train, test, cfg = plan.store, plan.split.test, plan.cfg
-    held_out = Store(test, cfg.seed, train.device, train.dtype) if len(test.images) else None
-    return Monitor(cfg.task, cfg, train, held_out, warn, lines, cfg.rhythm.sample or train.epoch)
-
-
 def _is_best(value: float, before: list[Any], better: str) -> bool:
     """Whether no earlier score was as good."""
     known = [v for v in before if isinstance(v, int | float)]
@@ -167,11 +158,34 @@ def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.
     if plan.cfg.stop.until:
         parse_bound(plan.cfg.stop.until)
     run = folder.create(runs, f"{plan.cfg.data.source.name}-{plan.cfg.preset}", name)
+    _describe(request, plan, run)
+    return run
+
+
+def _describe(request: Request, plan: Plan, run: folder.Run) -> None:
+    known = {"ranks": plan.ranks.world, **({"job": job()} if job() else {})}
     with disk("the run", run.path):
-        run.write_json("environment.json", environment(plan))
+        run.write_json("environment.json", {**environment(plan), **known})
         run.write_json("data.json", _data_facts(request, plan))
         run.write_json("config.json", plan.cfg.dump())
-    return run
+
+
+def begin(request: Request, plan: Plan, runs: Path, name: str | None) -> tuple[folder.Run, bool]:
+    """A new run; or, where torchrun has started its processes again, the run of that name, to be resumed."""
+
+    def work() -> tuple[str, bool]:
+        there = folder.Run(runs / name) if name else None
+        known = (
+            there.json("environment.json").get("job") if there and (there.path / "environment.json").is_file() else None
+        )
+        if there is None or not there.path.is_dir() or not restarted(known):
+            return str(start(request, plan, runs, name).path), False
+        if not (there.path / "config.json").is_file():
+            _describe(request, plan, there)
+        return str(there.path), True
+
+    path, resumed = plan.ranks.by_first(work)
+    return folder.Run(Path(path)), resumed
 
 
 def _data_facts(request: Request, plan: Plan) -> dict[str, Any]:
@@ -196,15 +210,18 @@ def train(
 
     Raises StoppedError after saving on a signal, DivergedError, ResourceError, InUseError.
     """
-    with locked(run.path), Signals() as signals, _bugs_logged(run):
+    ranks = plan.ranks
+    with Signals() as signals, _bugs_logged(log_of(run, ranks.rank)), ExitStack() as held:
+        if ranks.first:
+            lock(held, run, LOCK_PATIENCE if ranks.world > 1 else 0)
         if resumed:
-            _record_changes(run, plan.cfg)
+            ranks.by_first(lambda: _record_changes(run, plan.cfg))
         while True:
             try:
                 reason, state = _sitting(run, plan, voice, signals, resumed, allow_data_change)
                 break
             except DivergedError as error:
-                _go_back(run, error, on_divergence, voice)
+                ranks.by_first(partial(_go_back, run, error, on_divergence, voice))
                 resumed = True
                 continue
             except (MemoryError, RuntimeError) as error:
@@ -212,29 +229,50 @@ def train(
                     raise
                 failed = str(error).split("\n", 1)[0]
             _out_of_memory(run, plan, failed)
-        if signals.caught:
-            raise StoppedError(signals.caught, f"stopped at step {state.step}; saved", f"gan resume {run.path}")
+        caught = int(ranks.most([signals.caught])[0])
+        if caught:
+            raise StoppedError(caught, f"stopped at step {state.step}; saved", f"gan resume {run.path}")
     return reason, state
 
 
 def _sitting(
     run: folder.Run, plan: Plan, voice: Voice, signals: Signals, resumed: bool, allow_data_change: bool
 ) -> tuple[str, State]:
-    state = plan.state()
-    room(run, state)
-    if resumed:
-        restore(run, plan, state, voice.note, allow_data_change)
-        rewind(run.journal, state.step, still_open=bool(state.meter.sums))
-        rewind(run.scores, state.step)
-        rewind(run.monitor, state.step)
-    sitting = Sitting(run, plan, voice, signals, state)
+    state, ranks = plan.state(), plan.ranks
+
+    def prepare() -> None:
+        room(run, state)
+        if resumed:
+            restore(run, plan, state, voice.note, allow_data_change)
+            rewind(run.journal, state.step, still_open=bool(state.meter.sums))
+            rewind(run.scores, state.step)
+            rewind(run.monitor, state.step)
+
+    ranks.synchronise(state)
+    ranks.by_first(prepare)
+    ranks.spread(state)
+    sitting = Sitting(run, plan, voice, signals, state) if ranks.first else None
+    watch = sitting if sitting and ranks.world == 1 else Following(ranks, sitting, plan.cfg, signals, voice, run)
     voice.begin(plan.cfg, state, plan.store.epoch)
     try:
-        if sitting.catch_up(state):
+        if watch.catch_up(state):
             return "quality", state
-        return fit(plan.cfg.task, state, plan.store, plan.cfg, sitting), state
+        return fit(plan.cfg.task, state, plan.store, plan.cfg, watch, ranks), state
     finally:
         voice.end()
+
+
+def lock(held: ExitStack, run: folder.Run, patience: float) -> None:
+    """Take the run's lock. Where torchrun has started again, those who had it may need a while to see that they are alone."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            held.enter_context(locked(run.path))
+            return
+        except InUseError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
 
 
 def _go_back(run: folder.Run, error: DivergedError, on_divergence: str, voice: Voice) -> None:
@@ -261,16 +299,16 @@ def _out_of_memory(run: folder.Run, plan: Plan, said: str) -> None:
 
 
 @contextmanager
-def _bugs_logged(run: folder.Run) -> Iterator[None]:
+def _bugs_logged(log: Path) -> Iterator[None]:
     """What is no fault of the user's goes to the run's log, with its traceback."""
     try:
         yield
     except GanError:
         raise
     except Exception as error:
-        with suppress(OSError), run.log.open("a") as file:
+        with suppress(OSError), log.open("a") as file:
             file.write(traceback.format_exc())
-            error.add_note(f"the traceback is in {run.log}")
+            error.add_note(f"the traceback is in {log}")
         raise
 
 
@@ -297,4 +335,4 @@ def _record_changes(run: folder.Run, cfg: Config) -> None:
         history.append(run.path, {"changes": merge(nest(k, now) for k, (_, now) in different.items())})
 
 
-__all__ = ["Plan", "Request", "Sitting", "again", "cache_dir", "extend", "make", "restore", "start", "train"]
+__all__ = ["Plan", "Request", "Sitting", "again", "begin", "cache_dir", "extend", "make", "restore", "start", "train"]

@@ -38,6 +38,12 @@ MaxMinutes = Annotated[float | None, typer.Option(help="Minutes at most.", rich_
 Until = Annotated[str | None, typer.Option(help='Stop at a quality: "fid<8".', rich_help_panel="Training")]
 
 
+MicroBatch = Annotated[
+    int | None,
+    typer.Option(min=1, help="Images at a time, for little memory; the step is the same.", rich_help_panel="Machine"),
+]
+
+
 class Divergence(StrEnum):
     """What happens when something is not finite."""
 
@@ -67,6 +73,7 @@ FLAGS = {
     "device": "machine.device",
     "precision": "machine.precision",
     "threads": "machine.threads",
+    "micro_batch": "machine.micro_batch",
     "data": "data.source",
 }
 

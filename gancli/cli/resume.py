@@ -27,6 +27,7 @@ def command(
     allow_data_change: Annotated[
         bool, typer.Option("--allow-data-change", help="Go on though the data changed.", rich_help_panel="Data")
     ] = False,
+    micro_batch: o.MicroBatch = None,
     on_divergence: o.OnDivergence = o.Divergence.stop,
     runs_dir: o.RunsDir = o.RUNS,
     quiet: o.Quiet = False,
@@ -38,12 +39,13 @@ def command(
     """Resume a run. --epochs 80 makes it longer; what it learns cannot be changed."""
     flags: dict[str, Any] = {
         "epochs": epochs, "images": images, "max_steps": max_steps, "max_minutes": max_minutes, "until": until,
-        "device": device, "precision": precision, "threads": threads,
+        "device": device, "precision": precision, "threads": threads, "micro_batch": micro_batch,
     }  # fmt: skip
+    from gancli.engine.ranks import here, number
     from gancli.report.console import Console
     from gancli.run import folder
 
-    console = Console(quiet=quiet, json=json)
+    console = Console(quiet=quiet, json=json, rank=number())
     o.plugins(plugin)
     layers = o.layers(flags, set_)
     found = folder.find(runs_dir, run)
@@ -57,6 +59,8 @@ def command(
     where = Path(found.json("data.json").get("data_dir", ".")) if data_dir is None else data_dir
     size = list(cfg.data.image_size) if cfg.data.image_size else None
     how = o.reading(console, where, size, cfg.data.channels, download, cfg.data.holdout)
-    plan = again(cfg, how)
+    plan = again(cfg, how, here())
     reason, _ = train(found, plan, console, True, allow_data_change, on_divergence.value)
-    finish(found, console, reason)
+    if plan.ranks.first:
+        finish(found, console, reason)
+    plan.ranks.close()

@@ -40,6 +40,7 @@ def command(
         int | None, typer.Option(help="Images between evaluations.", rich_help_panel="Training")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images per step.", rich_help_panel="Training")] = None,
+    micro_batch: o.MicroBatch = None,
     on_divergence: o.OnDivergence = o.Divergence.stop,
     seed: Annotated[int | None, typer.Option(help="Of everything random.", rich_help_panel="Training")] = None,
     name: Annotated[str | None, typer.Option(help="The run's name.", rich_help_panel="Output")] = None,
@@ -58,14 +59,16 @@ def command(
         "data": data, "image_size": o.size(image_size), "channels": channels, "model": model, "loss": loss,
         "epochs": epochs, "images": images, "max_steps": max_steps, "max_minutes": max_minutes, "until": until,
         "evaluate_every": evaluate_every, "batch_size": batch_size, "seed": seed, "device": device,
-        "precision": precision, "threads": threads,
+        "precision": precision, "threads": threads, "micro_batch": micro_batch,
     }  # fmt: skip
     from gancli.config import merge, read_toml
+    from gancli.engine.ranks import here, nameless, number
     from gancli.report.console import Console
     from gancli.run.folder import check_place
 
-    console = Console(quiet=quiet, json=json)
+    console = Console(quiet=quiet, json=json, rank=number())
     if not dry_run:
+        nameless(name)
         check_place(runs_dir)
     o.plugins(plugin)
     layers = [read_toml(config)] if config else []
@@ -73,22 +76,24 @@ def command(
     asked = merge(layers).get("data", {})
 
     from gancli.plan import Request, make, rehearse
-    from gancli.train import start, train
+    from gancli.train import begin, train
 
     how = o.reading(
         console, data_dir, asked.get("image_size"), asked.get("channels"), download, asked.get("holdout", 0.1)
     )
     request = Request(layers, preset, how.data_dir, how.cache_dir, download)
-    plan = make(request, how)
+    plan = make(request, how, here())
     console.plan(plan)
     if dry_run:
         console.settings(plan)
         console.result({**rehearse(plan), **({"config": plan.cfg.dump()} if json else {})})
         return
-    run = start(request, plan, runs_dir, name)
+    run, resumed = begin(request, plan, runs_dir, name)
     console.open(run)
-    reason, _ = train(run, plan, console, on_divergence=on_divergence.value)
-    finish(run, console, reason)
+    reason, _ = train(run, plan, console, resumed, on_divergence=on_divergence.value)
+    if plan.ranks.first:
+        finish(run, console, reason)
+    plan.ranks.close()
 
 
 def finish(run: Run, console: Console, reason: str) -> None:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from gancli.contracts import Logs, Task
+from gancli.engine.ranks import ALONE, Ranks
 from gancli.engine.step import step
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Watch(Protocol):
         """Time for a checkpoint."""
 
 
-def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch) -> str:
+def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch, ranks: Ranks = ALONE) -> str:
     """Train until something asked for is reached, and say what: "images", "steps", "minutes", "quality" or "asked"."""
     total = cfg.stop.total(store.epoch)
     sampling = cfg.rhythm.sample or store.epoch
@@ -49,7 +50,7 @@ def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch) -> st
     reason = _finished(state, cfg, total)
     while not reason:
         before = state.images
-        logs = step(task, state, store, cfg)
+        logs = step(task, state, store, cfg, ranks)
         clock.read(state)
         state.meter.add(logs)
         asked = watch.stepped(state, logs)
@@ -60,7 +61,7 @@ def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch) -> st
         if crossed(before, state.images, evaluating) and watch.evaluate(state):
             reason = "quality"
         asked = asked or watch.asked()
-        reason = reason or _finished(state, cfg, total) or ("asked" if asked else "")
+        reason = reason or _finished(state, cfg, total, ranks) or ("asked" if asked else "")
         if crossed(before, state.images, sampling) or (reason and reason != "asked"):
             watch.sample(state)
         if reason and reason != "asked" and state.step % cfg.rhythm.log:
@@ -86,12 +87,12 @@ def crossed(before: int, now: int, interval: int) -> bool:
     return interval > 0 and before // interval != now // interval
 
 
-def _finished(state: State, cfg: Config, total: int) -> str:
+def _finished(state: State, cfg: Config, total: int, ranks: Ranks = ALONE) -> str:
     if state.images >= total:
         return "images"
     if cfg.stop.max_steps and state.step >= cfg.stop.max_steps:
         return "steps"
-    if cfg.stop.max_minutes and state.seconds >= 60 * cfg.stop.max_minutes:
+    if cfg.stop.max_minutes and ranks.ask("minutes", state.seconds >= 60 * cfg.stop.max_minutes):
         return "minutes"
     return ""
 

@@ -23,7 +23,7 @@ from torch.distributed.rendezvous import rendezvous
 from gancli.engine import snapshot
 from gancli.engine.ranks import Ranks, own_device
 from gancli.engine.syncnorm import Synced
-from gancli.errors import ResourceError
+from gancli.errors import DivergedError, ResourceError
 
 if TYPE_CHECKING:
     from gancli.contracts import Logs, Memory
@@ -55,7 +55,7 @@ class Together(Ranks):
 
     def __init__(self, rank: int, world: int, local: int) -> None:
         super().__init__()
-        self.rank, self.world, self.local = rank, world, local  # type: ignore[misc]
+        self.rank, self.world, self.local = rank, world, local
         self.group, self.sent = self, 0  # bytes averaged, for the cost model
         limit = timedelta(seconds=PATIENCE)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
@@ -66,7 +66,7 @@ class Together(Ranks):
             store.set(f"gan/here/{rank}", "1")
             store.wait([f"gan/here/{r}" for r in range(world)], timedelta(seconds=MEETING))
             dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=limit)
-            self._beat = dist.new_group(backend="gloo", timeout=limit)
+            self._beat: Any = dist.new_group(backend="gloo", timeout=limit)
 
     def device(self, name: str) -> str:
         return own_device(name, self.local)
@@ -102,17 +102,16 @@ class Together(Ranks):
                     under_way.append((dist.all_reduce(flat, async_op=True), flat, held))
                     held, size = [], 0
             out = []
-            for message, flat, members in under_way:
+            for message, sums, members in under_way:
                 message.wait()
-                flat /= self.world
-                sizes = [prod(t.shape) for t in members]
-                out += [piece.view(t.shape) for piece, t in zip(flat.split(sizes), members, strict=True)]
+                pieces = torch.split(sums.div_(self.world), [prod(t.shape) for t in members])
+                out += [piece.view(t.shape) for piece, t in zip(pieces, members, strict=True)]
         return out
 
     def gather(self, x: Tensor) -> Tensor:
         """The tensors of all ranks, [world, ...]; differentiable, twice if need be."""
         mine = [x if r == self.rank else torch.zeros_like(x) for r in range(self.world)]
-        total: Tensor = _Sum.apply(torch.stack(mine))  # type: ignore[no-untyped-call]
+        total: Tensor = _Sum.apply(torch.stack(mine))
         return total
 
     def synchronise(self, state: State) -> None:
@@ -162,15 +161,15 @@ class Together(Ranks):
 
     def _patiently(self, work: Callable[[], T] | None) -> T | None:
         """Ranks with work do it, the others wait, exchanging signs of life. Raises ResourceError if another rank's work fails."""
-        done, failed = threading.Event(), threading.Event()
+        done, code = threading.Event(), [0]
         outcome: list[Exception | int] = []
 
         def beat() -> None:
             try:
                 while True:
                     over = done.wait(BEAT)
-                    signs = torch.tensor([0 if over else 1, int(failed.is_set())])
-                    dist.all_reduce(signs, group=self._beat)
+                    signs = torch.tensor([0 if over else 1, code[0]])
+                    dist.all_reduce(signs, dist.ReduceOp.MAX, group=self._beat)
                     if int(signs[0]) == 0:
                         outcome.append(int(signs[1]))
                         return
@@ -180,13 +179,14 @@ class Together(Ranks):
         if work is None:
             done.set()
             beat()
-            return self._outcome(outcome[0])
+            self._outcome(outcome[0])
+            return None
         beating = threading.Thread(target=beat, daemon=True)
         beating.start()
         try:
             made = work()
-        except BaseException:
-            failed.set()
+        except BaseException as error:
+            code[0] = getattr(error, "code", 1)
             raise
         finally:
             done.set()
@@ -198,6 +198,8 @@ class Together(Ranks):
         with _lost("waiting"):
             if isinstance(result, Exception):
                 raise result
+        if result == DivergedError.code:
+            raise DivergedError("another rank found what is not finite")
         if result:
             raise ResourceError("another rank has failed", "it says why")
 
@@ -234,5 +236,5 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
-        back: Tensor = _Sum.apply(gradients[0])  # type: ignore[no-untyped-call]
+        back: Tensor = _Sum.apply(gradients[0])
         return back

@@ -5,7 +5,7 @@
     overfit    (mean D(train) - mean D(held out)) / (mean D(train) - mean D(fake)) (r_v of 2006.06676): 0 fair, 1 learned by heart
     apart      the chance that D ranks a real above a fake (the area under the ROC curve): 1 means that D has won
     spread     mean distance between samples over that between reals, of the same label where there are labels: 0 is collapse
-    missing    share of the reals' classes that samples lack (where a classifier is given)
+    classes    total variation between the classes of samples and of reals (where a classifier is given): 0 alike, 1 none in common
 
 All are functions of the state, so that a resumed run finds the same. A kind is warned of once, when it has held for as many looks in a
 row as its rule says. The rules' bounds come from benchmarks/monitor.py.
@@ -43,22 +43,30 @@ class Rule:
     above: bool
     looks: int  # in a row
     text: str  # what it means, and what to try
+    mean: bool = False  # of the looks, instead of each
 
-    def broken(self, line: Mapping[str, Any]) -> bool:
-        value = line.get(self.signal)
-        return isinstance(value, int | float) and (value > self.bound if self.above else value < self.bound)
+    def broken(self, lines: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the signal is over the bound in every one of the last looks; of a `mean`, whether their mean is."""
+        values = [line.get(self.signal) for line in lines[-self.looks :]]
+        known = [float(v) for v in values if isinstance(v, int | float)]
+        if len(known) < self.looks:
+            return False
+        judged = [sum(known) / len(known)] if self.mean else known
+        return all(v > self.bound if self.above else v < self.bound for v in judged)
 
 
 SLOWER = "try a lower learning rate (--set optimiser.lr=1e-4)"
 RULES = (
-    Rule("collapse", "spread", 0.25, False, 2,
+    Rule("collapse", "spread", 0.25, False, 3,
          "the samples look alike: G is collapsing; try --loss hinge, a gradient penalty (--preset r3gan), or another seed"),
-    Rule("overfitting", "overfit", 0.6, True, 2,
-         "D knows the training images by heart; try --set 'task.augment=[\"diffaugment\"]', a smaller D, or more data"),
-    Rule("rate of D", "d_update", 0.15, True, 2, f"D changes by more than a seventh with each step; {SLOWER}"),
-    Rule("rate of G", "g_update", 0.15, True, 2, f"G changes by more than a seventh with each step; {SLOWER}"),
+    Rule("overfitting", "overfit", 0.2, True, 4,
+         "D tells training images from held-out ones: it learns them by heart; try --set 'task.augment=[\"diffaugment\"]', or more data",
+         mean=True),
+    Rule("rate of D", "d_update", 0.05, True, 3, f"D changes by more than a twentieth with each step; {SLOWER}", mean=True),
+    Rule("rate of G", "g_update", 0.05, True, 3, f"G changes by more than a twentieth with each step; {SLOWER}", mean=True),
     Rule("no gradient", "g_grad", 1e-7, False, 2, "G learns nothing: no gradient reaches it; try another loss, or another seed"),
-    Rule("missing classes", "missing", 0.25, True, 3, "whole classes are missing from the samples; try --set task.pack=2, or labels"),
+    Rule("classes", "classes", 0.4, True, 6,
+         "some classes are missing from the samples, or nearly; try --set task.pack=2, or --preset cgan where there are labels"),
 )  # fmt: skip
 
 
@@ -92,7 +100,7 @@ class Monitor:
 
     def look(
         self, state: State, images: Tensor, labels: Sequence[int] | None, journal: Mapping[str, float],
-        missing: float | None = None,
+        classes: float | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """A line of signals, of these samples and the journal's last line; warns of what has held for long enough."""
         line: dict[str, Any] = {"step": state.step, "images": state.images, **self._opinions(state)}
@@ -101,8 +109,8 @@ class Monitor:
         base = spread(reals.x.float(), reals.y if alike else None)
         mine = spread(images, torch.tensor(labels) if alike else None)
         line["spread"] = round(mine / base, 4) if base > 0 else 1.0
-        if missing is not None:
-            line["missing"] = round(missing, 4)
+        if classes is not None:
+            line["classes"] = round(classes, 4)
         line |= {k: journal[k] for k in ("d_update", "g_update", "d_grad", "g_grad") if k in journal}
         self._judge(line)
         self.lines.append(line)
@@ -111,8 +119,7 @@ class Monitor:
     def _judge(self, line: dict[str, Any]) -> None:
         said = {kind for old in self.lines for kind in old.get("warned", ())}
         for rule in RULES:
-            row = [*self.lines, line][-rule.looks :]
-            if rule.kind not in said and len(row) == rule.looks and all(map(rule.broken, row)):
+            if rule.kind not in said and rule.broken([*self.lines, line]):
                 line.setdefault("warned", []).append(rule.kind)
                 self.warn(f"{rule.text} ({rule.signal} {line[rule.signal]:.3g} at step {line['step']:,})")
 
@@ -132,7 +139,8 @@ class Monitor:
             unseen = None if self.held_out is None else self._logits(state, nets, self.held_out, 0)
             if unseen is not None:
                 gap = top - float(fake.mean())
-                out["overfit"] = round((top - float(unseen[0].mean())) / gap, 4) if gap > 1e-6 else 0.0
+                part = (top - float(unseen[0].mean())) / gap if gap > 1e-6 else 0.0
+                out["overfit"] = round(max(-1.0, min(2.0, part)), 4)
             return out
         except GanError:
             return {}

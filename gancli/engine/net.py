@@ -89,10 +89,14 @@ class Net:
 
     @torch.no_grad()
     def collect(self, gradients: Sequence[Tensor | None], first: bool) -> None:
-        """Take (or add, for later parts of a batch) the gradients of the working parameters, in float32."""
+        """Take (or add, for later parts of a batch) the gradients of the working parameters, in float32.
+
+        In the parameters' own layout: convolutions differentiated twice give theirs channels last, and torch's fused optimisers
+        would pair the wrong elements.
+        """
         for p, g in zip(self.weights, gradients, strict=True):
             if first or p.grad is None:
-                p.grad = torch.zeros_like(p) if g is None else g.to(p.dtype)
+                p.grad = torch.zeros_like(p) if g is None else g.to(p.dtype).contiguous()
             elif g is not None:
                 p.grad += g
 

@@ -11,12 +11,11 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from torch import Tensor
-
 from gancli.errors import UsageError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gancli.contracts import Logs, Memory
     from gancli.engine.net import Net
     from gancli.engine.state import State
@@ -108,6 +107,12 @@ def restarted(recorded: Any) -> bool:
     return (count.isdigit() and int(count) > 0) or (job() != "" and recorded == job())
 
 
+def nameless(name: str | None) -> None:
+    """Raises UsageError for a run without a name that torchrun is to start again: it could not be found."""
+    if name is None and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
+        raise UsageError("a run that torchrun may start again needs a name to be found by", "add --name")
+
+
 def job() -> str:
     """torchrun's name for the job (--rdzv-id), if it has one."""
     name = os.environ.get("TORCHELASTIC_RUN_ID", "")
@@ -126,6 +131,8 @@ def here() -> Ranks:
 
 def own_device(name: str, local: int) -> str:
     """ "auto" and "cuda" are this rank's GPU, where there are any."""
+    import torch
+
     if name in ("auto", "cuda") and torch.cuda.is_available():
         return f"cuda:{local % torch.cuda.device_count()}"
     return name

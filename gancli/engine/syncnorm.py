@@ -14,7 +14,7 @@ from gancli import rows
 class Synced(nn.modules.batchnorm._BatchNorm):
     """Takes the place of a batch norm's class; parameters and buffers stay as they are."""
 
-    def _check_input_dim(self, input: Tensor) -> None: ...  # noqa: A002
+    def _check_input_dim(self, input: Tensor) -> None: ...
 
     def forward(self, x: Tensor) -> Tensor:
         group = rows.group()

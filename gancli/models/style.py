@@ -108,7 +108,7 @@ class StyleGenerator(nn.Module):
         if self.training and self.mixing:
             other = self.styles(rows.randn(*z.shape, like=z), c)
             cut = rows.randint(1, self.depth, (len(z), 1, 1), device=z.device)
-            cut = torch.where(rows.rand(len(z), 1, 1, like=z) < self.mixing, cut, self.depth)
+            cut = torch.where(rows.rand(len(z), 1, 1, like=z.float()) < self.mixing, cut, self.depth)
             w = torch.where(torch.arange(self.depth, device=z.device)[:, None] < cut, w, other)
         return self.paint(w)
 

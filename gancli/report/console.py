@@ -31,7 +31,8 @@ PLAIN = 30.0  # seconds between plain lines within an epoch
 class Console:
     """The voice of a command: to the terminal and, once a run is open, to its log."""
 
-    def __init__(self, quiet: bool = False, json: bool = False) -> None:
+    def __init__(self, quiet: bool = False, json: bool = False, rank: int = 0) -> None:
+        quiet, self.rank = quiet or rank > 0, rank  # of several ranks the first speaks; the others have logs of their own
         self.err = Rich(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         self.quiet, self.json = quiet, json
         self.live = self.err.is_terminal and not quiet
@@ -41,7 +42,7 @@ class Console:
 
     def open(self, run: Run) -> None:
         """From now on everything is also in the run's log."""
-        self.log = run.log
+        self.log = run.path / f"log.rank{self.rank}.txt" if self.rank else run.log
         self.note(f"run {run.path}")
 
     def note(self, text: str) -> None:
@@ -150,6 +151,8 @@ class Console:
 
     def result(self, value: dict[str, Any], only_json: bool = False) -> None:
         """Data, on standard output: one JSON object, or lines."""
+        if self.rank:
+            return
         if self.json:
             sys.stdout.write(json.dumps(value) + "\n")
         elif not only_json:

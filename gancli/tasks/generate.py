@@ -82,9 +82,10 @@ class Generate(Task):
             seen: list[Tensor] = []
             look = self._look(turn, self._fake(turn).detach(), seen)
             total, logs = critic_loss(look, self.loss, now, joint)
-            seen_by_all = whole("logit_real", logs["logit_real"])
-            for augment in self.augment if seen_by_all is not None else ():
-                augment.learn(seen_by_all, turn.memory)
+            on_all_reals = whole("logit_real", logs["logit_real"])
+            if on_all_reals is not None:
+                for augment in self.augment:
+                    augment.learn(on_all_reals, turn.memory)
             if self.condition.judged:
                 n = len(look.real)
                 on_real, on_fake = torch.cat(seen)[: 2 * n].chunk(2)

@@ -1,0 +1,72 @@
+"""What each rank of several does between steps: the first keeps the run folder, the others wait where it takes its time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gancli.engine.retry import Retries
+from gancli.run import history
+
+if TYPE_CHECKING:
+    from gancli.config import Config
+    from gancli.contracts import Logs
+    from gancli.engine.ranks import Ranks
+    from gancli.engine.state import State
+    from gancli.run.folder import Run
+    from gancli.run.signals import Signals
+    from gancli.train import Sitting, Voice
+
+
+def log_of(run: Run, rank: int) -> Path:
+    """Where a rank writes what it has to say."""
+    return run.path / f"log.rank{rank}.txt" if rank else run.log
+
+
+class Following:
+    """The loop's `Watch` on several ranks. `sitting` is there on the first alone; stopping is what all agree on."""
+
+    def __init__(
+        self, ranks: Ranks, sitting: Sitting | None, cfg: Config, signals: Signals, voice: Voice, run: Run
+    ) -> None:
+        self.ranks, self.sitting, self.cfg, self.signals, self.voice = ranks, sitting, cfg, signals, voice
+        before = ranks.by_first(lambda: [line["step"] for line in history.read(run.path) if "diverged" in line])
+        self.retries = Retries(before)
+
+    def stepped(self, state: State, logs: Logs) -> bool:
+        self.retries.apply(state, self.cfg)
+        if self.sitting is None:
+            self.voice.progress(state, logs)
+        else:
+            self.sitting.stepped(state, logs)
+        return self.ranks.ask("signal", self.signals.caught != 0)
+
+    def asked(self) -> bool:
+        return self.ranks.granted["signal"]
+
+    def line(self, values: dict[str, float]) -> None:
+        if self.sitting is not None:
+            self.sitting.line(values)
+
+    def epoch(self, state: State) -> None:
+        if self.sitting is None:
+            self.voice.epoch(state, state.meter.read())
+        else:
+            self.sitting.epoch(state)
+
+    def sample(self, state: State) -> None:
+        self.ranks.by_first(lambda: self._first.sample(state))
+
+    def evaluate(self, state: State) -> bool:
+        return self.ranks.by_first(lambda: self._first.evaluate(state))
+
+    def catch_up(self, state: State) -> bool:
+        return self.ranks.by_first(lambda: self._first.catch_up(state))
+
+    def save(self, state: State) -> None:
+        self.ranks.by_first(lambda: self._first.save(state))
+
+    @property
+    def _first(self) -> Sitting:
+        assert self.sitting is not None
+        return self.sitting

@@ -1,0 +1,97 @@
+"""The monitor: what it measures, that it changes nothing, that it says each thing once, and that it sees a collapse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import monitor as calibration
+import pytest
+import torch
+from faults import Bench, Silent, kept
+
+from gancli.engine import snapshot
+from gancli.engine.monitor import RULES, Rule, above, spread
+from gancli.registry import find
+from gancli.run import journal
+from gancli.signs import Signs
+
+HIGH = Rule("high", "x", 0.5, True, 3, "high")
+MEAN = Rule("mean", "x", 0.5, True, 3, "high", mean=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "each", "mean"),
+    [
+        ([0.6, 0.6, 0.6], True, True),
+        ([0.6, 0.6], False, False),
+        ([0.9, 0.1, 0.9], False, True),
+        ([0.9, 0.9, 0.1, 0.1, 0.1], False, False),
+        ([0.6, None, 0.6], False, False),
+    ],
+)
+def test_rules(values: list[float | None], each: bool, mean: bool) -> None:
+    lines = [{} if v is None else {"x": v} for v in values]
+    assert HIGH.broken(lines) is each
+    assert MEAN.broken(lines) is mean
+
+
+def test_spread_and_above() -> None:
+    x = torch.tensor([0.0, 0.0, 1.0, 1.0]).view(4, 1, 1, 1)
+    assert spread(x) == pytest.approx(4 / 6)
+    assert spread(x, torch.tensor([0, 0, 1, 1])) == 0
+    assert spread(x, torch.tensor([0, 1, 0, 1])) == 1
+    assert spread(x[:1]) == 0
+    assert above(torch.tensor([1.0, 3.0]), torch.tensor([2.0])) == 0.5
+    assert above(torch.tensor([2.0]), torch.tensor([2.0])) == 0.5
+
+
+def test_a_look_changes_nothing(bench: Bench) -> None:
+    run = bench.new()
+    state = bench.plan.state()
+    signs = Signs(run, bench.plan, print, state)
+    before = {f: {k: v.clone() for k, v in group.items()} for f, group in snapshot.tensors(state).items()}
+    modes = {name: [m.training for m in net.module.modules()] for name, net in state.nets.items()}
+    signs.look(state)
+    after = snapshot.tensors(state)
+    for file, group in before.items():
+        assert all(torch.equal(v, after[file][k]) for k, v in group.items())
+    assert modes == {name: [m.training for m in net.module.modules()] for name, net in state.nets.items()}
+    (line,) = journal.read(run.monitor)
+    assert {"step", "images", "real", "apart", "overfit", "spread", "classes"} <= line.keys()
+
+
+def test_it_says_each_thing_once_over_all_sittings(bench: Bench) -> None:
+    state = bench.plan.state()
+    run, said = bench.new(), list[str]()
+    low = dict.fromkeys({rule.signal for rule in RULES}, 0.0)
+    for _ in range(2):
+        signs = Signs(run, bench.plan, said.append, state)
+        for _ in range(4):
+            line: dict[str, Any] = {"step": state.step, "images": state.images, **low}
+            signs.monitor._judge(line)
+            signs.monitor.lines.append(line)
+            signs.journal.write(line)
+    assert len(said) == 2
+    assert sum("G is collapsing" in text for text in said) == 1
+
+
+@pytest.mark.parametrize("kind", ["z ignored", "healthy"])
+def test_a_collapse_is_seen_within_a_tenth_of_the_budget(tmp_path: Path, kind: str) -> None:
+    find("model", "mlp")
+    request, plan = calibration.planned(kind, "best-cpu", 0, 0.04, tmp_path)
+    from gancli.train import start, train
+
+    voice = Silent()
+    run = start(request, plan, tmp_path / "runs", "run")
+    train(run, plan, voice)
+    warned = [text for text in voice.said if "collapsing" in text]
+    assert len(warned) == (1 if kind == "z ignored" else 0)
+
+
+def test_the_nets_updates_are_in_the_journal(bench: Bench) -> None:
+    run = bench.new()
+    bench.go(run, 12)
+    lines = journal.read(run.journal)
+    assert all(0 < line["d_update"] < 1 and 0 < line["g_update"] < 1 for line in lines if line["step"] % 3 == 0)
+    assert kept(run)
