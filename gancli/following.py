@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gancli.engine.retry import Retries
+from gancli.errors import ResourceError
 from gancli.run import history
 
 if TYPE_CHECKING:
@@ -27,11 +29,19 @@ class Following:
     """The loop's `Watch` on several ranks. `sitting` is there on the first alone; stopping is what all agree on."""
 
     def __init__(
-        self, ranks: Ranks, sitting: Sitting | None, cfg: Config, signals: Signals, voice: Voice, run: Run
+        self,
+        ranks: Ranks,
+        sitting: Sitting | None,
+        cfg: Config,
+        signals: Signals,
+        voice: Voice,
+        run: Run,
+        state: State,
     ) -> None:
         self.ranks, self.sitting, self.cfg, self.signals, self.voice = ranks, sitting, cfg, signals, voice
         before = ranks.by_first(lambda: [line["step"] for line in history.read(run.path) if "diverged" in line])
         self.retries = Retries(before)
+        self.retries.apply(state, cfg)
 
     def stepped(self, state: State, logs: Logs) -> bool:
         self.retries.apply(state, self.cfg)
@@ -64,6 +74,12 @@ class Following:
         return self.ranks.by_first(lambda: self._first.catch_up(state))
 
     def save(self, state: State) -> None:
+        """Raises ResourceError if the ranks' weights are no longer the same to the bit: they must never be saved as one."""
+        for name, net in state.nets.items():
+            here = float(zlib.crc32(net.flat.detach().cpu().numpy().tobytes()))
+            largest, smallest = self.ranks.most([here, -here])
+            if largest != -smallest:
+                raise ResourceError(f"the ranks' {name} drifted apart before step {state.step}", "gan resume")
         self.ranks.by_first(lambda: self._first.save(state))
 
     @property

@@ -55,14 +55,13 @@ def of_run(
     return model, cfg.data.source, find.read(cfg.data.source, how)
 
 
-def fakes(model: Model, split: Split, n: int, seed: int, progress: Progress) -> Fakes:
+def fakes(model: Model, split: Split, n: int, seed: int, average: bool, progress: Progress) -> Fakes:
     """n samples of seeds seed .. seed + n - 1; of a conditional model, with the classes' shares in the data."""
     labels = model.labels_like(split.train.labels, n)
     made = model.sample(n, seed, labels=labels, progress=lambda done: progress("sampling", done, n))
     asked = None if labels is None else np.array(labels, np.int64)
-    return Fakes(
-        to_uint8(made), asked, {"step": model.tick.step, "images": model.tick.images, "seed": seed, **model.facts}
-    )
+    when = {"step": model.tick.step, "images": model.tick.images}
+    return Fakes(to_uint8(made), asked, {**when, "average": average, "seed": seed, **model.facts})
 
 
 def pictures(path: Path, split: Split, how: Reading) -> Fakes:

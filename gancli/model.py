@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from gancli.contracts import Batch, Nets, Shape, Task, Tick
+from gancli.engine.ranks import ALONE, Ranks, share
 from gancli.errors import CheckpointError, UsageError
 from gancli.models.latent import slerp
 from gancli.registry import build, nearest
@@ -54,6 +55,7 @@ class Model:
     shape: Shape
     tick: Tick
     facts: dict[str, Any]  # data, preset, classes, where it comes from
+    ranks: Ranks = ALONE  # those that share the work of `sample`, and all get all of it
 
     @torch.no_grad()
     def sample(
@@ -78,19 +80,31 @@ class Model:
         for net in self.nets.values():
             net.eval()
         try:
-            out = []
-            for first in range(0, len(seeds), CHUNK):
-                piece = seeds[first : first + CHUNK]
-                filled = [*piece, *[0] * (CHUNK - len(piece))]
-                chosen = None if labels is None else [*labels[first : first + CHUNK], *[0] * (CHUNK - len(piece))]
-                made = self.task.sample(self.nets, filled, self.shape, chosen, asked, truncation)
-                out.append(made[: len(piece)].float().cpu())
-                if progress is not None:
-                    progress(first + len(piece))
+            own = self.ranks.each(lambda: self._chunks(seeds, labels, asked, truncation, progress))
         finally:
             for name, net in self.nets.items():
                 net.train(was[name])
-        return torch.cat(out) if out else torch.empty(0, self.shape.channels, self.shape.height, self.shape.width)
+        return torch.cat(self.ranks.collect(own))
+
+    def _chunks(
+        self,
+        seeds: list[int],
+        labels: list[int] | None,
+        asked: Tensor | None,
+        truncation: float,
+        progress: Callable[[int], None] | None,
+    ) -> Tensor:
+        """This rank's share of the images, in chunks."""
+        out = [torch.empty(0, self.shape.channels, self.shape.height, self.shape.width)]
+        for first in share(range(0, len(seeds), CHUNK), self.ranks):
+            piece = seeds[first : first + CHUNK]
+            filled = [*piece, *[0] * (CHUNK - len(piece))]
+            chosen = None if labels is None else [*labels[first : first + CHUNK], *[0] * (CHUNK - len(piece))]
+            made = self.task.sample(self.nets, filled, self.shape, chosen, asked, truncation)
+            out.append(made[: len(piece)].float().cpu())
+            if progress is not None:
+                progress(first + len(piece))
+        return torch.cat(out)
 
     @torch.no_grad()
     def walk(

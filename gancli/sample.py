@@ -44,6 +44,12 @@ def write(model: Model, order: Order, out: Path, progress: Progress) -> Path:
     return out
 
 
+def help_out(model: Model, order: Order, out: Path) -> None:
+    """What the ranks do that do not write: their share of the drawing."""
+    if out.suffix.lower() != ".gif":
+        _draw(model, order, lambda _what, _done, _all: None)
+
+
 def _labels(model: Model, order: Order, n: int) -> list[int] | None:
     if order.classes is not None:
         return [order.classes[i % len(order.classes)] for i in range(n)]

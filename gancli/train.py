@@ -252,7 +252,7 @@ def _sitting(
     ranks.by_first(prepare)
     ranks.spread(state)
     sitting = Sitting(run, plan, voice, signals, state) if ranks.first else None
-    watch = sitting if sitting and ranks.world == 1 else Following(ranks, sitting, plan.cfg, signals, voice, run)
+    watch = sitting if sitting and ranks.world == 1 else Following(ranks, sitting, plan.cfg, signals, voice, run, state)
     voice.begin(plan.cfg, state, plan.store.epoch)
     try:
         if watch.catch_up(state):

@@ -18,6 +18,8 @@ from gancli.errors import GanError, StoppedError
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
+KNOWN_TO_ALL = (2, 6)  # usage, divergence
+
 app = typer.Typer(
     name="gan",
     help="Train, resume, sample from and judge generative adversarial networks.",
@@ -103,5 +105,11 @@ def _bug(error: Exception) -> int:
 
 
 def _refuse(text: str, code: int, what: str = "error") -> int:
-    typer.echo(f"{what}: {text}", err=True)
+    """Of several ranks the first says what all of them know."""
+    from gancli.engine.ranks import number
+
+    if number() == 0:
+        typer.echo(f"{what}: {text}", err=True)
+    elif what == "error" and code not in KNOWN_TO_ALL:
+        typer.echo(f"rank {number()}: {what}: {text}", err=True)
     return code

@@ -40,10 +40,11 @@ def command(
     threads: o.Threads = None,
 ) -> None:
     """Score a run's samples, or any folder of images: FID, precision, recall, memorisation and more."""
+    from gancli.engine.ranks import here, number
     from gancli.report.console import Console
     from gancli.run import folder
 
-    console = Console(quiet=quiet, json=json)
+    console = Console(quiet=quiet, json=json, rank=number())
     o.plugins(plugin)
     if images is not None and run is not None:
         raise UsageError("a run and --images are two things to judge", "name one of them")
@@ -64,15 +65,18 @@ def command(
     chosen = [m.strip() for m in metrics.split(",") if m.strip()] if metrics else None
     part = judging.feature_part(features, feature_weights, feature_hash)
     precision.set_threads(threads or 0)
-    on = precision.device(device or "auto")
+    on = precision.device(here().device(device or "auto"))
     if found is not None:
         model, source, split = judging.of_run(found, against, o.reading(console, data_dir, download=download), ema, on)
-        fakes = judging.fakes(model, split, n, seed, console.bar)
+        model.ranks = here()
+        fakes = judging.fakes(model, split, n, seed, ema, console.bar)
     else:
         assert images is not None
         assert against is not None
         source, split = judging.data(against, o.reading(console, data_dir, download=download))
         fakes = judging.pictures(images, split, o.reading(console, data_dir, download=False))
+    if number():
+        return  # this rank has had its share of the sampling
     result = evaluate(
         fakes, split, source.features, metrics=chosen, n=n, seed=seed, features=part, cache_dir=cache_dir(),
         device=str(on), progress=console.bar, note=console.note,

@@ -36,10 +36,11 @@ def command(
     threads: o.Threads = None,
 ) -> None:
     """Draw images. The same seed gives the same image, whatever else is drawn with it."""
+    from gancli.engine.ranks import here, number
     from gancli.report.console import Console
     from gancli.run import folder
 
-    console = Console(quiet=quiet, json=json)
+    console = Console(quiet=quiet, json=json, rank=number())
     if label is not None and labels is not None:
         raise UsageError("--label and --labels say the same thing", "give one of them")
     wanted = o.seeds(seeds) if seeds is not None else [seed + i for i in range(n)]
@@ -53,10 +54,14 @@ def command(
     from gancli.model import load
 
     precision.set_threads(threads or 0)
-    model = load(found.path, average=ema, device=precision.device(device or "auto"))
+    model = load(found.path, average=ema, device=precision.device(here().device(device or "auto")))
+    model.ranks = here()
     classes = [label] if label is not None else o.seeds(labels) if labels is not None else None
     facts = {"run": found.name, "step": model.tick.step, "average": ema}
     order = sample.Order(wanted, classes, nrow, frames, facts, o.attributes(attr), truncation)
+    if not model.ranks.first:
+        sample.help_out(model, order, out)
+        return
     written = sample.write(model, order, out, console.bar)
     console.note(f"{len(wanted)} images -> {written}")
     console.result({"out": str(written), "n": len(wanted), "seeds": [wanted[0], wanted[-1]], **facts}, only_json=True)

@@ -125,14 +125,11 @@ class Together(Ranks):
         for name, net in state.nets.items():
             if started[name] and not net.optimiser.state:
                 snapshot.prime(net)
-        groups = snapshot.tensors(state)
-        with _lost("sharing the state"), torch.no_grad():
+        groups = {name: {k: v.clone() for k, v in group.items()} for name, group in snapshot.tensors(state).items()}
+        with _lost("sharing the state"):
             for group in groups.values():
                 for value in group.values():
-                    whole = value.detach().contiguous()
-                    dist.broadcast(whole, 0)
-                    if self.rank:
-                        value.copy_(whole)
+                    dist.broadcast(value, 0)
         table = self.tell({**snapshot.numbers(state), "seconds": state.seconds})
         if self.rank:
             snapshot.restore(state, groups, table)
@@ -153,6 +150,9 @@ class Together(Ranks):
 
     def by_first(self, work: Callable[[], T]) -> T:
         return self.tell(self._patiently(work if self.first else None))  # type: ignore[return-value]
+
+    def each(self, work: Callable[[], T]) -> T:
+        return self._patiently(work)  # type: ignore[return-value]
 
     def by_each_host(self, work: Callable[[], T]) -> T:
         made = self._patiently(work if self.local == 0 else None)

@@ -72,6 +72,10 @@ class Ranks:
         """Work that fills a cache: one rank of each host first, then the others."""
         return work()
 
+    def each(self, work: Callable[[], T]) -> T:
+        """Work that every rank has its share of, and that may take one of them long."""
+        return work()
+
     def most(self, values: Sequence[float]) -> list[float]:
         """The largest of each value among the ranks."""
         return list(values)
@@ -89,6 +93,11 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+
+def share(of: range, ranks: Ranks) -> range:
+    """A rank's part of a list of things to do, in their order."""
+    return of[len(of) * ranks.rank // ranks.world : len(of) * (ranks.rank + 1) // ranks.world]
 
 
 def number() -> int:

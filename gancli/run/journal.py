@@ -19,7 +19,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def _lines(path: Path) -> list[tuple[dict[str, Any], bytes]]:
-    if not path.exists():
+    if not path.is_file():  # a device or a pipe would have no end
         return []
     out = []
     for line in path.read_bytes().split(b"\n")[:-1]:
@@ -38,7 +38,7 @@ def rewind(path: Path, step: int, still_open: bool = False) -> None:
     With `still_open` also the line of that very step: the last of a run, whose window goes on.
     """
     with disk("the journal", path):
-        if not path.exists():
+        if not path.is_file():
             return
         kept = b"".join(raw for line, raw in _lines(path) if _before(line, step, still_open))
         if kept != path.read_bytes():

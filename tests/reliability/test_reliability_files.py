@@ -423,13 +423,13 @@ def test_what_is_not_finite_stops_before_the_update(
 ) -> None:
     real, states = fitting.step, []
 
-    def poisoned(task: Any, state: Any, store: Any, cfg: Any) -> Any:
+    def poisoned(task: Any, state: Any, store: Any, cfg: Any, *more: Any) -> Any:
         if state.step == 25:
             states.append(state)
             p = next(state.nets[net].module.parameters())
             p.data.view(-1)[0] = value
             state.nets[net].refresh()
-        return real(task, state, store, cfg)
+        return real(task, state, store, cfg, *more)
 
     monkeypatch.setattr(fitting, "step", poisoned)
     with pytest.raises(DivergedError, match=r"step 25.*last checkpoint is kept") as error:
@@ -442,8 +442,8 @@ def test_what_is_not_finite_stops_before_the_update(
 def test_nothing_that_is_not_finite_is_saved(bench: Bench, run: folder.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     real = fitting.step
 
-    def poisoned(task: Any, state: Any, store: Any, cfg: Any) -> Any:
-        logs = real(task, state, store, cfg)
+    def poisoned(task: Any, state: Any, store: Any, cfg: Any, *more: Any) -> Any:
+        logs = real(task, state, store, cfg, *more)
         if state.step == 30:
             state.averages["G"].flat[0] = float("nan")
         return logs
@@ -459,10 +459,10 @@ def test_rollback_goes_on_at_half_the_rate_and_a_resume_repeats_it(
 ) -> None:
     real = fitting.step
 
-    def fails_at_the_full_rate(task: Any, state: Any, store: Any, cfg: Any) -> Any:
+    def fails_at_the_full_rate(task: Any, state: Any, store: Any, cfg: Any, *more: Any) -> Any:
         if state.step == 17 and state.nets["G"].rule.lr == cfg.optimiser.lr:
             raise DivergedError("the loss of G is nan at step 17; nothing was updated")
-        return real(task, state, store, cfg)
+        return real(task, state, store, cfg, *more)
 
     monkeypatch.setattr(fitting, "step", fails_at_the_full_rate)
     whole, parts, stopping = bench.new(), bench.new(), bench.new()
@@ -488,7 +488,7 @@ def test_a_run_that_always_diverges_is_given_up(bench: Bench, monkeypatch: pytes
 def test_out_of_memory_says_what_would_fit(bench: Bench, run: folder.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from gancli.engine import memory
 
-    def greedy(_task: Any, _state: Any, _store: Any, cfg: Any) -> Any:
+    def greedy(_task: Any, _state: Any, _store: Any, cfg: Any, *_more: Any) -> Any:
         if (cfg.machine.micro_batch or cfg.batch_size) > 4:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")
         return {}

@@ -47,16 +47,19 @@ def made(preset: str, **more: Any) -> tuple[Config, State, Store]:
     return cfg, new_state(cfg.task, cfg, store.shape, CPU, torch.float32), store
 
 
-def curves(preset: str, steps: int, here: Ranks, **more: Any) -> list[dict[str, float]]:
-    """The logs of some steps, and a sum of the weights after each."""
+def curves(preset: str, steps: int, here: Ranks, **more: Any) -> list[dict[str, Any]]:
+    """The logs of some steps, the length of the weights after each, and which images were read."""
     cfg, state, store = made(preset, **more)
     here.synchronise(state)
-    out = []
+    out, look, seen = [], store.indices, []
+    store.indices = lambda position, n: seen.append(look(position, n)) or look(position, n)  # type: ignore[method-assign]
     for _ in range(steps):
         logs = step(cfg.task, state, store, cfg, here)
         weights = {f"{n}_size": float(net.flat.detach().norm()) for n, net in state.nets.items()}
         memory = {k: float(v) for k, v in state.memory.items() if v.dim() == 0}
-        out.append({**{k: float(v) for k, v in logs.items()}, **weights, **memory})
+        read = [i for index in seen for i in index.tolist()]
+        out.append({**{k: float(v) for k, v in logs.items()}, **weights, **memory, "read": read})
+        seen.clear()
     return out
 
 
@@ -67,7 +70,7 @@ def free_port() -> int:
 
 
 def fork_ranks(world: int, work: Work, place: Path, limit: float = 60.0) -> list[Any]:
-    """What the work gives on each rank; an AssertionError with the ranks' tracebacks if one fails or hangs."""
+    """What the work gives on each rank, None of one that was killed. An AssertionError with the tracebacks if one fails or hangs."""
     port, numbers = free_port(), []
     place.mkdir(parents=True, exist_ok=True)
     for rank in range(world):
@@ -87,7 +90,8 @@ def fork_ranks(world: int, work: Work, place: Path, limit: float = 60.0) -> list
     wrong = [p.read_text() for p in sorted(place.glob("*.failed"))]
     assert not wrong, "\n".join(wrong)
     assert len(codes) == world, f"ranks hung for {limit} s"
-    return [json.loads((place / f"{rank}.json").read_text()) for rank in range(world)]
+    files = [place / f"{rank}.json" for rank in range(world)]
+    return [json.loads(f.read_text()) if f.exists() else None for f in files]
 
 
 def _be(rank: int, world: int, port: int, work: Work, place: Path) -> None:
@@ -98,8 +102,10 @@ def _be(rank: int, world: int, port: int, work: Work, place: Path) -> None:
     try:
         ranks.here.cache_clear()
         here = ranks.here()
-        (place / f"{rank}.json").write_text(json.dumps(work(here)))
-        here.close()
+        result = work(here)
+        (place / f"{rank}.json").write_text(json.dumps(result))
+        if not (isinstance(result, dict) and "code" in result):
+            here.close()
     except BaseException:  # noqa: BLE001
         (place / f"{rank}.failed").write_text(f"rank {rank}\n{traceback.format_exc()}")
     finally:
