@@ -39,6 +39,12 @@ MUST = {  # spoilt how -> scores that must move from the perfect generator's, an
     "5 % of the training images replayed": {"ct": -1, "authpct": -1, "copied": 1, "copied-p": -1},
     "training images only": {"ct": -1, "authpct": -1, "copied": 1, "copied-p": -1},
 }
+NOTES = (
+    "`modes` counts a class that occurs at all: a few samples that the classifier takes for a seven keep it at 10 where sevens "
+    "were dropped; `class-kl` and `coverage` tell. `copied-p` is small for the perfect generator, too, though only some 0.3 % of it "
+    "looks copied: MNIST's test images are by other writers than its training images, so images from the training half do lie nearer "
+    "to the training images. Read it with `copied`: the report raises the alarm from 1 % on."
+)
 STILL = {"5 % of the training images replayed": ("fid", "kid", "precision", "recall", "class-kl")}
 
 
@@ -139,6 +145,8 @@ def report(results: dict[str, Evaluation], interval: tuple[float, float], second
         f"{interval[1]:.4f} (95 % of 200), and it lies {'within' if within else 'outside'}. This is the floor: what is left of FID "
         "where the distributions are equal is the price of few samples, and about inversely proportional to their number; "
         f"extrapolated to infinitely many it is {good.score('fid-inf').value:.4f} ± {good.score('fid-inf').error or 0:.4f}.",
+        "",
+        NOTES,
         "",
     ]
     return "\n".join(lines)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from gancli.engine import snapshot
@@ -50,21 +53,42 @@ def _lost(what: str) -> Iterator[None]:
         ) from None
 
 
+def _met(store: Store, rank: int, world: int) -> Store:
+    """A part of the store that is new, when all ranks are there: torchrun keeps its store, and all that is in it, over a restart.
+
+    The first rank publishes the tokens that it sees until every other has found its own among them.
+    """
+    own, end = uuid.uuid4().hex, time.monotonic() + MEETING
+    if rank:
+        store.set(f"gan/join/{rank}", own)
+    while time.monotonic() < end:
+        if rank == 0:
+            keys = [f"gan/join/{r}" for r in range(1, world)]
+            there = [store.get(k).decode() if store.check([k]) else "" for k in keys]
+            store.set("gan/go", json.dumps([own, *there]))
+            if store.add(f"gan/ok/{own}", 0) == world - 1:
+                return PrefixStore(own, store)
+        elif store.check(["gan/go"]) and own in (go := json.loads(store.get("gan/go"))):
+            store.add(f"gan/ok/{go[0]}", 1)
+            return PrefixStore(go[0], store)
+        time.sleep(0.02)
+    raise RuntimeError(f"not all {world} ranks came within {MEETING:.0f} s")
+
+
 class Together(Ranks):
     """This process among `world`."""
 
     def __init__(self, rank: int, world: int, local: int) -> None:
         super().__init__()
         self.rank, self.world, self.local = rank, world, local
-        self.group, self.sent = self, 0  # bytes averaged, for the cost model
+        self.group, self.sent, self.messages = self, 0, 0  # the bytes and messages of steps, for the cost model
         limit = timedelta(seconds=PATIENCE)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         if torch.cuda.is_available():
             torch.cuda.set_device(local % torch.cuda.device_count())
         with _lost("at the meeting"):
             store, _, _ = next(rendezvous("env://", rank, world, timeout=timedelta(seconds=MEETING)))
-            store.set(f"gan/here/{rank}", "1")
-            store.wait([f"gan/here/{r}" for r in range(world)], timedelta(seconds=MEETING))
+            store = _met(store, rank, world)
             dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=limit)
             self._beat: Any = dist.new_group(backend="gloo", timeout=limit)
 
@@ -98,7 +122,7 @@ class Together(Ranks):
                 size += tensor.numel()
                 if tensor is extras or size >= BUCKET:
                     flat = torch.cat([t.reshape(-1) for t in held])
-                    self.sent += flat.numel() * flat.element_size()
+                    self._count(flat)
                     under_way.append((dist.all_reduce(flat, async_op=True), flat, held))
                     held, size = [], 0
             out = []
@@ -108,10 +132,15 @@ class Together(Ranks):
                 out += [piece.view(t.shape) for piece, t in zip(pieces, members, strict=True)]
         return out
 
+    def _count(self, x: Tensor, times: int = 1) -> None:
+        self.sent, self.messages = self.sent + times * x.numel() * x.element_size(), self.messages + times
+
     def gather(self, x: Tensor) -> Tensor:
         """The tensors of all ranks, [world, ...]; differentiable, twice if need be."""
         mine = [x if r == self.rank else torch.zeros_like(x) for r in range(self.world)]
-        total: Tensor = _Sum.apply(torch.stack(mine))
+        whole = torch.stack(mine)
+        self._count(whole, 2 if x.requires_grad else 1)
+        total: Tensor = _Sum.apply(whole)
         return total
 
     def synchronise(self, state: State) -> None:

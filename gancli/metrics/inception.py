@@ -87,7 +87,9 @@ class Inception(Features):
             raise CheckpointError(f"{path} is no safetensors file, and pickles are not read", CONVERT)
         data = read(path)
         if not self.sha256:
-            raise UsageError(f"the SHA-256 of {path} is not given", f"if you trust the file: --feature-hash {sha256(data)}")
+            raise UsageError(
+                f"the SHA-256 of {path} is not given", f"if you trust the file: --feature-hash {sha256(data)}"
+            )
         tensors = verified(data, self.sha256.lower(), str(path), "this is not the file that was meant")
         expect(tensors, {k: tuple(v.shape) for k, v in net.state_dict().items()}, str(path))
         net.load_state_dict(tensors, assign=True)

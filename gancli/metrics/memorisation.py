@@ -132,6 +132,6 @@ def _copied(subject: Subject, features: Looks, raw: Looks) -> dict[str, Score]:
         detail = {"threshold": found.threshold, "p": chances[-1]}
         out[name] = Score(found.share, meaning, "lower", found.error, "binomial", 0.0, None, detail)
     p = min(1.0, 2 * min(chances))
-    meaning = "chance of so many near copies; below 0.05: copying"
+    meaning = "chance of so many near copies if nothing was copied; see `copied` for how many"
     out["copied-p"] = Score(p, meaning, "higher", None, "exact within classes (hypergeometric), Bonferroni")
     return out

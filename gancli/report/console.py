@@ -32,7 +32,10 @@ class Console:
     """The voice of a command: to the terminal and, once a run is open, to its log."""
 
     def __init__(self, quiet: bool = False, json: bool = False, rank: int = 0) -> None:
-        quiet, self.rank = quiet or rank > 0, rank  # of several ranks the first speaks; the others have logs of their own
+        quiet, self.rank = (
+            quiet or rank > 0,
+            rank,
+        )  # of several ranks the first speaks; the others have logs of their own
         self.err = Rich(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         self.quiet, self.json = quiet, json
         self.live = self.err.is_terminal and not quiet

@@ -25,6 +25,7 @@ SHARES = ("precision", "recall", "density", "coverage")
 BETTER = {"lower": "↓", "higher": "↑", "floor": "≈"}
 
 
+ALARMING = 0.01  # share of copies from which on they are marked
 FIRST = ("fid", "fid-inf", "kid", "precision", "recall", "density", "coverage", "class-kl", "class-entropy", "copied-p")
 
 
@@ -71,6 +72,11 @@ def table(evaluation: Evaluation, words: bool = True) -> Table:
         ]
         out.add_row(*cells, *([escape(score.meaning)] if words else []))
     return out
+
+
+def _share_copied(evaluation: Evaluation) -> float:
+    found = _scores(evaluation, "copied")
+    return 0.0 if found is None else found.value
 
 
 def _rank(name: str) -> tuple[int, str]:
@@ -177,7 +183,7 @@ def _headline(axes: Axes, evaluation: Evaluation) -> None:
     step = 0.86 / max(1, len(shown))
     for i, (name, score) in enumerate(shown):
         y = 0.86 - (i + 0.5) * step + 0.02
-        alarm = name.startswith("copied-p") and score.value < 0.05
+        alarm = name.startswith("copied-p") and score.value < 0.05 and _share_copied(evaluation) >= ALARMING
         colour = ALARM if alarm else INK
         cells = ((0.0, name, "left"), (0.5, number(score.value), "right"), (0.72, number(score.error), "right"))
         for x, text, side in (*cells, (0.98, number(score.floor), "right")):

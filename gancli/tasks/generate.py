@@ -82,7 +82,7 @@ class Generate(Task):
             seen: list[Tensor] = []
             look = self._look(turn, self._fake(turn).detach(), seen)
             total, logs = critic_loss(look, self.loss, now, joint)
-            on_all_reals = whole("logit_real", logs["logit_real"])
+            on_all_reals = whole("logit_real", logs["logit_real"]) if self.augment else None
             if on_all_reals is not None:
                 for augment in self.augment:
                     augment.learn(on_all_reals, turn.memory)

@@ -16,7 +16,7 @@ from gancli.engine.step import step
 from gancli.errors import UsageError
 from gancli.rows import Rows, looking_at
 
-from .conftest import CPU, NARROW, Fork, curves, made
+from .forked import CPU, NARROW, Fork, curves, made
 
 STEPS = 15
 

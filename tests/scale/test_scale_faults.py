@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from gancli.contracts import Reading
-from gancli.engine.ranks import ALONE, Ranks
-from gancli.errors import GanError
+from gancli.engine.ranks import ALONE, Ranks, nameless
+from gancli.errors import GanError, UsageError
 from gancli.plan import Request, make
 from gancli.run import checkpoint
 from gancli.run.folder import Run
 from gancli.train import begin, train
 
-from .conftest import Fork, Work
+from .forked import Fork, Work
 
 LAYER: dict[str, Any] = {
     "data": {"source": "digits", "repeat": 1},
@@ -184,3 +184,20 @@ def test_different_data_is_refused(fork: Fork, tmp_path: Path) -> None:
 
     ends = fork(2, work)
     assert [end["code"] for end in ends] == [3, 3]
+
+
+def test_a_job_that_is_submitted_again_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchrun counts no restart where a host has come back: the job's name then says that it is the same."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "faces-1")
+    assert sitting(tmp_path, 5)(ALONE)["step"] == 5
+    how = Reading(tmp_path / "data", tmp_path / "cache", download=False)
+    request = Request([LAYER], "textbook", how.data_dir, how.cache_dir, False)
+    run, resumed = begin(request, make(request, how), tmp_path / "runs", "run")
+    assert (run.name, resumed) == ("run", True)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "faces-2")
+    assert sitting(tmp_path, 5)(ALONE)["code"] == 2
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert begin(request, make(request, how), tmp_path / "runs", "run")[1]
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "2")
+    with pytest.raises(UsageError, match="--name"):
+        nameless(None)
