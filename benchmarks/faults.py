@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from gancli.config import Layer, merge
-from gancli.contracts import Reading
 from gancli.errors import GanError, StoppedError
 from gancli.plan import Plan, Request, again, make
 from gancli.run import checkpoint, folder
+from gancli.sources import Reading
 from gancli.train import start, train
 
 TIMINGS = ("images_per_s", "seconds")

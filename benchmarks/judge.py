@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gancli.contracts import Arrays, Split
 from gancli.evaluate import Evaluation, Fakes, Judge
 from gancli.metrics.fid import fid
+from gancli.sources import Arrays, Split
 
 COLUMNS = (
     "fid", "fid-inf", "kid", "precision", "recall", "density", "coverage", "class-kl", "modes", "inception-score", "swd",

@@ -23,12 +23,13 @@ from faults import Silent
 from torch import Tensor, nn
 
 from gancli.config import Layer, merge
-from gancli.contracts import Model, Reading, Shape
+from gancli.contracts import Model, Shape
 from gancli.data.store import Store
 from gancli.engine.monitor import RULES
 from gancli.plan import Plan, Request, make
 from gancli.registry import find
 from gancli.run import journal
+from gancli.sources import Reading
 from gancli.train import start, train
 
 

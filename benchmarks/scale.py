@@ -29,11 +29,11 @@ from forked import curves, fork_ranks, made
 from hosts import Hosts, train_words, why_not
 
 from gancli.config import Config, read_preset, resolve
-from gancli.contracts import Reading
 from gancli.data.store import Store
 from gancli.engine.ranks import ALONE, Ranks
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
+from gancli.sources import Reading
 
 CPU = torch.device("cpu")
 CURVES = ("textbook", "wgan-gp", "r3gan", "cgan")

@@ -19,7 +19,8 @@ from gancli.registry import Frozen, Part, nearest, of_kind, validated
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gancli.contracts import Optimiser, Source, Task
+    from gancli.contracts import Optimiser, Task
+    from gancli.sources import Source
 else:
     Optimiser = Annotated[Part, *of_kind("optimiser")]
     Source = Annotated[Part, *of_kind("data")]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,6 @@ from torch import Tensor, nn
 from gancli import rows
 from gancli.clock import Schedule, always, generator
 from gancli.registry import Part
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import numpy as np
 
 Nets = Mapping[str, nn.Module]
 Logs = dict[str, Tensor]
@@ -302,59 +297,3 @@ class Task(Part, ABC):
     def begin(self, nets: Nets, batch: Batch, tick: Tick) -> Batch:  # noqa: ARG002
         """Called before each turn: progressive growth sets its level here, and prepares the batch."""
         return batch
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """A data set as arrays: uint8 images and what stands beside them."""
-
-    images: np.ndarray  # uint8 [N, C, H, W], in memory or memory-mapped
-    labels: np.ndarray | None = None  # int64 [N]
-    attributes: np.ndarray | None = None  # float32 [N, A]
-    classes: tuple[str, ...] = ()  # names, by label
-    attribute_names: tuple[str, ...] = ()
-
-    def take(self, index: np.ndarray | slice) -> Arrays:
-        """The same for some of the images."""
-        labels = None if self.labels is None else self.labels[index]
-        attributes = None if self.attributes is None else self.attributes[index]
-        return Arrays(self.images[index], labels, attributes, self.classes, self.attribute_names)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a source is to be read."""
-
-    data_dir: Path
-    cache_dir: Path
-    size: tuple[int, int] | None = None  # height, width asked for
-    channels: int | None = None
-    download: bool = False
-    time_limit: float = 600.0  # seconds for fetching
-    holdout: float = 0.1  # share held out where the data has no test set of its own
-    progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
-    note: Callable[[str], None] = field(default=lambda _text: None)
-
-
-@dataclass(frozen=True)
-class Split:
-    """What a source gives: the images to train on, and those held out to judge by."""
-
-    train: Arrays
-    test: Arrays
-
-
-class Source(Part, ABC):
-    """Where images come from."""
-
-    kind: ClassVar[str] = "data"
-    features: ClassVar[str] = "auto"  # the feature net that suits these images
-
-    @abstractmethod
-    def read(self, how: Reading) -> Split:
-        """Raises DataError with the remedy if the data is missing or broken."""
-
-    @classmethod
-    def claims(cls, path: Path) -> bool:  # noqa: ARG003
-        """Whether this source reads what lies at a path (folder, .zip, .npz); it then has a field `path`."""
-        return False

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from gancli.contracts import Split
 from gancli.errors import DataError, UsageError
 from gancli.metrics import cache
 from gancli.metrics.choosing import choose_features, features_part, subset
@@ -37,6 +36,7 @@ from gancli.metrics.contracts import (
 from gancli.metrics.result import Bound, Evaluation, Pair, compare, metric_of, parse_bound, plain, score_names
 from gancli.metrics.weights import fingerprint
 from gancli.registry import Part, build, parts
+from gancli.sources import Split
 
 __all__ = [
     "Bound",

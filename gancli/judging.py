@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gancli.contracts import Reading, Source, Split
 from gancli.data import find
 from gancli.errors import UsageError
 from gancli.evaluate import Fakes
@@ -17,6 +16,7 @@ from gancli.images import to_uint8
 from gancli.model import Model, load
 from gancli.registry import Part, build
 from gancli.run import folder
+from gancli.sources import Reading, Source, Split
 
 Progress = Callable[[str, int, int], None]
 

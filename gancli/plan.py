@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from gancli.config import Config, Data, Layer, differences, merge, read_preset, resolve
-from gancli.contracts import Reading, Shape, Source, Split
+from gancli.contracts import Shape
 from gancli.data import find
 from gancli.data.store import Store
 from gancli.engine import precision
@@ -24,6 +24,7 @@ from gancli.engine.state import State, new_state
 from gancli.engine.step import step
 from gancli.errors import DataError, UsageError
 from gancli.registry import build, validated
+from gancli.sources import Reading, Source, Split
 
 IMAGES_IN_EPOCH = 10_000  # a small data set is gone over several times in an epoch
 STEPS_IN_EPOCH = 150  # and a batch is made smaller where an epoch would have fewer steps

@@ -14,7 +14,7 @@ from gancli.config import presets
 ROOT = Path(gancli.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 PARTS = ("data", "models", "losses", "augment", "metrics", "optimisers")
-BASE = ("errors", "registry", "clock", "contracts", "config", "rows", "__init__")
+BASE = ("errors", "registry", "clock", "contracts", "sources", "config", "rows", "__init__")
 
 # room -> what of gancli it may import, besides its own room and the base
 ALLOWED = {

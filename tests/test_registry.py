@@ -28,7 +28,7 @@ class Margin(Loss):
 
 DATA = '''"""Stripes."""
 import numpy as np
-from gancli.contracts import Arrays, Reading, Source, Split
+from gancli.sources import Arrays, Reading, Source, Split
 
 class Stripes(Source):
     name = "stripes"

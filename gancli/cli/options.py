@@ -13,8 +13,8 @@ from gancli.errors import UsageError
 
 if TYPE_CHECKING:
     from gancli.config import Layer
-    from gancli.contracts import Reading
     from gancli.report.console import Console
+    from gancli.sources import Reading
 
 RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's name or path; not given: the newest.")]
 RunsDir = Annotated[Path, typer.Option(envvar="GAN_RUNS_DIR", help="Where runs are kept.", rich_help_panel="Output")]
@@ -107,8 +107,8 @@ def reading(
     holdout: float = 0.1,
 ) -> Reading:
     """How data are to be read, from the options that say so."""
-    from gancli.contracts import Reading
     from gancli.plan import cache_dir
+    from gancli.sources import Reading
 
     height_width = (image_size[0], image_size[1]) if image_size else None
     return Reading(

@@ -24,7 +24,7 @@ from gancli.errors import ResourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gancli.contracts import Reading
+    from gancli.sources import Reading
 
 MAPPED_FROM = 256 * 2**20  # bytes
 _HEADER = 4096  # more than any .npy header of ours

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gancli.contracts import Reading
+    from gancli.sources import Reading
 
 CONNECT = 5.0  # seconds
 LARGEST = 2 * 2**30  # bytes

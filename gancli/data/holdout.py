@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gancli.contracts import Arrays, Split
+from gancli.sources import Arrays, Split
 
 if TYPE_CHECKING:
-    from gancli.contracts import Reading
+    from gancli.sources import Reading
 
 MOST = 10_000  # images held out
 

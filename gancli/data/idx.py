@@ -15,9 +15,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from gancli.contracts import Arrays, Reading, Source, Split
 from gancli.data.fetch import deadline, fetch
 from gancli.errors import DataError
+from gancli.sources import Arrays, Reading, Source, Split
 
 
 def read_idx(path: Path, dims: int) -> np.ndarray:

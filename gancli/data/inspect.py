@@ -14,7 +14,7 @@ from gancli.data.pile import Scan, shown
 from gancli.errors import DataError
 
 if TYPE_CHECKING:
-    from gancli.contracts import Arrays, Reading, Source, Split
+    from gancli.sources import Arrays, Reading, Source, Split
 
 PREVIEW = 64
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from gancli.contracts import Reading, Split
 from gancli.data.idx import Idx
 from gancli.data.strokes import NAMES, measure, standardised
+from gancli.sources import Reading, Split
 
 
 class MNIST(Idx):

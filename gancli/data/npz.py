@@ -19,10 +19,10 @@ from typing import IO, Any
 import numpy as np
 from pydantic import Field
 
-from gancli.contracts import Arrays, Reading, Source, Split
 from gancli.data import cache, holdout
 from gancli.data.labels import classes_of
 from gancli.errors import DataError
+from gancli.sources import Arrays, Reading, Source, Split
 
 NAMES = ("images", "x", "arr_0")
 LARGEST = 256 * 2**30  # bytes of the images, unpacked

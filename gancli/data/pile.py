@@ -20,7 +20,7 @@ from gancli.data import cache, decode
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gancli.contracts import Reading
+    from gancli.sources import Reading
 
 LARGEST = 256 * 2**20  # bytes of a picture's file
 LABELS = ("labels.csv", "labels.json", "dataset.json")

@@ -13,9 +13,9 @@ import torch
 from pydantic import Field
 
 from gancli.clock import generator
-from gancli.contracts import Arrays, Reading, Source, Split
 from gancli.data import cache
 from gancli.data.mnist import MNIST
+from gancli.sources import Arrays, Reading, Source, Split
 
 
 class StackedMNIST(Source):

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from gancli.clock import derive, generator
-from gancli.contracts import Arrays, Batch, Shape
+from gancli.contracts import Batch, Shape
+from gancli.sources import Arrays
 
 
 class Store:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from gancli.clock import derive
-from gancli.contracts import Arrays
 from gancli.metrics.contracts import Features
 from gancli.registry import build
+from gancli.sources import Arrays
 
 LABELLED = 500  # images from which on a classifier of the data's own is worth training
 

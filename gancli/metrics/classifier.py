@@ -13,11 +13,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from gancli.contracts import Arrays
 from gancli.errors import CheckpointError, UsageError
 from gancli.metrics.contracts import Extractor, Features, Progress, silent
 from gancli.metrics.convnet import Plan, forward, resized, train
 from gancli.metrics.weights import expect, fingerprint, keep, kept
+from gancli.sources import Arrays
 
 
 def square(images: np.ndarray, smallest: int = 8, largest: int = 32) -> tuple[int, int]:

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gancli.contracts import Arrays
 from gancli.errors import DataError
 from gancli.registry import Part
+from gancli.sources import Arrays
 
 Progress = Callable[[str, int, int], None]  # what, done, all
 T = TypeVar("T")

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gancli.contracts import Arrays
 from gancli.metrics.contracts import Extractor, Features, Progress, silent
 from gancli.metrics.convnet import Plan, forward, grey, resized
 from gancli.metrics.weights import expect, read, verified
+from gancli.sources import Arrays
 
 FILE = Path(__file__).with_name("digits_v1.safetensors")
 SHA256 = "411faa6f42d985cee4885c3b89400d2824b5eade24a44b02b3c780961ff1ae2a"

@@ -13,10 +13,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from gancli.contracts import Arrays
 from gancli.errors import CheckpointError, UsageError
 from gancli.metrics.contracts import Extractor, Features, Progress, silent
 from gancli.metrics.weights import expect, read, sha256, verified
+from gancli.sources import Arrays
 
 CONVERT = (
     "convert it where you trust it: python -c \"import torch, safetensors.torch as s; s.save_file(torch.load('in.pth',"

@@ -15,11 +15,11 @@ from pydantic import Field
 from torch import Tensor
 
 from gancli.clock import generator
-from gancli.contracts import Arrays
 from gancli.metrics.classifier import square
 from gancli.metrics.contracts import Extractor, Features, Progress, silent
 from gancli.metrics.convnet import resized
 from gancli.metrics.weights import sha256
+from gancli.sources import Arrays
 
 WIDTHS = (32, 64, 64)
 

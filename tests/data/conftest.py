@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gancli.contracts import Reading
+from gancli.sources import Reading
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from gancli import registry
-from gancli.contracts import Arrays, Reading, Source, Split
 from gancli.data import cache, find
 from gancli.data.decode import decode
 from gancli.data.digits import Digits
@@ -22,6 +21,7 @@ from gancli.data.inspect import inspect
 from gancli.data.npz import Npz
 from gancli.data.store import Store
 from gancli.errors import DataError, UsageError
+from gancli.sources import Arrays, Reading, Source, Split
 
 NAMED = [name for name, part in registry.parts("data").items() if "path" not in part.model_fields]
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gancli.contracts import Reading, Split
 from gancli.data import cache, find, holdout, pictures
 from gancli.data.folder import Folder
 from gancli.data.inspect import inspect
 from gancli.data.zipped import Zip
 from gancli.errors import DataError, ResourceError
+from gancli.sources import Reading, Split
 
 Make = Callable[..., bytes]
 Write = Callable[[str, dict[str, bytes]], Path]

@@ -19,11 +19,11 @@ import numpy as np
 import pytest
 
 from gancli import registry
-from gancli.contracts import Reading, Source
 from gancli.data import cifar10, fetch, find, svhn
 from gancli.data.idx import Idx, read_idx
 from gancli.data.strokes import measure
 from gancli.errors import DataError
+from gancli.sources import Reading, Source
 
 IDX = [name for name, part in registry.parts("data").items() if issubclass(part, Idx)]
 FETCHED = [*IDX, "cifar10", "svhn", "stacked-mnist"]

@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from gancli.config import Config, resolve
-from gancli.contracts import Arrays, Reading, Tick
+from gancli.contracts import Tick
 from gancli.data.store import Store
 from gancli.engine.net import Flat, Net
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
 from gancli.errors import DivergedError
 from gancli.registry import build
+from gancli.sources import Arrays, Reading
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "textbook_digits.json"
 CPU = torch.device("cpu")

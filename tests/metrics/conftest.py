@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gancli.contracts import Arrays, Reading, Split
 from gancli.data.digits import Digits
+from gancli.sources import Arrays, Reading, Split
 
 
 @pytest.fixture(scope="session")

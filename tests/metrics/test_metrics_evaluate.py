@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from gancli.contracts import Arrays, Split
 from gancli.errors import CheckpointError, DataError, UsageError
 from gancli.evaluate import Evaluation, Fakes, Judge, compare, evaluate, metric_of, parse_bound, quick
 from gancli.metrics.contracts import Metric
 from gancli.metrics.random_conv import RandomConv
 from gancli.registry import build, load_plugin, parts
 from gancli.report.evaluation import picture, table
+from gancli.sources import Arrays, Split
 
 
 @pytest.fixture(scope="module")

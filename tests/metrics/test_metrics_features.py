@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import save
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from gancli.contracts import Arrays, Split
 from gancli.errors import CheckpointError, DataError, GanError, UsageError
 from gancli.evaluate import choose_features
 from gancli.metrics import digits_v1
@@ -21,6 +20,7 @@ from gancli.metrics.inception import Inception, architecture
 from gancli.metrics.random_conv import RandomConv
 from gancli.metrics.weights import kept, sha256
 from gancli.registry import build, parts
+from gancli.sources import Arrays, Split
 
 CPU = torch.device("cpu")
 

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from gancli.config import Config, presets, read_preset, resolve
-from gancli.contracts import Arrays
 from gancli.data.store import Store
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
 from gancli.registry import find
+from gancli.sources import Arrays
 
 CPU = torch.device("cpu")
 PAPERS = {

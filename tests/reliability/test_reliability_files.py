@@ -28,10 +28,10 @@ from faults import Bench, Silent, differing, flip, fork, kept, small_disk, wait
 
 from gancli import model
 from gancli.config import flat, nest, parse_set
-from gancli.contracts import Arrays
 from gancli.engine import fit as fitting
 from gancli.errors import CheckpointError, DataError, DivergedError, GanError, ResourceError, UsageError
 from gancli.run import checkpoint, folder, history
+from gancli.sources import Arrays
 from gancli.train import extend
 
 

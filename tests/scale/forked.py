@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from gancli.config import Config, read_preset, resolve
-from gancli.contracts import Reading
 from gancli.data.store import Store
 from gancli.engine import ranks
 from gancli.engine.ranks import Ranks
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
+from gancli.sources import Reading
 
 NARROW: dict[str, dict[str, Any]] = {
     "textbook": {"g_widths": [16], "d_widths": [16]},

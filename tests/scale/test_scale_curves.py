@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from gancli import rows
-from gancli.contracts import Arrays
 from gancli.data.store import Store
 from gancli.engine.ranks import ALONE
 from gancli.engine.step import step
 from gancli.errors import UsageError
 from gancli.rows import Rows, looking_at
+from gancli.sources import Arrays
 
 from .forked import CPU, NARROW, Fork, curves, made
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gancli.contracts import Reading
 from gancli.engine.ranks import ALONE, Ranks, nameless
 from gancli.errors import GanError, UsageError
 from gancli.plan import Request, make
 from gancli.run import checkpoint
 from gancli.run.folder import Run
+from gancli.sources import Reading
 from gancli.train import begin, train
 
 from .forked import Fork, Work

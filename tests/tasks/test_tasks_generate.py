@@ -12,12 +12,13 @@ import torch
 
 import gancli
 from gancli.config import presets, resolve
-from gancli.contracts import Arrays, Shape, Tick
+from gancli.contracts import Shape, Tick
 from gancli.data.store import Store
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
 from gancli.errors import UsageError
 from gancli.registry import kinds, parts
+from gancli.sources import Arrays
 from gancli.tasks.generate import Generate
 
 CPU = torch.device("cpu")
