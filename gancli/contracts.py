@@ -174,13 +174,13 @@ class Penalty(Part, ABC):
     weight: float = 1.0
     every: int = 1  # lazy regularisation: on every k-th step, k times as strong
 
-    def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
+    def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
         """Where to look: [N, C, H, W]."""
-        raise NotImplementedError
+        raise TypeError(f"penalty {self.name!r} defines neither points nor cost")
 
-    def price(self, points: Tensor, logits: Tensor) -> Tensor:
+    def price(self, points: Tensor, logits: Tensor) -> Tensor:  # noqa: ARG002
         """The price [N], not yet times `strength`; `points` have a gradient."""
-        raise NotImplementedError
+        raise TypeError(f"penalty {self.name!r} defines neither price nor cost")
 
     def strength(self, tick: Tick) -> float:  # noqa: ARG002
         """The weight at this time."""
@@ -247,9 +247,9 @@ class Condition(Part, ABC):
         """A learned module c [N, width] -> [N, seen], made once for each net."""
         return None
 
-    def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:
+    def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:  # noqa: ARG002
         """A further loss [N] of D's features of reals or of fakes; both nets minimise that of the fakes. If `judged`."""
-        raise NotImplementedError
+        raise TypeError(f"condition {self.name!r} is not judged")
 
 
 class Optimiser(Part, ABC):

@@ -145,10 +145,9 @@ def _same_machine(point: checkpoint.Checkpoint, plan: Plan, note: Note) -> None:
 
 def facts(plan: Plan) -> dict[str, Any]:
     """What a model should know of its origin."""
-    source = plan.cfg.data.source
     return {
         "preset": plan.cfg.preset,
-        "data": source.name,
+        "data": plan.data_name,
         "images": plan.store.epoch,
         "classes": list(plan.split.train.classes),
         "attributes": list(plan.split.train.attribute_names),

@@ -6,6 +6,7 @@ Everything that is chosen for the user is said (`Plan.choices`) and recorded.
 from __future__ import annotations
 
 import os
+import re
 import time
 import zlib
 from dataclasses import dataclass, field
@@ -55,6 +56,16 @@ class Plan:
     @property
     def shape(self) -> Shape:
         return self.store.shape
+
+    @property
+    def data_name(self) -> str:
+        """The data set's name; of a folder or an archive, its own."""
+        path = getattr(self.cfg.data.source, "path", None)
+        return (
+            self.cfg.data.source.name
+            if path is None
+            else re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.") or "data"
+        )
 
     def changed(self) -> dict[str, tuple[Any, Any]]:
         """What differs from the preset: key -> (preset's value, ours)."""

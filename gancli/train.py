@@ -157,7 +157,7 @@ def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.
     """Make the run folder of a new run and write what it is. Raises ResourceError before anything is trained."""
     if plan.cfg.stop.until:
         parse_bound(plan.cfg.stop.until)
-    run = folder.create(runs, f"{plan.cfg.data.source.name}-{plan.cfg.preset}", name)
+    run = folder.create(runs, f"{plan.data_name}-{plan.cfg.preset}", name)
     _describe(request, plan, run)
     return run
 

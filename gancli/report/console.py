@@ -71,7 +71,7 @@ class Console:
         shape, cfg = plan.shape, plan.cfg
         held = len(plan.split.test.images)
         self.note(
-            f"data {cfg.data.source.name}: {len(plan.split.train.images):,} images {shape.channels}x{shape.height}x{shape.width}"
+            f"data {plan.data_name}: {len(plan.split.train.images):,} images {shape.channels}x{shape.height}x{shape.width}"
             f"{f', {shape.classes} classes' if shape.classes else ''}, {held:,} held out"
         )
         changed = ", ".join(f"{k} {_short(a)} -> {_short(b)}" for k, (a, b) in plan.changed().items())

@@ -302,3 +302,13 @@ def test_project_finds_an_image_that_the_generator_made(gan: Gan, run: Path, tmp
     assert errors[1] < 0.8 * errors[0], "the search is better than the best of 512 random points"
     assert (tmp_path / "p.png").is_file()
     assert gan("project", tmp_path / "none.png", "--run", run).code == 3
+
+
+def test_a_run_on_a_folder_is_called_after_it(gan: Gan, tmp_path: Path) -> None:
+    folder = tmp_path / "my photos"
+    folder.mkdir()
+    for i in range(20):
+        Image.fromarray(np.full((8, 8), 10 * i, np.uint8)).save(folder / f"{i}.png")
+    said = gan("train", "--data", folder, "--max-steps", "1", *TINY)
+    assert said.code == 0, said.err
+    assert (tmp_path / "runs_dir/my-photos-textbook-0001").is_dir()
