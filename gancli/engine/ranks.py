@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gancli.rows import Group
 
 T = TypeVar("T")
+UNNAMED = "none"  # torchrun's name for a job without one
 
 
 class Ranks:
@@ -125,7 +126,7 @@ def nameless(name: str | None) -> None:
 def job() -> str:
     """torchrun's name for the job (--rdzv-id), if it has one."""
     name = os.environ.get("TORCHELASTIC_RUN_ID", "")
-    return "" if name == "none" else name
+    return "" if name == UNNAMED else name
 
 
 @cache
