@@ -21,13 +21,20 @@ def assign(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def _start(x: np.ndarray, k: int, random: np.random.Generator) -> np.ndarray:
+    """k-means++: each next centre is drawn in proportion to its squared distance from those before."""
+    norms = np.square(x).sum(1)
+
+    def apart(centre: np.ndarray) -> np.ndarray:
+        d = norms - 2 * (x @ centre) + centre @ centre
+        return np.where(d > 1e-9 * norms.max(), d, 0.0)  # below: rounding
+
     centres = [x[int(random.integers(len(x)))]]
-    nearest = np.square(x - centres[0]).sum(1)
+    nearest = apart(centres[0])
     for _ in range(k - 1):
         total = nearest.sum()
         chosen = int(np.searchsorted(np.cumsum(nearest), random.random() * total)) if total > 0 else 0
         centres.append(x[min(chosen, len(x) - 1)])
-        nearest = np.minimum(nearest, np.square(x - centres[-1]).sum(1))
+        nearest = np.minimum(nearest, apart(centres[-1]))
     return np.stack(centres)
 
 
