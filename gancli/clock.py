@@ -34,6 +34,18 @@ def generator(*path: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(derive(*path))
 
 
+def seed_default(seed: int, device: torch.device) -> None:
+    """Seed the generator that nets draw from on a device.
+
+    `torch.manual_seed` seeds those of devices that are not there as well, with a formatted stack trace for each: a millisecond a step.
+    """
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
 def always(_tick: Tick) -> bool:
     return True
 

@@ -60,7 +60,7 @@ def fakes(model: Model, split: Split, n: int, seed: int, average: bool, progress
     labels = model.labels_like(split.train.labels, n)
     made = model.sample(n, seed, labels=labels, progress=lambda done: progress("sampling", done, n))
     asked = None if labels is None else np.array(labels, np.int64)
-    when = {"step": model.tick.step, "images": model.tick.images}
+    when = {"step": model.tick.step, "images_seen": model.tick.images}
     return Fakes(to_uint8(made), asked, {**when, "average": average, "seed": seed, **model.facts})
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from gancli.clock import derive
+from gancli.clock import derive, seed_default
 from gancli.contracts import Task, Turn
 from gancli.errors import GanError
 
@@ -168,7 +168,7 @@ class Monitor:
         tick, seed = state.tick(self.cfg.seed), derive(self.cfg.seed, "monitor", i)
         for phase in state.phases:
             batch = self.task.begin(nets, store.batch(position, n), tick)
-            torch.manual_seed(seed)
+            seed_default(seed, state.device)
             memory = {k: v.clone() for k, v in state.memory.items()}
             random = torch.Generator().manual_seed(seed)
             turn = Turn(nets, batch, tick, state.shape, random, seed, memory, {}, False, 0, n)

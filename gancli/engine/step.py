@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gancli.clock import derive
+from gancli.clock import derive, seed_default
 from gancli.contracts import Batch, Logs, Phase, Task, Turn
 from gancli.engine.ranks import ALONE, Ranks
 from gancli.errors import DivergedError
@@ -77,7 +77,7 @@ def _gradients(
     logs: Logs = {}
     kept: dict[str, list[Tensor]] = {}
     for first in range(0, n, part):
-        torch.manual_seed(seed)  # dropout and whatever else a net draws
+        seed_default(seed, state.device)  # dropout and whatever else a net draws
         random = torch.Generator().manual_seed(seed)
         piece = _rows(batch, first, part)
         own = Rows(begin + first, len(piece.x), total, n, seed, random, batch.x, first + part >= n, ranks.group, kept)
