@@ -16,6 +16,11 @@ from PIL import Image
 from tests.conftest import TINY, Gan
 
 
+def loaded(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
 def test_train_leaves_a_whole_run(run: Path) -> None:
     for name in ("config.json", "environment.json", "data.json", "metrics.jsonl", "log.txt"):
         assert (run / name).is_file(), name
@@ -109,7 +114,7 @@ def test_sample_forms(gan: Gan, run: Path, tmp_path: Path, form: str) -> None:
         with Image.open(out) as picture:
             assert picture.n_frames > 1
     else:
-        arrays = np.load(out, allow_pickle=False)
+        arrays = loaded(out)
         assert arrays["images"].shape == (5, 8, 8, 1)
         assert arrays["images"].dtype == np.uint8
         assert arrays["seeds"].tolist() == [0, 1, 2, 3, 4]
@@ -119,7 +124,7 @@ def test_sample_forms(gan: Gan, run: Path, tmp_path: Path, form: str) -> None:
 def test_a_seed_is_an_image(gan: Gan, run: Path, tmp_path: Path) -> None:
     def arrays(*words: str) -> np.ndarray:
         assert gan("sample", run, "--out", tmp_path / "s.npz", *words).code == 0
-        found: np.ndarray = np.load(tmp_path / "s.npz")["images"]
+        found: np.ndarray = loaded(tmp_path / "s.npz")["images"]
         return found
 
     many = arrays("--n", "64")
@@ -139,7 +144,7 @@ def test_sample_from_a_bare_model_folder(gan: Gan, run: Path, tmp_path: Path) ->
     moved = tmp_path / "elsewhere"
     (run / "model").rename(moved)
     assert gan("sample", moved, "--n", "3", "--out", tmp_path / "b.npz").code == 0
-    assert np.array_equal(np.load(tmp_path / "a.npz")["images"], np.load(tmp_path / "b.npz")["images"])
+    assert np.array_equal(loaded(tmp_path / "a.npz")["images"], loaded(tmp_path / "b.npz")["images"])
     assert gan("sample", moved, "--no-ema", "--out", tmp_path / "c.npz").code == 2
 
 
@@ -260,11 +265,11 @@ def test_a_conditional_run_draws_what_is_asked(gan: Gan, tmp_path: Path) -> None
     said = gan("train", "--data", "digits", "--preset", "cgan", "--max-steps", "4", "--name", "c", "--batch-size", "32")
     assert said.code == 0, said.err
     assert gan("sample", "c", "--n", "6", "--label", "7", "--out", tmp_path / "a.npz").code == 0
-    assert np.load(tmp_path / "a.npz")["labels"].tolist() == [7] * 6
+    assert loaded(tmp_path / "a.npz")["labels"].tolist() == [7] * 6
     assert gan("sample", "c", "--n", "4", "--labels", "0-1", "--out", tmp_path / "b.npz").code == 0
-    assert np.load(tmp_path / "b.npz")["labels"].tolist() == [0, 1, 0, 1]
+    assert loaded(tmp_path / "b.npz")["labels"].tolist() == [0, 1, 0, 1]
     assert gan("sample", "c", "--n", "16", "--out", tmp_path / "rows.npz").code == 0
-    assert np.load(tmp_path / "rows.npz")["labels"].tolist() == [0] * 8 + [1] * 8
+    assert loaded(tmp_path / "rows.npz")["labels"].tolist() == [0] * 8 + [1] * 8
     assert gan("sample", "c", "--label", "10", "--out", tmp_path / "c.npz").code == 2
     said = gan("evaluate", "c", "--n", "300", "--metrics", "fid,per-class-fid", "--json")
     assert said.code == 0, said.err
