@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from gancli import rows
+from gancli.contracts import Look, Penalty, Tick
 
 
 def slope(points: Tensor, logits: Tensor) -> Tensor:
@@ -37,3 +40,26 @@ def annealed(start: float, final: float | None, done: float) -> float:
     if final is None:
         return start
     return final + (start - final) * (1 + math.cos(math.pi * min(1.0, done))) / 2
+
+
+class SquaredSlope(Penalty):
+    """Half the squared slope of the critic at its own data: at the reals (R1) or at the fakes (R2)."""
+
+    slope_at_data: ClassVar[bool] = True
+    side: ClassVar[int]  # 0 the reals, 1 the fakes
+    weight: float = Field(1.0, ge=0, description="gamma")
+    every: int = Field(1, ge=1, description="on every k-th step, k times as strong (1912.04958)")
+    final: float | None = Field(None, ge=0, description="gamma after `over` images (2501.05441); not given: constant")
+    over: int = Field(1_000_000, ge=1, description="images over which gamma falls to `final`, as a cosine")
+
+    def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
+        return (real, fake)[self.side]
+
+    def price(self, points: Tensor, logits: Tensor) -> Tensor:
+        return square(slope(points, logits)) / 2
+
+    def strength(self, tick: Tick) -> float:
+        return annealed(self.weight, self.final, tick.images / self.over)
+
+    def cost(self, look: Look) -> Tensor:
+        return super().cost(look) if look.slopes is None else square(look.slopes[self.side]) / 2
