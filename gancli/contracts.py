@@ -21,6 +21,7 @@ from gancli.registry import Part
 
 Nets = Mapping[str, nn.Module]
 Logs = dict[str, Tensor]
+Tensors = list[Tensor] | tuple[Tensor, ...]  # one for each weight
 Critic = Callable[[Tensor], Tensor]  # points [N, ...] -> logits [N]
 Memory = dict[str, Tensor]  # what a run remembers between steps, saved with it; parts change its tensors in place
 
@@ -253,14 +254,25 @@ class Condition(Part, ABC):
 
 
 class Optimiser(Part, ABC):
-    """An update rule. The engine gives it a net's float32 parameters."""
+    """An update rule. It keeps nothing itself: the engine holds the moments, float32 and as large as the weights, zero at first.
+
+    `torch.optim` is not used: making one of its optimisers imports torch's compiler, a second and 150 MB of a short run.
+    """
 
     kind: ClassVar[str] = "optimiser"
     lr: float
     schedule: Schedule = Schedule()
 
+    @property
+    def moments(self) -> tuple[str, ...]:
+        """What is kept for each weight from step to step, by the names that torch.optim has for them."""
+        return ()
+
     @abstractmethod
-    def build(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer: ...
+    def update(
+        self, weights: Tensors, gradients: Tensors, moments: Mapping[str, Tensors], step: Tensor, lr: float
+    ) -> None:
+        """Change the weights and the moments in place; `step`, a float32 scalar, counts from 1. Called without gradients on."""
 
 
 class Task(Part, ABC):

@@ -91,13 +91,14 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
     _same_config(point, plan)
     _same_data(run, plan, point.manifest.get("data"), point.step, allow_data_change, note)
     groups: snapshot.Groups = {k: {} for k in ("nets", "average", "optimiser", "memory")}
-    most = max(4 * tensors.most_bytes(snapshot.tensors(state)["nets"]), tensors.most_bytes(state.memory))
+    wanted = snapshot.tensors(state)
+    most = max(4 * tensors.most_bytes(wanted["nets"]), tensors.most_bytes(state.memory))
     for name in groups:
         if f"{name}.safetensors" in point:
             content = point.read(f"{name}.safetensors", most)
             groups[name] = tensors.decode(content, f"{point.path}/{name}.safetensors")
-    for name, wanted in snapshot.wanted(state, groups).items():
-        tensors.compare(groups[name], wanted, f"{point.path}/{name}.safetensors")
+    for name in groups:
+        tensors.compare(groups[name], wanted[name], f"{point.path}/{name}.safetensors")
     snapshot.restore(state, groups, point.table("state.json"))
     with suppress(KeyError, ValueError, TypeError):
         state.seconds = float(point.table("timings.json")["seconds"])

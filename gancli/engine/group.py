@@ -150,10 +150,6 @@ class Together(Ranks):
                     module.__class__ = Synced
 
     def spread(self, state: State) -> None:
-        started = self.tell({n: bool(net.optimiser.state) for n, net in state.nets.items()})
-        for name, net in state.nets.items():
-            if started[name] and not net.optimiser.state:
-                snapshot.prime(net)
         groups = {name: {k: v.clone() for k, v in group.items()} for name, group in snapshot.tensors(state).items()}
         with _lost("sharing the state"):
             for group in groups.values():

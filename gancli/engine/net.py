@@ -1,4 +1,4 @@
-"""A net as the engine holds it: all parameters in one flat float32 buffer, one fused optimiser.
+"""A net as the engine holds it: all parameters in one flat float32 buffer, and so the moments of its optimiser.
 
 One buffer makes an average a single large operation instead of one per layer. Gradients are taken as autograd leaves them: copying
 them into a buffer of their own costs more than the optimiser gains by it. Where products run in bfloat16, `working` is a copy of
@@ -58,7 +58,7 @@ class Cast(nn.Module):
 
 
 class Net:
-    """A trained net: `module` in float32, what phases run (`working`), its gradients and its optimiser."""
+    """A trained net: `module` in float32, what phases run (`working`), its gradients, and its update rule's moments and steps."""
 
     def __init__(self, module: nn.Module, rule: Optimiser, device: torch.device, dtype: torch.dtype) -> None:
         self.module = module.to(device).train()
@@ -67,18 +67,20 @@ class Net:
         self.layout.adopt(self.module, self.flat)
         self.weights = list(self.module.parameters())
         self.rule = rule
-        self.optimiser = rule.build(self.weights)
+        self.moments = {key: torch.zeros_like(self.flat) for key in rule.moments}
+        self._moments = {key: list(self.layout.views(flat).values()) for key, flat in self.moments.items()}
+        self.steps = torch.zeros((), device=device)
         self.working = self.module
         self._pairs: list[tuple[Tensor, Tensor]] = []
         if dtype != torch.float32:
             self.working, self._pairs = _cast_copy(self.module, dtype)
         self.parameters = list(self.working.parameters())
 
+    @torch.no_grad()
     def update(self, lr: float) -> None:
         """One optimiser step with the gradients collected."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr
-        self.optimiser.step()
+        self.steps += 1
+        self.rule.update(list(self.weights), self.gradients(), self._moments, self.steps, lr)
         self.refresh()
 
     @torch.no_grad()

@@ -6,7 +6,6 @@ open window of the journal, optimiser steps) go into one table; float32 values p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,7 +28,7 @@ def tensors(state: State) -> Groups:
     }
     moments: dict[str, Tensor] = {}
     for name, net in state.nets.items():
-        moments |= {f"{name}.{p}.{key}": value for p, key, value in _moments(net)}
+        moments |= _moments(name, net)
     return {"nets": nets, "average": average, "optimiser": moments, "memory": dict(state.memory)}
 
 
@@ -38,25 +37,15 @@ def numbers(state: State) -> dict[str, Any]:
     return {
         "step": state.step,
         "images": state.images,
-        "optimiser": {name: _scalars(net) for name, net in state.nets.items()},
+        "optimiser": {name: {"step": float(net.steps)} for name, net in state.nets.items()},
         "window": {k: [float(v), state.meter.counts[k]] for k, v in state.meter.sums.items()},
     }
 
 
-def _moments(net: Net) -> Iterator[tuple[str, str, Tensor]]:
-    """Parameter, key and tensor of all that the optimiser keeps for each element."""
-    for parameter, p in zip(net.layout.shapes, net.weights, strict=True):
-        for key, value in net.optimiser.state.get(p, {}).items():
-            if key != "step" and torch.is_tensor(value):
-                yield parameter, key, value
-
-
-def _scalars(net: Net) -> dict[str, float]:
-    """The optimiser's count of steps: the same for all parameters."""
-    for p in net.weights:
-        if p in net.optimiser.state and "step" in net.optimiser.state[p]:
-            return {"step": float(net.optimiser.state[p]["step"])}
-    return {}
+def _moments(name: str, net: Net) -> dict[str, Tensor]:
+    """What the optimiser keeps for each weight."""
+    views = {key: net.layout.views(flat) for key, flat in net.moments.items()}
+    return {f"{name}.{parameter}.{key}": views[key][parameter] for parameter in net.layout.shapes for key in views}
 
 
 def check_finite(groups: Groups) -> None:
@@ -76,46 +65,19 @@ def restore(state: State, groups: Groups, table: dict[str, Any]) -> None:
         for key, value in net.module.state_dict().items():
             value.copy_(groups["nets"][f"{name}.{key}"])
         net.refresh()
-        _restore_optimiser(name, net, groups["optimiser"], table)
+        for key, value in _moments(name, net).items():
+            value.copy_(groups["optimiser"][key])
     for name, average in state.averages.items():
         for key, value in average.module.state_dict().items():
             value.copy_(groups["average"][f"{name}.{key}"])
     for key, value in state.memory.items():
         value.copy_(groups["memory"][key])
     try:
+        for name, net in state.nets.items():
+            net.steps.fill_(table["optimiser"][name]["step"])
         state.step, state.images = int(table["step"]), int(table["images"])
         for key, (total, count) in table["window"].items():
             state.meter.sums[key] = torch.tensor(total, device=state.device)
             state.meter.counts[key] = int(count)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise CheckpointError(f"state.json does not fit: {error!r}") from None
-
-
-def _restore_optimiser(name: str, net: Net, moments: dict[str, Tensor], table: dict[str, Any]) -> None:
-    scalars = table.get("optimiser", {}).get(name, {})
-    if not scalars and not any(k.startswith(f"{name}.") for k in moments):
-        return  # saved before its first step
-    prime(net)
-    for parameter, key, value in _moments(net):
-        value.copy_(moments[f"{name}.{parameter}.{key}"])
-    for there in net.optimiser.state.values():
-        if "step" in there:
-            there["step"].fill_(scalars["step"])
-
-
-@torch.no_grad()
-def prime(net: Net) -> None:
-    """Let the optimiser make its state, by a step that changes nothing."""
-    before = net.flat.clone()
-    net.collect([None] * len(net.weights), True)
-    net.optimiser.step()
-    net.flat.copy_(before)
-
-
-def wanted(state: State, groups: Groups) -> Groups:
-    """The tensors that a snapshot of this state must have, to compare names, shapes and dtypes with before copying."""
-    if groups["optimiser"]:
-        for net in state.nets.values():
-            if not net.optimiser.state:
-                prime(net)
-    return tensors(state)

@@ -27,8 +27,9 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.cut == 0:
             return x
-        keep = rows.draw(lambda s, g: _words(s, g, x.device), x.shape, device=x.device) >= self.cut - 32768
-        return x * keep.to(x.dtype).mul_(65536 / (65536 - self.cut))
+        words = rows.draw(lambda s, g: _words(s, g, x.device), x.shape, device=x.device)
+        keep = torch.ge(words, self.cut - 32768, out=torch.empty(x.shape, dtype=x.dtype, device=x.device))
+        return x * keep.mul_(65536 / (65536 - self.cut))
 
     def extra_repr(self) -> str:
         return f"p={self.cut / 65536:.3g}"

@@ -1,1 +1,1 @@
-"""Update rules: torch's own, fused where torch has a fused form."""
+"""Update rules: torch's fused kernels where there is one, the paper's lines where there is none."""

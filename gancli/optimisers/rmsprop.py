@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor
 
-from gancli.contracts import Optimiser
+from gancli.contracts import Optimiser, Tensors
 
 
 class RMSprop(Optimiser):
@@ -17,7 +19,35 @@ class RMSprop(Optimiser):
     momentum: float = Field(0.0, ge=0, lt=1)
     centered: bool = Field(False, description="divide by the variance, not the second moment")
 
-    def build(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(
-            parameters, self.lr, self.alpha, self.eps, momentum=self.momentum, centered=self.centered
+    @property
+    def moments(self) -> tuple[str, ...]:
+        return (
+            "square_avg",
+            *(("grad_avg",) if self.centered else ()),
+            *(("momentum_buffer",) if self.momentum else ()),
         )
+
+    def update(
+        self,
+        weights: Tensors,
+        gradients: Tensors,
+        moments: Mapping[str, Tensors],
+        step: Tensor,
+        lr: float,  # noqa: ARG002
+    ) -> None:
+        second: Tensors = moments["square_avg"]
+        torch._foreach_mul_(second, self.alpha)
+        torch._foreach_addcmul_(second, gradients, gradients, 1 - self.alpha)
+        if self.centered:
+            first = moments["grad_avg"]
+            torch._foreach_lerp_(first, gradients, 1 - self.alpha)
+            second = torch._foreach_addcmul(second, first, first, -1)
+        size = torch._foreach_sqrt(second)
+        torch._foreach_add_(size, self.eps)
+        if self.momentum:
+            course = moments["momentum_buffer"]
+            torch._foreach_mul_(course, self.momentum)
+            torch._foreach_addcdiv_(course, gradients, size)
+            torch._foreach_add_(weights, course, alpha=-lr)
+        else:
+            torch._foreach_addcdiv_(weights, gradients, size, -lr)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor
 
-from gancli.contracts import Optimiser
+from gancli.contracts import Optimiser, Tensors
 
 
 class SGD(Optimiser):
@@ -16,7 +18,19 @@ class SGD(Optimiser):
     nesterov: bool = Field(False, description="look ahead; needs momentum")
     weight_decay: float = Field(0.0, ge=0, description="L2, added to the gradient")
 
-    def build(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(
-            parameters, self.lr, self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay, fused=True
-        )
+    @property
+    def moments(self) -> tuple[str, ...]:
+        return ("momentum_buffer",) if self.momentum else ()
+
+    def update(
+        self,
+        weights: Tensors,
+        gradients: Tensors,
+        moments: Mapping[str, Tensors],
+        step: Tensor,
+        lr: float,  # noqa: ARG002
+    ) -> None:
+        torch._fused_sgd_(
+            weights, gradients, moments.get("momentum_buffer", []), lr=lr, momentum=self.momentum, dampening=0.0,
+            nesterov=self.nesterov, weight_decay=self.weight_decay, maximize=False, is_first_step=False,
+        )  # fmt: skip

@@ -13,11 +13,10 @@ import torch
 from gancli.config import Config, resolve
 from gancli.contracts import Tick
 from gancli.data.store import Store
-from gancli.engine.net import Flat, Net
+from gancli.engine.net import Flat
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
 from gancli.errors import DivergedError
-from gancli.registry import build
 from gancli.sources import Arrays, Reading
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "textbook_digits.json"
@@ -128,27 +127,6 @@ def test_the_average_has_its_half_life() -> None:
     moved = state.nets["G"].flat.detach() - start
     decay = 0.5 ** (32 / 320)
     torch.testing.assert_close(state.averages["G"].flat - start, moved * (1 - decay), rtol=1e-3, atol=1e-7)
-
-
-@pytest.mark.parametrize("rule", ["adam", "adamw", "sgd", "rmsprop"])
-def test_every_optimiser_learns_on_views_of_one_buffer(rule: str) -> None:
-    module = torch.nn.Linear(5, 3)
-    twin = torch.nn.Linear(5, 3)
-    twin.load_state_dict(module.state_dict())
-    part = build("optimiser", rule)
-    net = Net(module, part, CPU, torch.float32)  # type: ignore[arg-type]
-    plain = [part.build([torch.nn.Parameter(p.data)]) for p in twin.parameters()]  # type: ignore[attr-defined]
-    x = torch.randn(4, 5)
-    for _ in range(3):
-        net.collect(torch.autograd.grad(net.working(x).square().sum(), net.parameters), True)
-        for p, g, o in zip(
-            twin.parameters(), torch.autograd.grad(twin(x).square().sum(), list(twin.parameters())), plain, strict=True
-        ):
-            o.param_groups[0]["params"][0].grad = g
-            o.step()
-            p.data.copy_(o.param_groups[0]["params"][0].data)
-        net.update(part.lr)  # type: ignore[attr-defined]
-    torch.testing.assert_close(net.module.weight, twin.weight, rtol=1e-5, atol=1e-7)
 
 
 def test_bf16_keeps_float32_weights() -> None:
