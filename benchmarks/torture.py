@@ -224,7 +224,7 @@ def _open_files() -> int:
 
 
 PARTS: dict[str, tuple[str, int]] = {  # row of the table, trials in all
-    "kills": ("1", 100),
+    "kills": ("1", 200),
     "points": ("1, 2", 300),
     "sigterm": ("3", 50),
     "full": ("6", 50),

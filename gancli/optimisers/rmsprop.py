@@ -32,8 +32,8 @@ class RMSprop(Optimiser):
         weights: Tensors,
         gradients: Tensors,
         moments: Mapping[str, Tensors],
-        step: Tensor,
-        lr: float,  # noqa: ARG002
+        step: Tensor,  # noqa: ARG002
+        lr: float,
     ) -> None:
         second: Tensors = moments["square_avg"]
         torch._foreach_mul_(second, self.alpha)

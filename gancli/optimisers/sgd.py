@@ -27,8 +27,8 @@ class SGD(Optimiser):
         weights: Tensors,
         gradients: Tensors,
         moments: Mapping[str, Tensors],
-        step: Tensor,
-        lr: float,  # noqa: ARG002
+        step: Tensor,  # noqa: ARG002
+        lr: float,
     ) -> None:
         torch._fused_sgd_(
             weights, gradients, moments.get("momentum_buffer", []), lr=lr, momentum=self.momentum, dampening=0.0,
