@@ -42,8 +42,28 @@ class Latent(Protocol):
     """A task whose images come from latent points."""
 
     def latents(self, seeds: Sequence[int]) -> Tensor: ...
-    def codes(self, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None) -> Tensor | None: ...
+    def codes(
+        self, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None, attributes: Tensor | None = None
+    ) -> Tensor | None: ...
     def decode(self, nets: Nets, z: Tensor, c: Tensor | None, shape: Shape) -> Tensor: ...
+
+
+@runtime_checkable
+class Mixing(Latent, Protocol):
+    """One whose images can take coarse styles from one latent point and fine ones from another."""
+
+    def mix(
+        self,
+        nets: Nets,
+        coarse: Tensor,
+        fine: Tensor,
+        of_coarse: Tensor | None,
+        of_fine: Tensor | None,
+        shape: Shape,
+        cut: int | None,
+        seeds: Sequence[int],
+        truncation: float,
+    ) -> Tensor: ...
 
 
 @dataclass
@@ -136,6 +156,43 @@ class Model:
             out.append(task.decode(self.nets, piece, codes, self.shape).float().cpu())
             if progress is not None:
                 progress(i + len(piece))
+        return torch.cat(out)
+
+    @torch.no_grad()
+    def mix(
+        self,
+        rows: Sequence[int],
+        columns: Sequence[int],
+        at: int | None = None,
+        *,
+        labels: Sequence[int] | None = None,
+        attributes: Mapping[str, float] | None = None,
+        truncation: float = 1.0,
+        progress: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """Images [rows * columns, C, H, W], row by row: styles of a row's seed below layer `at`, of a column's from there on.
+
+        `labels` are those of the columns' seeds, then of the rows'. Noise is that of the row's seed. Raises UsageError if
+        the model has no styles.
+        """
+        task = self.task
+        if not isinstance(task, Mixing):
+            raise UsageError(f"the task {task.name!r} has no styles to mix", "leave --mix away")
+        seeds = [*columns, *rows]
+        labels, asked = self._labels(seeds, labels), self._attributes(attributes)
+        z = task.latents(seeds)
+        c = task.codes(seeds, self.shape, labels, None if asked is None else asked[:1].expand(len(seeds), -1))
+        pairs = [(len(columns) + i, k) for i in range(len(rows)) for k in range(len(columns))]
+        out = []
+        for first in range(0, len(pairs), CHUNK):
+            piece = pairs[first : first + CHUNK]
+            a, b = (list(side) for side in zip(*piece, *[(0, 0)] * (CHUNK - len(piece)), strict=True))
+            of_a, of_b = (None, None) if c is None else (c[a], c[b])
+            noise = [seeds[i] for i in a]
+            made = task.mix(self.nets, z[a], z[b], of_a, of_b, self.shape, at, noise, truncation)
+            out.append(made[: len(piece)].float().cpu())
+            if progress is not None:
+                progress(first + len(piece))
         return torch.cat(out)
 
     @property

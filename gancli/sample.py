@@ -29,6 +29,8 @@ class Order:
     facts: dict[str, Any]  # for the recipe
     attributes: dict[str, float] | None = None
     truncation: float = 1.0
+    rows: list[int] | None = None  # of a mix, whose columns are `seeds`
+    at: int | None = None  # the layer where its styles go over from the row's to the column's; None: half way
 
 
 def write(model: Model, order: Order, out: Path, progress: Progress) -> Path:
@@ -37,6 +39,10 @@ def write(model: Model, order: Order, out: Path, progress: Progress) -> Path:
     writers = {".png": _grid, ".gif": _walk, ".npz": _arrays, "": _folder}
     if form not in writers:
         raise UsageError(f"--out {out}: do not know the form {form!r}", "use .png, .gif, .npz or a folder")
+    if order.rows is not None:
+        if form != ".png":
+            raise UsageError(f"--out {out}: --mix makes a grid", "use .png")
+        writers = {form: _mix}
     if form and not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
     with disk("samples", out):
@@ -47,7 +53,7 @@ def write(model: Model, order: Order, out: Path, progress: Progress) -> Path:
 def help_out(model: Model, order: Order, out: Path) -> None:
     """What the ranks do that do not write: their share of the drawing."""
     if out.suffix.lower() != ".gif":
-        _draw(model, order, lambda _what, _done, _all: None)
+        _draw(model, order if order.rows is None else _sources(model, order), lambda _what, _done, _all: None)
 
 
 def _labels(model: Model, order: Order, n: int) -> list[int] | None:
@@ -69,18 +75,44 @@ def _draw(model: Model, order: Order, progress: Progress) -> tuple[np.ndarray, l
     return to_uint8(images), labels
 
 
+def _short(seeds: list[int]) -> str | list[int]:
+    first, last = seeds[0], seeds[-1]
+    return f"{first}-{last}" if seeds == list(range(first, last + 1)) else seeds
+
+
 def _recipe(order: Order, **more: Any) -> dict[str, Any]:
-    first, last = order.seeds[0], order.seeds[-1]
-    whole = order.seeds == list(range(first, last + 1))
     asked = {"attributes": order.attributes} if order.attributes else {}
     narrow = {"truncation": order.truncation} if order.truncation != 1 else {}
-    return {**order.facts, **asked, **narrow, "seeds": f"{first}-{last}" if whole else order.seeds, **more}
+    return {**order.facts, **asked, **narrow, "seeds": _short(order.seeds), **more}
 
 
 def _grid(model: Model, order: Order, out: Path, progress: Progress) -> None:
     images, labels = _draw(model, order, progress)
     columns = order.columns or (8 if labels is not None else None)
     replace(out, png(grid(images, columns), _recipe(order, **({"labels": labels} if labels else {}))))
+
+
+def _sources(model: Model, order: Order) -> Order:
+    """What a mix is made of: the columns' seeds, then the rows'. Of one class, unless classes are asked for."""
+    seeds, classes = [*order.seeds, *(order.rows or [])], order.classes or model.row_labels(1)
+    return Order(seeds, classes, None, order.frames, order.facts, order.attributes, order.truncation)
+
+
+def _mix(model: Model, order: Order, out: Path, progress: Progress) -> None:
+    """The figure of 1812.04948: sources above and at the left; within, the coarse styles of the row, the fine ones of the column."""
+    rows, columns = order.rows or [], order.seeds
+    sources, labels = _draw(model, _sources(model, order), progress)
+    inner = model.mix(
+        rows, columns, order.at, labels=labels, attributes=order.attributes, truncation=order.truncation,
+        progress=lambda done: progress("mixing", done, len(rows) * len(columns)),
+    )  # fmt: skip
+    above, left = sources[: len(columns)], sources[len(columns) :]
+    within = to_uint8(inner).reshape(len(rows), len(columns), *sources.shape[1:])
+    body = np.concatenate([left[:, None], within], 1)
+    head = np.concatenate([np.zeros_like(sources[:1]), above])
+    figure = np.concatenate([head[None], body]).reshape(-1, *sources.shape[1:])
+    how = {"mix": _short(rows), "mix_at": order.at or "half", **({"labels": labels} if labels else {})}
+    replace(out, png(grid(figure, len(columns) + 1), _recipe(order, **how)))
 
 
 def _folder(model: Model, order: Order, out: Path, progress: Progress) -> None:

@@ -15,7 +15,10 @@ PLACE = 3
 
 def command(
     run: o.RunName = None,
-    n: Annotated[int, typer.Option("--n", "-n", min=1, max=1_000_000, help="How many images.")] = 64,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", "-n", min=1, max=1_000_000, help="How many images.", show_default="64; of --mix 8 columns"),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help=".png a grid, a folder/ one file each, .gif a walk, .npz arrays.")
     ] = Path("samples.png"),
@@ -27,6 +30,15 @@ def command(
     truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1: less variety, more quality.")] = 1.0,
     ema: Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")] = True,
     nrow: Annotated[int | None, typer.Option(min=1, help="Images in a row of the grid.")] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            help="A grid of mixed styles: coarse ones of these seeds, a row each; fine ones of --seeds, a column each."
+        ),
+    ] = None,
+    mix_at: Annotated[
+        int | None, typer.Option(min=1, help="The layer where the fine styles begin; not given: half.")
+    ] = None,
     frames: Annotated[int, typer.Option(min=2, max=2000, help="Frames of a walk.")] = 60,
     plugin: o.Plugin = None,
     runs_dir: o.RunsDir = o.RUNS,
@@ -43,7 +55,15 @@ def command(
     console = Console(quiet=quiet, json=json, rank=number())
     if label is not None and labels is not None:
         raise UsageError("--label and --labels say the same thing", "give one of them")
-    wanted = o.seeds(seeds) if seeds is not None else [seed + i for i in range(n)]
+    if mix is None and mix_at is not None:
+        raise UsageError("--mix-at says where --mix goes over to fine styles", "add --mix 100-103")
+    if mix is not None and nrow is not None:
+        raise UsageError("--mix has a column for each seed of --seeds", "leave --nrow away")
+    rows = None if mix is None else o.seeds(mix)
+    wanted = o.seeds(seeds) if seeds is not None else [seed + i for i in range(n or (64 if rows is None else 8))]
+    count = len(wanted) * len(rows or [0])
+    if count > 1_000_000:
+        raise UsageError(f"--mix {mix} makes {count:,} images", "name fewer seeds")
     o.plugins(plugin)
     found = folder.find(runs_dir, run)
     if run is None:
@@ -58,10 +78,10 @@ def command(
     model.ranks = here()
     classes = [label] if label is not None else o.seeds(labels) if labels is not None else None
     facts = {"run": found.name, "step": model.tick.step, "average": ema}
-    order = sample.Order(wanted, classes, nrow, frames, facts, o.attributes(attr), truncation)
+    order = sample.Order(wanted, classes, nrow, frames, facts, o.attributes(attr), truncation, rows, mix_at)
     if not model.ranks.first:
         sample.help_out(model, order, out)
         return
     written = sample.write(model, order, out, console.bar)
-    console.note(f"{len(wanted)} images -> {written}")
-    console.result({"out": str(written), "n": len(wanted), "seeds": [wanted[0], wanted[-1]], **facts}, only_json=True)
+    console.note(f"{count} images -> {written}")
+    console.result({"out": str(written), "n": count, "seeds": [wanted[0], wanted[-1]], **facts}, only_json=True)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gancli.errors import UsageError
 from gancli.models.blocks import Noise
+from gancli.models.layers import Embedded
 from gancli.models.style import Mapping, StyleGenerator
 
 
@@ -61,14 +62,29 @@ def truncated(net: nn.Module, z: Tensor, truncation: float) -> Tensor:
     return z if truncation == 1 or any(isinstance(m, Mapping) for m in net.modules()) else z * truncation
 
 
-def mixed(net: nn.Module, coarse: Tensor, fine: Tensor, cut: int, c: Tensor | None = None) -> Tensor:
+def mixed(
+    net: nn.Module,
+    coarse: Tensor,
+    fine: Tensor,
+    cut: int | None = None,
+    c: Tensor | None = None,
+    of_fine: Tensor | None = None,
+) -> Tensor:
     """Style mixing (1812.04948, section 3.1): styles of `coarse` [N, Z] below layer `cut`, those of `fine` from there on.
 
-    Raises UsageError where the net has no styles.
+    Without `cut` each gives half of the layers. `c` is the condition, of `coarse` alone if `of_fine` is given.
+    Raises UsageError where the net has no styles, or not so many layers.
     """
-    for module in net.modules():
-        if isinstance(module, StyleGenerator):
-            a, b = module.styles(coarse, c), module.styles(fine, c)
-            images: Tensor = module.paint(torch.cat([a[:, :cut], b[:, cut:]], 1))
-            return images
-    raise UsageError("this model has no styles to mix", "train one with --preset stylegan2")
+    of_fine = c if of_fine is None else of_fine
+    if isinstance(net, Embedded) and c is not None and of_fine is not None:
+        c, of_fine = (net.embedding(v.to(coarse.dtype)) for v in (c, of_fine))
+    generator = next((m for m in net.modules() if isinstance(m, StyleGenerator)), None)
+    if generator is None:
+        raise UsageError("this model has no styles to mix", "train one with --preset stylegan2")
+    cut = generator.depth // 2 if cut is None else cut
+    if not 0 <= cut <= generator.depth:
+        raise UsageError(
+            f"there is no layer {cut}: the model has {generator.depth}", f"--mix-at 1 to {generator.depth - 1}"
+        )
+    a, b = generator.styles(coarse, c), generator.styles(fine, of_fine)
+    return generator.paint(torch.cat([a[:, :cut], b[:, cut:]], 1))

@@ -275,6 +275,39 @@ def test_a_conditional_run_draws_what_is_asked(gan: Gan, tmp_path: Path) -> None
     assert said.code == 0, said.err
 
 
+def test_mixed_styles_make_a_grid_with_its_sources(gan: Gan, tmp_path: Path) -> None:
+    small = ["--set", "task.model.z=8", "--set", "task.model.w=8", "--set", "task.model.width=4"]
+    words = ["--data", "digits", "--preset", "stylegan2", "--max-steps", "2", "--batch-size", "8", "--name", "s"]
+    said = gan("train", *words, *small)
+    assert said.code == 0, said.err
+    out = tmp_path / "mix.png"
+    said = gan("sample", "s", "--n", "3", "--mix", "50,7", "--mix-at", "1", "--out", out, "--json")
+    assert said.code == 0, said.err
+    assert said.json()["n"] == 6
+    with Image.open(out) as picture:
+        recipe = json.loads(picture.info["gan"])
+        pixels = np.asarray(picture)
+    assert (recipe["seeds"], recipe["mix"], recipe["mix_at"]) == ("0-2", [50, 7], 1)
+    assert gan("sample", "s", "--seeds", "0-2,50,7", "--nrow", "1", "--out", tmp_path / "sources.png").code == 0
+    with Image.open(tmp_path / "sources.png") as picture:
+        alone = np.asarray(picture)
+    side = (pixels.shape[0] - 2) // 3  # of a picture and its gap
+    assert pixels.shape == (2 + 3 * side, 2 + 4 * side)
+
+    def at(shown: np.ndarray, row: int, column: int) -> np.ndarray:
+        return shown[2 + row * side : (row + 1) * side, 2 + column * side : (column + 1) * side]
+
+    assert not at(pixels, 0, 0).any()
+    for place, source in (((0, 1), 0), ((0, 2), 1), ((0, 3), 2), ((1, 0), 3), ((2, 0), 4)):
+        assert np.array_equal(at(pixels, *place), at(alone, source, 0))
+    assert not np.array_equal(at(pixels, 1, 1), at(pixels, 2, 1))
+    assert not np.array_equal(at(pixels, 1, 1), at(pixels, 1, 2))
+    assert gan("sample", "s", "--mix", "7", "--out", out).code == 0
+    said = gan("sample", "s", "--mix", "7", "--mix-at", "5", "--out", out)
+    assert said.code == 2
+    assert "no layer 5: the model has 4" in said.err
+
+
 def test_attributes_are_asked_for_by_name(gan: Gan, tmp_path: Path) -> None:
     folder = tmp_path / "bars"
     folder.mkdir()

@@ -8,6 +8,7 @@ import torch
 from gancli.contracts import Shape
 from gancli.errors import UsageError
 from gancli.models.latent import lerp, mixed, sampling, slerp, truncated
+from gancli.models.layers import Embedded
 from gancli.registry import build
 
 
@@ -55,6 +56,21 @@ def test_mixed_styles_are_those_of_either_at_the_ends() -> None:
         torch.testing.assert_close(mixed(net, a, b, 0), net(b))
         torch.testing.assert_close(mixed(net, a, b, net.depth), net(a))
         between = mixed(net, a, b, 2)
+        torch.testing.assert_close(mixed(net, a, b), mixed(net, a, b, 3))  # half of its six layers
     assert not torch.allclose(between, net.eval()(a))
     with pytest.raises(UsageError, match="no styles"):
         mixed(torch.nn.Linear(8, 1), a, b, 1)
+    with pytest.raises(UsageError, match="no layer 7: the model has 6"):
+        mixed(net, a, b, 7)
+
+
+def test_each_side_of_a_mix_has_its_own_condition() -> None:
+    torch.manual_seed(0)
+    inner = build("model", {"name": "style", "z": 8, "w": 8, "width": 4, "widest": 8, "mapping": 2})
+    net = Embedded(inner.generator(Shape(1, 16, 16), 3), torch.nn.Linear(5, 3))  # type: ignore[attr-defined]
+    a, b = torch.randn(2, 8), torch.randn(2, 8)
+    c, d = torch.eye(5)[:2], torch.eye(5)[3:]
+    with torch.no_grad(), sampling(net):
+        torch.testing.assert_close(mixed(net, a, b, 6, c, d), net(a, c))
+        torch.testing.assert_close(mixed(net, a, b, 0, c, d), net(b, d))
+        torch.testing.assert_close(mixed(net, a, b, 0, c), net(b, c))
