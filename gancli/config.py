@@ -27,13 +27,14 @@ else:
     Task = Annotated[Part, *of_kind("task")]
 
 Layer = dict[str, Any]
+Pixels = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Data(Frozen):
     """What to train on."""
 
     source: Source = Field(description="a data set's name, or a table with a name and options")
-    image_size: tuple[int, int] | None = Field(None, description="height and width; not given: as the data is")
+    image_size: tuple[Pixels, Pixels] | None = Field(None, description="height and width; not given: as the data is")
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 RGB; not given: as the data is")
     holdout: float = Field(0.1, ge=0, lt=1, description="share held out to judge by, where the data has no test set")
     repeat: int | None = Field(None, ge=1, description="passes over the data in an epoch; not given: to 10,000 images")
@@ -130,7 +131,7 @@ def read_toml(path: Path) -> Layer:
         raise UsageError(f"config file {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"config file {path} is not text") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"config file {path} is not TOML: {error}") from None
 
 
@@ -141,7 +142,7 @@ def parse_set(item: str) -> Layer:
         raise UsageError(f"--set {item!r} is not of the form a.b=value", "for instance --set task.model.width=64")
     try:
         value = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text
     return nest(key.strip(), value)
 
@@ -182,6 +183,14 @@ def resolve(*layers: Layer) -> Config:
     return validated(
         Config, merge(({"task": {"name": "generate"}, "optimiser": {"name": "adam"}}, *layers)), "the configuration"
     )
+
+
+def data_asked(layers: Iterable[Layer]) -> Data:
+    """What is asked of the data besides which it is, before anything is read. Raises UsageError naming the key."""
+    table = merge(layers).get("data", {})
+    if not isinstance(table, dict):
+        raise UsageError(f"data is a table, not {table!r}", "for instance --set data.source=digits")
+    return validated(Data, {**table, "source": "digits"}, "data")
 
 
 def flat(table: Layer, prefix: str = "") -> dict[str, Any]:

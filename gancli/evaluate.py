@@ -67,6 +67,7 @@ class Fakes:
     images: np.ndarray  # uint8 [N, C, H, W], as saved
     labels: np.ndarray | None = None  # int64 [N]: the labels asked for, of a conditional generator
     description: Mapping[str, Any] = field(default_factory=dict)  # run, checkpoint, averaged or raw weights, seeds, ...
+    attributes: np.ndarray | None = None  # float32 [N, A]: the attributes asked for
 
 
 class Judge:
@@ -100,7 +101,7 @@ class Judge:
         index = subset(len(split.train.images), TRAIN_LIMIT, seed, "train")
         train = split.train if len(index) == len(split.train.images) else split.train.take(index)
         self.real = Side("held-out reals", test.images, test.labels, self._extract_kept)
-        self.train = Side("training images", train.images, train.labels, self._extract_kept, index)
+        self.train = Side("training images", train.images, train.labels, self._extract_kept, index, train.attributes)
         self.reals_memo: dict[str, Any] = {}
         if len(self.real) < n:
             note(f"{len(self.real):,} held-out reals are all there are: scores are no steadier than that allows")
@@ -122,6 +123,8 @@ class Judge:
             columns=self.extractor.columns,
             seed=self.seed,
             reals_memo=self.reals_memo,
+            attribute_names=self.split.train.attribute_names,
+            measure=self.split.measure,
         )
 
     def _floor_side(self, n: int, conditional: bool) -> Side:
@@ -136,7 +139,8 @@ class Judge:
             p = whole.probabilities
             return Extracted(whole.features[index], None if p is None else p[index])
 
-        return Side("training images as fakes", self.train.images[index], labels, extract)
+        attributes = None if self.train.attributes is None else self.train.attributes[index]
+        return Side("training images as fakes", self.train.images[index], labels, extract, attributes=attributes)
 
     def chosen(self, metrics: Sequence[str | Metric] | None) -> list[Metric]:
         """The metrics asked for, by name, by a score's name, or as parts; all there are for None.
@@ -207,6 +211,9 @@ class Judge:
             raise DataError(f"samples are {sizes[0]}, the data's images {sizes[1]}", "compare images of the same size")
         if fakes.labels is not None and len(fakes.labels) != len(fakes.images):
             raise DataError(f"{len(fakes.labels)} labels for {len(fakes.images)} samples")
+        want_attributes = (len(fakes.images), len(self.split.train.attribute_names))
+        if fakes.attributes is not None and fakes.attributes.shape != want_attributes:
+            raise DataError(f"attributes of the samples are {fakes.attributes.shape}, the data's {want_attributes}")
         if len(fakes.images) < 2:
             raise DataError("there is one sample only", "take more (--n)")
 
@@ -214,7 +221,9 @@ class Judge:
         labels = None if fakes.labels is None else np.asarray(fakes.labels[: self.n], np.int64)
         if labels is not None and (labels.min() < 0 or labels.max() >= max(1, len(self.split.train.classes))):
             raise DataError("labels of the samples are not classes of the data")
-        return Side("samples", fakes.images[: self.n], labels, lambda i, what: self.extractor(i, self.progress, what))
+        asked = None if fakes.attributes is None else np.asarray(fakes.attributes[: self.n], np.float32)
+        extract = lambda images, what: self.extractor(images, self.progress, what)  # noqa: E731
+        return Side("samples", fakes.images[: self.n], labels, extract, attributes=asked)
 
     def _full_name(self, metric: Metric, key: str) -> str:
         if "@" in key:

@@ -56,12 +56,15 @@ def of_run(
 
 
 def fakes(model: Model, split: Split, n: int, seed: int, average: bool, progress: Progress) -> Fakes:
-    """n samples of seeds seed .. seed + n - 1; of a conditional model, with the classes' shares in the data."""
+    """n samples of seeds seed .. seed + n - 1; of a conditional model, with the data's labels or attributes."""
     labels = model.labels_like(split.train.labels, n)
-    made = model.sample(n, seed, labels=labels, progress=lambda done: progress("sampling", done, n))
+    attributes = model.attributes_like(split.train.attributes, n)
+    made = model.sample(
+        n, seed, labels=labels, attributes=attributes, progress=lambda done: progress("sampling", done, n)
+    )
     asked = None if labels is None else np.array(labels, np.int64)
     when = {"step": model.tick.step, "images_seen": model.tick.images}
-    return Fakes(to_uint8(made), asked, {**when, "average": average, "seed": seed, **model.facts})
+    return Fakes(to_uint8(made), asked, {**when, "average": average, "seed": seed, **model.facts}, attributes)
 
 
 def pictures(path: Path, split: Split, how: Reading) -> Fakes:

@@ -59,7 +59,9 @@ def _model_step(run: folder.Run) -> int | None:
 def best(run: folder.Run) -> list[int]:
     """The step with the best score so far, if anything was scored: its checkpoint is never pruned."""
     with suppress(OSError):
-        return [line["step"] for line in journal.read(run.scores) if line.get("best") and "step" in line][-1:]
+        return [s for line in journal.read(run.scores) if line.get("best") and isinstance(s := line.get("step"), int)][
+            -1:
+        ]
     return []
 
 

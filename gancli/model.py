@@ -41,6 +41,11 @@ MAX_PARAMETERS = 2**33
 class Latent(Protocol):
     """A task whose images come from latent points."""
 
+    @property
+    def told(self) -> bool:
+        """Whether labels, where it heeds them, are the data's own."""
+        ...
+
     def latents(self, seeds: Sequence[int]) -> Tensor: ...
     def codes(
         self, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None, attributes: Tensor | None = None
@@ -85,17 +90,18 @@ class Model:
         *,
         seeds: Sequence[int] | None = None,
         labels: Sequence[int] | None = None,
-        attributes: Mapping[str, float] | None = None,
+        attributes: Mapping[str, float] | np.ndarray | None = None,
         truncation: float = 1.0,
         progress: Callable[[int], None] | None = None,
     ) -> Tensor:
         """Images [N, C, H, W], float32 in [-1, 1], on the CPU: of seeds seed .. seed + n - 1, or of `seeds`.
 
-        `labels` gives each image's class, `attributes` what all have in common (those not named are at their mean), where
-        the model is conditional. `truncation` below 1 gives up variety for quality. Raises UsageError if they do not fit.
+        Where the model is conditional, `labels` gives each image's class, and `attributes` what all have in common (those not
+        named are at their mean) or a row [A] for each image. `truncation` below 1 gives up variety for quality. Raises
+        UsageError if they do not fit.
         """
         seeds = list(seeds) if seeds is not None else [seed + i for i in range(64 if n is None else n)]
-        labels, asked = self._labels(seeds, labels), self._attributes(attributes)
+        labels, asked = self._labels(seeds, labels), self._attributes(attributes, len(seeds))
         was = {name: net.training for name, net in self.nets.items()}
         for net in self.nets.values():
             net.eval()
@@ -120,7 +126,8 @@ class Model:
             piece = seeds[first : first + CHUNK]
             filled = [*piece, *[0] * (CHUNK - len(piece))]
             chosen = None if labels is None else [*labels[first : first + CHUNK], *[0] * (CHUNK - len(piece))]
-            made = self.task.sample(self.nets, filled, self.shape, chosen, asked, truncation)
+            rows = None if asked is None else asked[[*range(first, first + len(piece)), *[0] * (CHUNK - len(piece))]]
+            made = self.task.sample(self.nets, filled, self.shape, chosen, rows, truncation)
             out.append(made[: len(piece)].float().cpu())
             if progress is not None:
                 progress(first + len(piece))
@@ -179,9 +186,9 @@ class Model:
         if not isinstance(task, Mixing):
             raise UsageError(f"the task {task.name!r} has no styles to mix", "leave --mix away")
         seeds = [*columns, *rows]
-        labels, asked = self._labels(seeds, labels), self._attributes(attributes)
+        labels, asked = self._labels(seeds, labels), self._attributes(attributes, len(seeds))
         z = task.latents(seeds)
-        c = task.codes(seeds, self.shape, labels, None if asked is None else asked[:1].expand(len(seeds), -1))
+        c = task.codes(seeds, self.shape, labels, asked)
         pairs = [(len(columns) + i, k) for i in range(len(rows)) for k in range(len(columns))]
         out = []
         for first in range(0, len(pairs), CHUNK):
@@ -199,18 +206,36 @@ class Model:
     def conditional(self) -> bool:
         """Whether a label says what is drawn."""
         task = self.task
-        return self.shape.classes > 0 and isinstance(task, Latent) and task.codes([0], self.shape, [0]) is not None
+        if self.shape.classes < 2 or not isinstance(task, Latent):
+            return False
+        zero, one = (task.codes([0], self.shape, [y]) for y in (0, 1))
+        return zero is not None and one is not None and not zero.equal(one)
 
     def row_labels(self, n: int, columns: int = 8) -> list[int] | None:
         """Labels for a grid, one class per row; None where labels say nothing."""
         return [i // columns % self.shape.classes for i in range(n)] if self.conditional else None
 
     def labels_like(self, labels: np.ndarray | None, n: int) -> list[int] | None:
-        """n labels with the shares of `labels`, evenly spread; None where labels say nothing."""
-        if labels is None or not self.conditional:
+        """n labels with the shares of the data's `labels`, evenly spread; None where those labels say nothing."""
+        if labels is None or not self.conditional or not (isinstance(self.task, Latent) and self.task.told):
             return None
         spread = np.sort(labels)[(np.arange(n) * len(labels)) // n]
         return [int(y) for y in np.random.Generator(np.random.PCG64(0)).permutation(spread)]
+
+    def attributes_like(self, attributes: np.ndarray | None, n: int) -> np.ndarray | None:
+        """n rows of the data's `attributes` [N, A], evenly spread; None where attributes say nothing."""
+        if attributes is None or not self._has_attributes:
+            return None
+        spread = (np.arange(n) * len(attributes)) // n
+        return np.asarray(attributes[np.random.Generator(np.random.PCG64(0)).permutation(spread)], np.float32)
+
+    @property
+    def _has_attributes(self) -> bool:
+        task, width = self.task, self.shape.attributes
+        if not width or not isinstance(task, Latent):
+            return False
+        zero, one = (task.codes([0], self.shape, None, torch.full((1, width), v)) for v in (0.0, 1.0))
+        return zero is not None and one is not None and not zero.equal(one)
 
     def _labels(self, seeds: Sequence[int], labels: Sequence[int] | None) -> list[int] | None:
         if labels is None:
@@ -224,8 +249,12 @@ class Model:
             raise UsageError(f"no class {wrong[0]}: there are 0 to {self.shape.classes - 1}")
         return list(labels)
 
-    def _attributes(self, attributes: Mapping[str, float] | None) -> Tensor | None:
-        """[CHUNK, A], the same for all; None where nothing is asked for."""
+    def _attributes(self, attributes: Mapping[str, float] | np.ndarray | None, n: int) -> Tensor | None:
+        """[n, A]; None where nothing is asked for."""
+        if isinstance(attributes, np.ndarray):
+            if attributes.shape != (n, self.shape.attributes):
+                raise UsageError(f"attributes are {attributes.shape}, not {(n, self.shape.attributes)}")
+            return torch.from_numpy(attributes).float()
         if not attributes:
             return None
         names = list(self.facts.get("attributes", ()))
@@ -233,9 +262,9 @@ class Model:
         if wrong:
             hint = nearest(wrong[0], names) or (f"there are: {', '.join(names)}" if names else "leave --attr away")
             raise UsageError(f"this model knows no attribute {wrong[0]!r}", hint)
-        if not isinstance(self.task, Latent) or self.task.codes([0], self.shape) is None:
+        if not self._has_attributes:
             raise UsageError("this model draws without attributes", "train with --preset attributes")
-        return torch.tensor([[attributes.get(a, 0.0) for a in names]]).expand(CHUNK, -1)
+        return torch.tensor([[attributes.get(a, 0.0) for a in names]]).expand(n, -1)
 
 
 def of_state(task: Task, state: State, average: bool = True, facts: dict[str, Any] | None = None) -> Model:

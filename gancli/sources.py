@@ -54,6 +54,9 @@ class Split:
 
     train: Arrays
     test: Arrays
+    measure: Callable[[np.ndarray], np.ndarray] | None = (
+        None  # uint8 [N, C, H, W] -> attributes [N, A], as the arrays hold them
+    )
 
 
 class Source(Part, ABC):

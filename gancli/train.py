@@ -121,7 +121,7 @@ class Sitting:
         """Make the evaluation that a signal broke off just before the checkpoint."""
         every = evaluation_interval(self.plan.cfg, self.plan.store.epoch)
         due = state.images // every * every if every else 0
-        done = max((line.get("images", 0) for line in read(self.run.scores)), default=0)
+        done = max((n for line in read(self.run.scores) if isinstance(n := line.get("images"), int)), default=0)
         return self.evaluate(state) if done < due else False
 
     @cached_property

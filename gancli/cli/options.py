@@ -12,6 +12,8 @@ import typer
 from gancli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gancli.config import Layer
     from gancli.report.console import Console
     from gancli.sources import Reading
@@ -101,7 +103,7 @@ def size(text: str | None) -> list[int] | None:
 def reading(
     console: Console,
     data_dir: Path | None,
-    image_size: list[int] | None = None,
+    image_size: Sequence[int] | None = None,
     channels: int | None = None,
     download: bool = True,
     holdout: float = 0.1,

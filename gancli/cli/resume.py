@@ -56,7 +56,7 @@ def command(
     console.open(found)
     console.note(f"resuming {found.path}")
     cfg = extend(found, layers)
-    where = Path(found.json("data.json").get("data_dir", ".")) if data_dir is None else data_dir
+    where = Path(str(found.json("data.json").get("data_dir", "."))) if data_dir is None else data_dir
     size = list(cfg.data.image_size) if cfg.data.image_size else None
     how = o.reading(console, where, size, cfg.data.channels, download, cfg.data.holdout)
     plan = again(cfg, how, here())

@@ -61,7 +61,7 @@ def command(
         "evaluate_every": evaluate_every, "batch_size": batch_size, "seed": seed, "device": device,
         "precision": precision, "threads": threads, "micro_batch": micro_batch,
     }  # fmt: skip
-    from gancli.config import merge, read_toml
+    from gancli.config import data_asked, read_toml
     from gancli.engine.ranks import here, nameless, number
     from gancli.report.console import Console
     from gancli.run.folder import check_place
@@ -73,14 +73,12 @@ def command(
     o.plugins(plugin)
     layers = [read_toml(config)] if config else []
     layers += o.layers(flags, set_)
-    asked = merge(layers).get("data", {})
+    asked = data_asked(layers)
 
     from gancli.plan import Request, make, rehearse
     from gancli.train import begin, train
 
-    how = o.reading(
-        console, data_dir, asked.get("image_size"), asked.get("channels"), download, asked.get("holdout", 0.1)
-    )
+    how = o.reading(console, data_dir, asked.image_size, asked.channels, download, asked.holdout)
     request = Request(layers, preset, how.data_dir, how.cache_dir, download)
     plan = make(request, how, here())
     console.plan(plan)

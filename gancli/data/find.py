@@ -34,9 +34,13 @@ def source_for(text: str) -> dict[str, Any]:
     sources = cast("dict[str, type[Source]]", registry.parts("data"))
     if text in sources:
         return {"name": text}
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+        there = path.exists()
+    except (OSError, RuntimeError) as error:  # a name too long, a home that nobody has
+        raise DataError(f"{text[:200]} cannot be read: {error}", "name data, a folder, a .zip or a .npz") from None
     _refuse(path)
-    if path.exists():
+    if there:
         return _claimed(path.absolute(), sources)
     if "/" in text or text.startswith((".", "~")) or path.suffix.lower() in (".zip", ".npz"):
         raise DataError(f"there is no {path}", _above(path))
@@ -88,7 +92,9 @@ def finished(source: Source, split: Split, how: Reading) -> Split:
     """`read` after the source has been read."""
     if not len(split.train.images):
         raise DataError(f"{source.name} has no images to train on", "name data that holds at least one image")
-    return Split(shaped(split.train, how.size, how.channels), shaped(split.test, how.size, how.channels))
+    train, test = (shaped(part, how.size, how.channels) for part in (split.train, split.test))
+    same = train.images.shape == split.train.images.shape
+    return Split(train, test, split.measure if same else None)
 
 
 def shaped(arrays: Arrays, size: tuple[int, int] | None, channels: int | None) -> Arrays:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gancli.data.decode import BrokenImageError
 from gancli.data.pile import LABELS, shown
 from gancli.errors import DataError
 
@@ -51,7 +52,10 @@ def known(pile: Pile, names: Sequence[str]) -> tuple[Known, list[str]]:
     if file is None:
         return _of_folders(names)
     where = f"{pile.where}: {shown(file)}"
-    table = _read(pile.read(file, LARGEST), file, where)
+    try:
+        table = _read(pile.read(file, LARGEST), file, where)
+    except BrokenImageError as error:
+        raise DataError(f"{where} cannot be read: {error}", REMEDY) from None
     if table is None:
         return Known(), [f"{shown(file)} says that there are no labels"]
     inside = file.rpartition("/")[0]

@@ -27,4 +27,4 @@ class MNIST(Idx):
         of_test = measure(split.test.images[:, 0])
         train = replace(split.train, attributes=standardised(like, like), attribute_names=NAMES)
         test = replace(split.test, attributes=standardised(of_test, like), attribute_names=NAMES)
-        return Split(train, test)
+        return Split(train, test, lambda images: standardised(measure(images[:, 0]), like))

@@ -8,6 +8,7 @@ The file is read a part at a time; nothing is allocated before the header has be
 from __future__ import annotations
 
 import hashlib
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -62,6 +63,8 @@ class Npz(Source):
             ValueError,
             NotImplementedError,
             RuntimeError,
+            SyntaxError,  # of a header that is no Python
+            tokenize.TokenError,
         ) as error:
             raise DataError(f"{path} cannot be read: {error}", REMEDY) from None
 

@@ -72,7 +72,10 @@ class Scan:
 
 def shown(name: str) -> str:
     """A name as it can be printed: bytes that are no UTF-8, and control characters, are escaped."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a pair, as JSON can name it
+        text = name
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

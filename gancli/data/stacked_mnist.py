@@ -20,6 +20,7 @@ from gancli.sources import Arrays, Reading, Source, Split
 
 class StackedMNIST(Source):
     name = "stacked-mnist"
+    features: ClassVar[str] = "digits-v1"
     classes: ClassVar[tuple[str, ...]] = tuple(f"{i:03}" for i in range(1000))
     n: int = Field(128_000, ge=1, le=100_000_000, description="training images")
     n_test: int = Field(26_000, ge=0, le=100_000_000, description="test images")

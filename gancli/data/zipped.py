@@ -39,7 +39,7 @@ class ZipPile(Pile):
             raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise DataError(f"{path} is not a whole zip archive: {error}", "make it again; tar is not read") from None
-        members = [info for info in self.archive.infolist() if not info.is_dir()]
+        members = [info for info in self.archive.infolist() if not info.filename.endswith("/")]
         self._check(members, status.st_size)
         links = [info for info in members if stat.S_ISLNK(info.external_attr >> 16)]
         if links:

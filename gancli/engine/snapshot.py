@@ -74,10 +74,10 @@ def restore(state: State, groups: Groups, table: dict[str, Any]) -> None:
         value.copy_(groups["memory"][key])
     try:
         for name, net in state.nets.items():
-            net.steps.fill_(table["optimiser"][name]["step"])
+            net.steps.fill_(float(table["optimiser"][name]["step"]))
         state.step, state.images = int(table["step"]), int(table["images"])
         for key, (total, count) in table["window"].items():
-            state.meter.sums[key] = torch.tensor(total, device=state.device)
+            state.meter.sums[key] = torch.tensor(float(total), device=state.device)
             state.meter.counts[key] = int(count)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise CheckpointError(f"state.json does not fit: {error!r}") from None

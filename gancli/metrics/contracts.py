@@ -145,7 +145,9 @@ class Side:
         labels: np.ndarray | None,  # int64 [N]
         extract: Callable[[np.ndarray, str], Extracted],
         index: np.ndarray | None = None,  # int64 [N]: where the images stand in the whole set, if they are some of it
+        attributes: np.ndarray | None = None,  # float32 [N, A]
     ) -> None:
+        self.attributes = attributes
         self.name, self.images, self.labels, self._extract, self._index = name, images, labels, extract, index
 
     def __len__(self) -> int:
@@ -189,7 +191,10 @@ class Subject:
         columns: tuple[str, ...] = (),  # the classifier's, by column
         seed: int = 0,
         reals_memo: dict[str, Any] | None = None,  # shared between subjects of the same reals
+        attribute_names: tuple[str, ...] = (),
+        measure: Callable[[np.ndarray], np.ndarray] | None = None,  # uint8 [N, C, H, W] -> attributes [N, A]
     ) -> None:
+        self.attribute_names, self.measure = attribute_names, measure
         self.real, self.fake, self.train = real, fake, train
         self.classes, self.columns, self.seed = classes, columns, seed
         self.reals_memo: dict[str, Any] = {} if reals_memo is None else reals_memo

@@ -28,7 +28,8 @@ def draw(lines: list[dict[str, Any]], path: Path, title: str) -> None:
     figure.suptitle(title)
     for axes, (name, keys) in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
         for key, colour in zip(keys, COLOURS, strict=False):
-            points = [(line["epoch"], _value(key, line[key])) for line in lines if line.get(key) is not None]
+            whole = [line for line in lines if _is_number(line.get("epoch")) and _is_number(line.get(key))]
+            points = [(line["epoch"], _value(key, line[key])) for line in whole]
             if points:
                 axes.plot(*zip(*points, strict=True), color=colour, linewidth=1, label=NAMES.get(key, key))
         axes.set_title(name, fontsize=10)
@@ -40,6 +41,11 @@ def draw(lines: list[dict[str, Any]], path: Path, title: str) -> None:
         if len(keys) > 1:
             axes.legend(frameon=False, fontsize=9)
     figure.savefig(path, dpi=110)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it can be drawn: a line may have none, or be damaged."""
+    return isinstance(value, int | float) and abs(value) < 1e30
 
 
 def _value(key: str, value: float) -> float:

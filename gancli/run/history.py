@@ -30,6 +30,8 @@ def read(folder: Path) -> list[dict[str, Any]]:
             raise CheckpointError(f"{path}, line {number} is damaged: {error}") from None
         if not isinstance(value, dict) or not isinstance(value.get("changes", {}), dict):
             raise CheckpointError(f"{path}, line {number} is damaged: not a table")
+        if value.keys() & {"data", "diverged"} and type(value.get("step")) is not int:
+            raise CheckpointError(f"{path}, line {number} is damaged: no step")
         out.append(value)
     return out
 

@@ -193,6 +193,10 @@ class Generate(Task):
 
         return critic
 
+    @property
+    def told(self) -> bool:
+        return not self.condition.drawn
+
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """z [N, z], each of its own seed."""
         return torch.stack([torch.randn(self.model.z, generator=generator("sample", s)) for s in seeds])

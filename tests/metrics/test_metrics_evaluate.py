@@ -43,7 +43,7 @@ def test_every_metric_gives_what_it_says_with_a_floor(found: Evaluation) -> None
     expected = {
         s for name, cls in parts("metric").items() if issubclass(cls, Metric) for s in cls.gives if "test" not in name
     }
-    assert {k.split("@")[0] for k in found.scores} == expected
+    assert {k.split("@")[0] for k in found.scores} == expected - {"attribute-agreement"}
     assert {"fid@digits-v1", "swd@pixels", "copied@pixels", "cas@pixels"} <= set(found.scores)
     for name, score in found.scores.items():
         assert np.isfinite(score.value), name
@@ -51,7 +51,31 @@ def test_every_metric_gives_what_it_says_with_a_floor(found: Evaluation) -> None
         assert score.floor is not None or name.startswith("copied-p"), name
     assert found.scores["fid@digits-v1"].value > (found.scores["fid@digits-v1"].floor or 0)
     assert found.scores["copied-p@digits-v1"].value < 0.05
-    assert not found.protocol["skipped"]
+    assert set(found.protocol["skipped"]) == {"attribute-agreement"}
+
+
+def test_attributes_asked_for_are_measured(digits: Split, cache: Path) -> None:
+    """Of images that are as bright as asked, but for one attribute that is noise."""
+    rng = np.random.default_rng(0)
+
+    def measure(images: np.ndarray) -> np.ndarray:
+        return np.stack([images.mean((1, 2, 3)), images.max((1, 2, 3))], 1).astype(np.float32)
+
+    def known(arrays: Arrays) -> Arrays:
+        return replace(arrays, attributes=measure(arrays.images), attribute_names=("mean", "peak"))
+
+    split = Split(known(digits.train), known(digits.test), measure)
+    images = digits.train.images[:200]
+    asked = np.stack([measure(images)[:, 0], rng.normal(size=200)], 1).astype(np.float32)
+    found = evaluate(
+        Fakes(images, attributes=asked), split, "digits-v1", metrics=["attribute-agreement"], cache_dir=cache
+    )
+    score = found.score("attribute-agreement")
+    assert score.detail["mean"] == pytest.approx(1)
+    assert score.value == score.detail["peak"] == pytest.approx(np.corrcoef(asked[:, 1], measure(images)[:, 1])[0, 1])
+    assert score.floor == pytest.approx(1)
+    with pytest.raises(DataError, match="attributes"):
+        evaluate(Fakes(images, attributes=asked[:, :1]), split, "digits-v1", metrics=["fid"], cache_dir=cache)
 
 
 def test_the_protocol_says_how(found: Evaluation) -> None:
@@ -115,7 +139,8 @@ def test_data_without_labels_gets_what_applies(pictures: Split, cache: Path) -> 
     fakes = Fakes(np.roll(pictures.train.images[:220], 1, 2))
     found = evaluate(fakes, plain, "auto", cache_dir=cache, note=notes.append)
     assert "fid@random-conv" in found.scores
-    assert set(found.protocol["skipped"]) == {"cas", "class-histogram", "inception-score", "modes", "per-class-fid"}
+    of_classes = {"cas", "class-histogram", "inception-score", "modes", "per-class-fid"}
+    assert set(found.protocol["skipped"]) == of_classes | {"label-agreement", "attribute-agreement"}
     assert found.protocol["n_real"] == 200
     assert "200 held-out reals" in notes[0]
 

@@ -7,14 +7,17 @@ import pytest
 import torch
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
+from sklearn.metrics import accuracy_score
 from torch_fidelity.metric_isc import isc_features_to_metric
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from gancli.metrics.attribute_agreement import correlations
 from gancli.metrics.cas import accuracy, predictions
 from gancli.metrics.class_histogram import divergence, entropy, histogram, shares
 from gancli.metrics.fid import fid
 from gancli.metrics.inception_score import inception_score
 from gancli.metrics.kmeans import assign, kmeans
+from gancli.metrics.label_agreement import agreement
 from gancli.metrics.modes import modes, reverse_kl
 from gancli.metrics.ndb import different, jensen_shannon
 from gancli.metrics.per_class_fid import per_class
@@ -46,6 +49,15 @@ def test_entropy_and_divergence_are_scipys() -> None:
     assert divergence(np.array([0.5, 0.5]), np.array([1.0, 0.0])) == np.inf
     assert entropy(np.array([1.0, 0.0])) == 0
     assert shares(np.array([2, 0]), smooth=True) == pytest.approx([2.5 / 3, 0.5 / 3])
+
+
+def test_agreement_is_sklearns_accuracy_and_scipys_correlation() -> None:
+    asked, seen = rng.integers(0, 10, 300), rng.integers(0, 10, 300)
+    assert agreement(asked, seen) == pytest.approx(accuracy_score(asked, seen))
+    a = rng.normal(size=(300, 3)).astype(np.float32)
+    b = (a * [1, -2, 0] + rng.normal(size=(300, 3)) * [0, 1, 1]).astype(np.float32)
+    assert correlations(a, b) == pytest.approx([stats.pearsonr(a[:, i], b[:, i])[0] for i in range(3)], abs=1e-6)
+    assert correlations(a, np.zeros_like(a)) == pytest.approx([0, 0, 0])
 
 
 def test_modes_and_reverse_kl_of_a_thousand() -> None:
