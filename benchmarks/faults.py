@@ -84,9 +84,16 @@ class Bench:
         """The same plan, to so many steps."""
         return again(self.plan.cfg.but(stop=self.plan.cfg.stop.but(max_steps=steps)), self.how)
 
-    def go(self, run: folder.Run, steps: int | None = None, resumed: bool | None = None, **options: Any) -> Silent:
+    def go(
+        self,
+        run: folder.Run,
+        steps: int | None = None,
+        resumed: bool | None = None,
+        voice: Silent | None = None,
+        **options: Any,
+    ) -> Silent:
         """Train here, in this process."""
-        voice = Silent()
+        voice = voice or Silent()
         resumed = (run.path / "metrics.jsonl").exists() if resumed is None else resumed
         train(run, self.plan if steps is None else self.until(steps), voice, resumed, **options)
         return voice
