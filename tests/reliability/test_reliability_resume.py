@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 from gancli.config import Config, Layer, merge, presets, read_preset, resolve
 from gancli.plan import again
 from gancli.run import checkpoint
+from gancli.run.tensors import decode
 from gancli.train import extend
 
 SMALL = {
@@ -48,19 +49,39 @@ def smaller(preset: str, place: Path) -> Layer:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("preset", presets())
-def test_every_preset(tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_preset(tmp_path: Path, preset: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     import faults
 
     monkeypatch.setattr(faults, "TINY", {**faults.TINY, "task": {}})
-    layer = smaller(preset, tmp_path)
+    layer = merge([smaller(preset, tmp_path), {"machine": {"threads": threads}}])
     steps = 8
     bench = Bench(tmp_path, steps, layer)
     whole, parts = bench.new(), bench.new()
     bench.go(whole, resumed=False)
     bench.go(parts, 5, resumed=False)
     bench.go(parts, steps)
+    torch.set_num_threads(1)
     assert checkpoint.newest(parts.checkpoints, print).step == steps
+    assert not differing(kept(parts), kept(whole))
+
+
+def test_adas_p_and_lazy_penalties_in_flight(tmp_path: Path) -> None:
+    """Stopped between two of ADA's looks and two of a lazy penalty's steps, and when p has moved."""
+    task = {
+        "augment": [{"name": "ada", "speed": 1000, "start": 0.3, "target": -1.0}],
+        "penalties": [{"name": "r1", "weight": 1.0, "every": 3}, {"name": "gp", "weight": 10.0, "every": 5}],
+        "turns": 2,
+    }  # fmt: skip
+    bench = Bench(tmp_path, 20, {"task": task})
+    whole, parts = bench.new(), bench.new()
+    bench.go(whole, resumed=False)
+    bench.go(parts, 7, resumed=False)
+    p = decode(kept(parts)["memory.safetensors"], "memory")["ada_p"]
+    assert 0.3 < float(p) < 1
+    bench.go(parts, 11)
+    bench.go(parts)
     assert not differing(kept(parts), kept(whole))
 
 
