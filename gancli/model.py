@@ -341,7 +341,8 @@ def _blueprint(table: dict[str, Any], name: str) -> tuple[Task, Shape, Tick, Net
         task = build("task", table["task"])
         shape = Shape(**table["shape"])
         tick = Tick(0, int(table["tick"]["step"]), int(table["tick"]["images"]))
-        if not all(0 < n <= 4096 for n in (shape.channels, shape.height, shape.width)):
+        whole = all(type(n) is int and n >= 0 for n in asdict(shape).values())
+        if not whole or not all(0 < n <= 4096 for n in (shape.channels, shape.height, shape.width)):
             raise CheckpointError(f"{name}: impossible image shape {shape}")
         with torch.device("meta"), _few_parameters(name):
             plan = task.nets(shape)  # type: ignore[attr-defined]

@@ -148,11 +148,10 @@ def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
         choices.append(f"data {why}")
     elif isinstance(wanted, str):
         wanted = find.source_for(wanted)
-    if isinstance(wanted, dict) and "path" in wanted:
-        wanted = {**wanted, "path": str(Path(wanted["path"]).expanduser().resolve())}
     source = build("data", wanted)
     assert isinstance(source, Source)
-    return source, choices
+    path = getattr(source, "path", None)
+    return source if path is None else source.but(path=find.absolute(path)), choices
 
 
 def _preset_for(split: Split) -> str:

@@ -49,6 +49,14 @@ def source_for(text: str) -> dict[str, Any]:
     raise UsageError(f"no data {text!r}", hint)
 
 
+def absolute(path: str) -> str:
+    """The path as it is found from anywhere. Raises DataError if there can be none of that name."""
+    try:
+        return str(Path(path).expanduser().resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"{path[:200]!r} is no path: {error}", "name a folder, a .zip or a .npz") from None
+
+
 def _refuse(path: Path) -> None:
     for suffixes, why in _REFUSED.items():
         if path.name.lower().endswith(suffixes):

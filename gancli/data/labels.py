@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gancli.data.pile import Pile
 
 LARGEST = 256 * 2**20  # bytes
+NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+LARGEST_NUMBER = 1e38  # what float32 holds
 REMEDY = "a line per picture: file,label or file,attribute,... in labels.csv"
 
 
@@ -98,7 +100,7 @@ def _of_folders(names: Sequence[str]) -> tuple[Known, list[str]]:
 def classes_of(values: Sequence[str | int], numeric: bool = True) -> tuple[np.ndarray, tuple[str, ...]]:
     """Values -> labels int64 [N] and the sorted names of the classes."""
     distinct: list[Any] = sorted(set(map(str, values)))
-    if numeric and all(text.isascii() and text.lstrip("-").isdecimal() for text in distinct):
+    if numeric and all(NUMBER.fullmatch(text) for text in distinct):
         distinct.sort(key=int)
     place = {text: i for i, text in enumerate(distinct)}
     return np.array([place[str(value)] for value in values], np.int64), tuple(shown(text) for text in distinct)
@@ -174,8 +176,8 @@ def _read_json(text: str, where: str) -> _Table | None:
 def _numbers(values: Sequence[Any], where: str) -> list[float]:
     try:
         numbers = [float(value) for value in values]
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         numbers = []
-    if not numbers or not all(math.isfinite(number) for number in numbers):
+    if not numbers or not all(abs(number) < LARGEST_NUMBER for number in numbers):
         raise DataError(f"{where}: attributes must be finite numbers", REMEDY)
     return numbers
