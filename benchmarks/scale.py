@@ -3,8 +3,9 @@
     python benchmarks/scale.py                 all, on an idle machine; prints tables, writes scale.json
     python benchmarks/scale.py --only model    curves, model or hosts alone; --runs 20 for the hosts
 
-The cost model (docs/scale.md): a step of w ranks takes s c + m a + b / r, where c is the time of a rank's own rows, alone on a core;
-s is the ranks per core, at least 1; m messages and b bytes are exchanged; a is the time of an empty message, r the rate of a large one.
+The cost model (docs/scale.md): a step of w ranks takes c + m a + b / r, where c is the time of a rank's own work, with all w at work
+and none talking to another; m messages and b bytes are exchanged; a is what an empty message costs ranks that work in between,
+r the rate of a large one.
 """
 
 from __future__ import annotations
@@ -77,26 +78,26 @@ def full(preset: str, batch: int) -> tuple[Config, State, Store]:
     return cfg, new_state(cfg.task, cfg, store.shape, CPU, torch.float32), store
 
 
-def seconds(cfg: Config, state: State, store: Store, here: Ranks, steps: int) -> float:
-    """The median time of a step."""
+def times(cfg: Config, state: State, store: Store, here: Ranks, steps: int) -> list[float]:
+    """The seconds of each step."""
     took = []
     for i in range(steps + 3):
         start = time.perf_counter()
         step(cfg.task, state, store, cfg, here)
         took += [time.perf_counter() - start] if i >= 3 else []
-    return statistics.median(took)
+    return took
 
 
-class Lonely(Ranks):
-    """One rank of w, without the others: the work of its rows."""
+class Sent:
+    """A message that was never sent."""
 
-    def __init__(self, world: int) -> None:
-        super().__init__()
-        self.world = world
+    def wait(self) -> None: ...
 
 
-def train_together(preset: str, batch: int, steps: int) -> Callable[[Ranks], Any]:
-    def work(here: Ranks) -> dict[str, float]:
+def train_beside(preset: str, batch: int, steps: int, talking: bool) -> Callable[[Ranks], Any]:
+    """A rank's steps: with the others, or beside them without a word, all of its own work done."""
+
+    def work(here: Ranks) -> dict[str, Any]:
         torch.set_num_threads(1)
         cfg, state, store = full(preset, batch)
         here.synchronise(state)
@@ -104,40 +105,59 @@ def train_together(preset: str, batch: int, steps: int) -> Callable[[Ranks], Any
         sent, messages = here.sent, here.messages  # type: ignore[attr-defined]
         step(cfg.task, state, store, cfg, here)
         sent, messages = here.sent - sent, here.messages - messages  # type: ignore[attr-defined]
-        return {"seconds": seconds(cfg, state, store, here, steps), "bytes": sent, "messages": messages}
+        if not talking:
+            dist.all_reduce = lambda *_, **__: Sent()
+        return {"times": times(cfg, state, store, here, steps), "bytes": sent, "messages": messages}
 
     return work
 
 
+def slowest(found: list[dict[str, Any]]) -> float:
+    """The median over the steps of the slowest rank's time."""
+    return statistics.median(map(max, zip(*(f["times"] for f in found), strict=True)))
+
+
 def talk(_here: Ranks) -> dict[str, float]:
-    """Seconds of an empty all-reduce, and bytes a second of a large one."""
+    """Seconds that an empty message costs ranks that work between two of them, and bytes a second of a large one."""
     torch.set_num_threads(1)
+    a = torch.randn(384, 384)
 
-    def timed(n: int, rounds: int) -> float:
-        x, took = torch.zeros(n), []
+    def timed(work: Callable[[], Any], rounds: int) -> float:
+        work()
+        start = time.perf_counter()
         for _ in range(rounds):
-            start = time.perf_counter()
-            dist.all_reduce(x)
-            took.append(time.perf_counter() - start)
-        return statistics.median(took)
+            work()
+        return (time.perf_counter() - start) / rounds
 
-    empty = timed(1, 300)
-    return {"empty": empty, "rate": LARGE / max(1e-9, timed(LARGE // 4, 30) - empty)}
+    def busy() -> None:
+        for _ in range(10):
+            a @ a
+
+    def busy_then_told() -> None:
+        busy()
+        dist.all_reduce(torch.zeros(1))
+
+    dist.barrier()
+    silent = timed(busy, 200)
+    dist.barrier()
+    empty = timed(busy_then_told, 200) - silent
+    idle = timed(lambda: dist.all_reduce(torch.zeros(1)), 200)
+    large = torch.zeros(LARGE // 4)
+    return {"empty": empty, "rate": LARGE / (timed(lambda: dist.all_reduce(large), 30) - idle)}
 
 
 def model(steps: int) -> list[dict[str, Any]]:
     """Predicted and measured time of a step."""
     torch.set_num_threads(1)
-    cores, rows = len(os.sched_getaffinity(0)), []
+    rows = []
     for world in WORLDS:
         line = fork_ranks(world, talk, place(), 300)[0]
         for preset, batch in SPEEDS.items():
-            alone = seconds(*full(preset, batch), ALONE, steps)
-            own = seconds(*full(preset, batch), Lonely(world), steps)
-            found = fork_ranks(world, train_together(preset, batch, steps), place(), 900)
-            measured = max(f["seconds"] for f in found)
-            sent, messages = found[0]["bytes"], found[0]["messages"]
-            predicted = max(1.0, world / cores) * own + messages * line["empty"] + sent / line["rate"]
+            alone = statistics.median(times(*full(preset, batch), ALONE, steps))
+            own = slowest(fork_ranks(world, train_beside(preset, batch, steps, talking=False), place(), 900))
+            found = fork_ranks(world, train_beside(preset, batch, steps, talking=True), place(), 900)
+            measured, sent, messages = slowest(found), found[0]["bytes"], found[0]["messages"]
+            predicted = own + messages * line["empty"] + sent / line["rate"]
             rows.append(
                 {"preset": preset, "batch": batch, "ranks": world, "one ms": 1e3 * alone, "own ms": 1e3 * own}
                 | {"messages": messages, "MB": sent / 1e6, "empty ms": 1e3 * line["empty"], "MB/s": line["rate"] / 1e6}
