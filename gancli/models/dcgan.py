@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from gancli.contracts import Model, Shape, Trunk
-from gancli.models.layers import Beside, PlainTrunk, Reshape, stages, widths
+from gancli.models.layers import Beside, Maps, PlainTrunk, Stem, stages, widths
 from gancli.models.norms import NormName, Which, applies, norm, spectral
 
 
@@ -33,7 +33,7 @@ class DCGAN(Model):
         wide = widths(self.g_width, self.widest, len(sizes) - 1)[::-1]
         h, w = sizes[-1]
         bare = self.g_norm == "none"
-        layers: list[nn.Module] = [nn.Linear(self.z + condition, wide[0] * h * w, bias=bare), Reshape(wide[0], h, w)]
+        layers: list[nn.Module] = [nn.Linear(self.z + condition, wide[0] * h * w, bias=bare), Maps(wide[0], h, w)]
         layers += [norm(self.g_norm, wide[0]), nn.ReLU(inplace=True)]
         for i, size in enumerate(sizes[-2::-1]):
             last = i + 1 == len(wide)
@@ -50,7 +50,8 @@ class DCGAN(Model):
         before = shape.channels + condition
         wide = widths(self.d_width, self.widest, len(sizes) - 1)
         for i, width in enumerate(wide):
-            layers.append(nn.Conv2d(before, width, 4, 2, 1, bias=i == 0 or self.d_norm == "none"))
+            convolution = nn.Conv2d if i else Stem
+            layers.append(convolution(before, width, 4, 2, 1, bias=i == 0 or self.d_norm == "none"))
             layers += [norm(self.d_norm, width)] if i else []
             layers.append(nn.LeakyReLU(self.slope, inplace=True))
             before = width

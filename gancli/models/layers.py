@@ -54,6 +54,21 @@ class Reshape(nn.Module):
         return x.reshape(len(x), *self.shape)
 
 
+class Maps(Reshape):
+    """[N, C H W] -> [N, C, H, W], laid out channels last: convolutions then need not reorder what goes from one to the next."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).contiguous(memory_format=torch.channels_last)
+
+
+class Stem(nn.Conv2d):
+    """A net's first convolution: what it gives is laid out channels last, and so is all that comes after."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = super().forward(x.contiguous(memory_format=torch.channels_last))
+        return maps.contiguous(memory_format=torch.channels_last)
+
+
 class Beside(nn.Module):
     """A net of one input that is given x with the condition beside it: as more columns, or as more planes of an image."""
 
