@@ -1,0 +1,251 @@
+"""The family on one scale: every preset trained on MNIST with as many real images, judged in the same way.
+
+    python benchmarks/presets.py --data-dir DATA --place RUNS [--images 200000] [--only dcgan,wgan] [--threads 1] [--n 10000]
+    python benchmarks/presets.py --table       rewrite the table of docs/family.md from the rows that there are
+
+Presets with several steps of the critic draw images for each of them, and all are counted. What a preset counts in images (the
+scales of `progressive`, the falling penalties of `r3gan`) is shortened with the budget; learning rates that fall do so by themselves.
+Ten checkpoints are kept of each run, and each is given the final FID, by the same number of samples: the minutes to a score are those
+at the first checkpoint that has it. Resumable: a run that is there is gone on with, and a row that is there is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from runs import at, made_by, parameters, points, reading, rewrite, seconds, speed, trained, with_error
+
+from gancli import judging
+from gancli.catalogue import preset_lines
+from gancli.config import Layer, read_preset, resolve
+from gancli.engine import precision
+from gancli.errors import DivergedError, GanError, UsageError
+from gancli.evaluate import Evaluation, Fakes, Judge, compare, quick
+from gancli.images import grid, png, to_uint8
+from gancli.model import Model
+from gancli.plan import cache_dir
+from gancli.run.folder import Run
+
+ORDER = (
+    "textbook", "pacgan", "best-cpu", "wgan", "lsgan", "dcgan", "infogan", "cgan", "acgan", "attributes", "dragan",
+    "wgan-gp", "stylegan2", "r3gan", "progressive", "sngan", "projection", "msg", "sagan",
+)  # fmt: skip
+METRICS = ("fid", "prc", "density-coverage", "class-histogram")
+OF_CONDITIONS = {
+    "label-agreement": "labels",
+    "attribute-agreement": "attributes",
+}  # metric -> what of the samples it needs
+SHARES = ("precision", "recall", "density", "coverage")
+EPOCH = 60_000
+CLASSES = 10
+
+
+def ordered() -> list[str]:
+    """All presets, those that train fastest first; one that is not known here is last."""
+    return sorted(preset_lines(), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+
+def shorter(preset: str, images: int) -> Layer:
+    """What the preset counts in images, brought from its own budget to this one."""
+    cfg = resolve(read_preset(preset), {"data": {"source": "mnist"}})
+    task, share = cfg.dump()["task"], images / cfg.stop.total(EPOCH)
+
+    def brought(n: int) -> int:
+        return max(1, round(share * n))
+
+    grown = {k: brought(task["model"][k]) for k in ("hold", "fade") if k in task["model"]}
+    falls = any(p.get("final") is not None for p in task["penalties"])
+    prices = [{**p, "over": brought(p["over"])} if "over" in p else p for p in task["penalties"]]
+    out: Layer = {**({"model": grown} if grown else {}), **({"penalties": prices} if falls else {})}
+    return {"task": out} if out else {}
+
+
+def fakes(model: Model, judge: Judge) -> Fakes:
+    return judging.fakes(model, judge.split, judge.n, judge.seed, True, lambda *_: None)
+
+
+def curve(run: Run, judge: Judge, last: Evaluation) -> list[dict[str, Any]]:
+    """FID at each checkpoint; the last one is judged already."""
+    out: list[dict[str, Any]] = []
+    *early, _ = points(run)
+    for point in early:
+        model = at(point)
+        score = quick(judge, fakes(model, judge), ["fid"]).score("fid")
+        out.append({"images": model.tick.images, "fid": score.value, "error": score.error})
+    end = last.score("fid")
+    out.append({"images": last.protocol["fakes"]["images_seen"], "fid": end.value, "error": end.error})
+    return [{**line, "seconds": round(seconds(run, line["images"]), 1)} for line in out]
+
+
+def minutes_to(score: float, line: list[dict[str, Any]]) -> float | None:
+    """Minutes of training at the first checkpoint with that FID; None if there is none."""
+    return next((p["seconds"] / 60 for p in line if p["fid"] <= score), None)
+
+
+def strip(model: Model) -> bytes:
+    """Ten samples in a row, seeds 0 to 9; where labels or categories say what is drawn, one of each."""
+    labels = list(range(CLASSES)) if model.conditional else None
+    images = to_uint8(model.sample(CLASSES, seed=0, labels=labels))
+    return png(
+        grid(images, CLASSES, zoom=1), {"step": model.tick.step, "seeds": "0-9", "labels": labels, **model.facts}
+    )
+
+
+def row(preset: str, run: Run, judge: Judge, score: float, budget: int, changed: Layer) -> tuple[dict[str, Any], bytes]:
+    """What is known of a trained run, and its strip."""
+    model = at(points(run)[-1])
+    made = fakes(model, judge)
+    asked = [name for name, given in OF_CONDITIONS.items() if getattr(made, given) is not None]
+    result = judge(made, [*METRICS, *asked])
+    line = curve(run, judge, result)
+    kept = ("task", "optimiser", "optimisers", "batch_size", "seed", "average")
+    table = {
+        "preset": preset,
+        "config": {k: v for k, v in run.config().dump().items() if k in kept},
+        "changed": changed,
+        "budget": budget,
+        "images": model.tick.images,
+        "steps": model.tick.step,
+        "parameters": parameters(model),
+        "images_per_s": round(speed(run), 1),
+        "seconds": line[-1]["seconds"],
+        "score": score,
+        "minutes_to_score": minutes_to(score, line),
+        "curve": line,
+        "trained": made_by(run),
+        "evaluation": {k: v for k, v in result.to_dict().items() if k in ("scores", "protocol")},
+    }
+    return table, strip(model)
+
+
+def work(asked: argparse.Namespace, presets: list[str]) -> None:
+    results, pictures = asked.docs / "results/presets", asked.docs / "images/presets"
+    for folder in (results, pictures):
+        folder.mkdir(parents=True, exist_ok=True)
+    _, split = judging.data("mnist", reading(asked.data_dir))
+    judge = Judge(split, "digits-v1", n=asked.n, cache_dir=cache_dir())
+    for preset in presets:
+        file, run = results / f"{preset}.json", Run(asked.place / preset)
+        if file.exists():
+            known = json.loads(file.read_text())
+            if (known["budget"], known["evaluation"]["protocol"]["n_fake"]) != (asked.images, asked.n):
+                raise UsageError(f"{file} is of other --images or --n", "delete it to make it again")
+            continue
+        changed = shorter(preset, asked.images)
+        source = {"name": "mnist", "attributes": preset == "attributes"}
+        layers: list[Layer] = [{"preset": preset, "data": {"source": source}}, changed]
+        try:
+            trained(run, layers, asked.data_dir, asked.images, max(1, asked.images // asked.points), asked.threads)
+        except DivergedError as error:
+            print(f"{preset}: {error}", flush=True)
+            continue
+        table, picture = row(preset, run, judge, asked.score, asked.images, changed)
+        (pictures / f"{preset}.png").write_bytes(picture)
+        file.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+        fid = table["curve"][-1]
+        print(
+            f"{preset}: fid {with_error(fid['fid'], fid['error'])}, {table['images_per_s']:,.0f} images/s", flush=True
+        )
+
+
+def papers(preset: str) -> str:
+    found = re.findall(r"\d{4}\.\d{4,5}", preset_lines()[preset]["about"])
+    return ", ".join(f"[{paper}](https://arxiv.org/abs/{paper})" for paper in found)
+
+
+def table(docs: Path, score: float) -> str:
+    """The rows that there are, best FID first. Raises UsageError if they do not compare."""
+    rows = [json.loads(p.read_text()) for p in (docs / "results/presets").glob("*.json")]
+    if not rows:
+        raise UsageError("no row yet", "train first")
+    judged = {r["preset"]: Evaluation.from_json(json.dumps(r["evaluation"])) for r in rows}
+    compare(judged)
+    alike = {(r["budget"], r["trained"]["device"], r["trained"]["threads"]) for r in rows}
+    if len(alike) > 1:
+        raise UsageError(
+            f"rows of unlike budgets or machines do not stand in one table: {sorted(alike)}", "make them alike"
+        )
+    rows.sort(key=lambda r: judged[r["preset"]].score("fid").value)
+    lines = [
+        caption(rows[0], judged[rows[0]["preset"]]),
+        "",
+        f"| preset | paper | FID | P | R | D | C | images/s | minutes to {score:g} | ten samples |",
+        "|-|-|-|-|-|-|-|-|-|-|",
+    ]
+    for r in rows:
+        name, result = r["preset"], judged[r["preset"]]
+        took = minutes_to(score, r["curve"])
+        cells = [
+            f"`{name}`", papers(name), with_error(result.score("fid").value, result.score("fid").error),
+            *(f"{result.score(k).value:.2f}" for k in SHARES), f"{r['images_per_s']:,.0f}",
+            "–" if took is None else f"{took:.1f}", f"![of {name}](images/presets/{name}.png)",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, *of_conditions(judged)])
+
+
+def caption(row: dict[str, Any], result: Evaluation) -> str:
+    """What all rows have in common, and what real images get."""
+    p, threads = result.protocol, row["trained"]["threads"]
+    floors = ", ".join(f"{result.score(k).floor:.2f}" for k in SHARES)
+    return (
+        f"{row['budget']:,} real images each (to a batch), {p['n_fake']:,} samples against {p['n_real']:,} test images, features "
+        f"`{p['features']}`, {row['trained']['device']}, {threads} thread{'s' * (threads != 1)}. Real images get FID "
+        f"{result.score('fid').floor:.4f}, and P, R, D, C of {floors}. ± is one standard error over the samples."
+    )
+
+
+def of_conditions(judged: dict[str, Evaluation]) -> list[str]:
+    """How well those that are told a label or attributes keep to them."""
+    lines = []
+    for metric, what in {"label-agreement": "the label", "attribute-agreement": "the attribute"}.items():
+        for name, e in judged.items():
+            if any(k.startswith(f"{metric}@") for k in e.scores):
+                found = e.score(metric)
+                parts = ", ".join(f"{k} {v:.3f}" for k, v in found.detail.items()) if metric.startswith("attr") else ""
+                cells = [f"`{name}`", what, with_error(found.value, found.error), f"{found.floor:.3f}", parts]
+                lines.append(f"| {' | '.join(cells)} |")
+    if not lines:
+        return []
+    text = (
+        "Those that are told what to draw: the share of samples that the classifier of `digits-v1` takes for the digit asked for, and the "
+        "least correlation of an attribute asked for with the same measured of the sample."
+    )
+    return ["", text, "", "| preset | told | agreement | real images | each |", "|-|-|-|-|-|", *lines]
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--data-dir", type=Path)
+    p.add_argument("--place", type=Path, help="where the runs are kept")
+    p.add_argument("--images", type=int, default=200_000, help="real images that each preset sees")
+    p.add_argument("--only", default="", help="presets, with commas")
+    p.add_argument("--points", type=int, default=10, help="checkpoints that are judged of each run")
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--n", type=int, default=10_000, help="samples that are judged")
+    p.add_argument("--score", type=float, default=0.317, help="the FID to be timed: the textbook run's after 50 epochs")
+    p.add_argument("--docs", type=Path, default=Path("docs"))
+    p.add_argument("--table", action="store_true", help="only rewrite the table")
+    asked = p.parse_args()
+    chosen = [name for name in asked.only.split(",") if name] or ordered()
+    unknown = set(chosen) - set(ordered())
+    if unknown:
+        p.error(f"no preset {', '.join(sorted(unknown))}; there are {', '.join(ordered())}")
+    if not asked.table and (asked.data_dir is None or asked.place is None):
+        p.error("--data-dir and --place are needed to train")
+    precision.set_threads(asked.threads)
+    try:
+        if asked.table:
+            rewrite(asked.docs / "family.md", "table", table(asked.docs, asked.score))
+        else:
+            work(asked, chosen)
+    except GanError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

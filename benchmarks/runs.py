@@ -1,0 +1,118 @@
+"""What benchmarks of whole runs share: a run that goes on where a call was broken off, its checkpoints, its time, a section of a page."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from gancli.config import Layer, differences
+from gancli.errors import UsageError
+from gancli.model import Model, load
+from gancli.plan import Request, cache_dir, make
+from gancli.report.console import Console
+from gancli.run import checkpoint, journal
+from gancli.run.folder import Run
+from gancli.sources import Reading
+from gancli.train import start, train
+
+ALL = 1_000_000  # checkpoints to keep
+LOG = 10  # steps between lines of the journal
+NEAR = 5  # lines of the journal on either side
+PAUSE = 5.0  # a line that takes so many times as long as those was a pause
+
+
+def reading(data_dir: Path) -> Reading:
+    return Reading(data_dir, cache_dir(), download=False)
+
+
+def trained(run: Run, layers: list[Layer], data_dir: Path, images: int, every: int, threads: int) -> None:
+    """Train a run to `images` real images seen, or go on with it; a checkpoint every `every` images, and all are kept.
+
+    Raises UsageError if the run is there and was made with other options.
+    """
+    console, how = Console(), reading(data_dir)
+    rhythm = {
+        "log": LOG,
+        "save": every,
+        "sample": every,
+        "keep": ALL,
+    }  # grids with the checkpoints, whose time is not counted
+    own: Layer = {"stop": {"images": images}, "rhythm": rhythm, "machine": {"threads": threads}}
+    request = Request([own, *layers], None, data_dir, how.cache_dir, False)
+    plan = make(request, how)
+    resumed = (run.path / "config.json").is_file()
+    if resumed:
+        wrong = [k for k in differences(run.config(), plan.cfg) if not k.startswith("machine.")]
+        if wrong:
+            raise UsageError(f"{run.path} was made with other {', '.join(wrong)}", "choose another name or --place")
+        if seen(run) >= images:
+            return
+    else:
+        console.plan(plan)
+        start(request, plan, run.path.parent, run.name)
+    console.open(run)
+    train(run, plan, console, resumed)
+
+
+def seen(run: Run) -> int:
+    """Real images seen when the newest checkpoint was written."""
+    there = (run.model / "config.json").is_file()
+    return int(run.json("model/config.json")["tick"]["images"]) if there else 0
+
+
+def points(run: Run) -> list[Path]:
+    """The checkpoints that are kept, oldest first."""
+    return checkpoint.listed(run.checkpoints)[::-1]
+
+
+def at(point: Path) -> Model:
+    """The model of one checkpoint. `load` takes a run's newest: it is shown a run that has no other."""
+    with tempfile.TemporaryDirectory() as place:
+        alone = Run(Path(place))
+        shutil.copytree(point, alone.checkpoints / point.name)
+        (alone.path / "config.json").write_text("{}")
+        return load(alone.path)
+
+
+def parameters(model: Model) -> dict[str, int]:
+    return {name: sum(p.numel() for p in net.parameters()) for name, net in model.nets.items()}
+
+
+def seconds(run: Run, images: int) -> float:
+    """Seconds of training until so many images were seen; where it was paused, the pause is left out."""
+    lines = journal.read(run.journal)
+    took = np.diff([0.0, *(line["seconds"] for line in lines)])
+    usual = np.array([np.median(took[max(0, i - NEAR) : i + NEAR + 1]) for i in range(len(took))])
+    whole = np.where(took > PAUSE * usual, usual, took).cumsum()
+    return float(np.interp(images, [0, *(line["images"] for line in lines)], [0, *whole]))
+
+
+def speed(run: Run) -> float:
+    """Images per second: the median of the journal's lines."""
+    return float(np.median([line["images_per_s"] for line in journal.read(run.journal)]))
+
+
+def made_by(run: Run) -> dict[str, object]:
+    """Versions and the kind of machine that trained the run."""
+    known = run.json("environment.json")
+    return {key: known[key] for key in ("versions", "device", "cores", "threads")}
+
+
+def with_error(value: float, error: float | None) -> str:
+    """Two digits of the error, and as many of the value."""
+    if not error:
+        return f"{value:.3g}"
+    digits = min(4, max(0, 1 - math.floor(math.log10(error))))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def rewrite(page: Path, mark: str, text: str) -> None:
+    """Put a text between `<!-- mark -->` and `<!-- /mark -->`."""
+    first, last = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+    whole = page.read_text()
+    before, after = whole.index(first) + len(first), whole.index(last)
+    page.write_text(f"{whole[:before]}\n{text.strip()}\n\n{whole[after:]}")
