@@ -102,7 +102,7 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
     for name in groups:
         tensors.compare(groups[name], wanted[name], f"{point.path}/{name}.safetensors")
     snapshot.restore(state, groups, point.table("state.json"))
-    with suppress(KeyError, ValueError, TypeError):
+    with suppress(KeyError, OverflowError, TypeError, ValueError):
         state.seconds = float(point.table("timings.json")["seconds"])
     note(f"resumed from step {state.step:,} ({state.images:,} images)")
     _same_machine(point, plan, note)

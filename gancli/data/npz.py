@@ -65,6 +65,8 @@ class Npz(Source):
             RuntimeError,
             SyntaxError,  # of a header that is no Python
             tokenize.TokenError,
+            SystemError,  # of text that is none
+            OverflowError,
         ) as error:
             raise DataError(f"{path} cannot be read: {error}", REMEDY) from None
 

@@ -2,7 +2,9 @@
 
     update     ||w(t + 1) - w(t)|| / ||w(t)|| of each net: a rate far too high
     real       share of train reals whose logit is above 0 (r_t of 2006.06676)
-    overfit    (mean D(train) - mean D(held out)) / (mean D(train) - mean D(fake)) (r_v of 2006.06676): 0 fair, 1 learned by heart
+    known      how many training images there are
+    overfit    the chance that D ranks a training image above a held-out one: 0.5 is fair, 1 learned by heart. (r_v of 2006.06676, the same
+               gap over that between reals and fakes, is noise wherever D is nearly fooled, and gave false alarms.)
     apart      the chance that D ranks a real above a fake (the area under the ROC curve): 1 means that D has won
     spread     mean distance between samples over that between reals, of the same label where there are labels: 0 is collapse
     classes    total variation between the classes of samples and of reals (where a classifier is given): 0 alike, 1 none in common
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from gancli.data.store import Store
     from gancli.engine.state import State
 
-LOOKED_AT = 128  # reals of each kind that D is asked about
+LOOKED_AT = 256  # reals of each kind that D is asked about
 Values = dict[str, float]
 
 
@@ -59,7 +61,9 @@ SLOWER = "try a lower learning rate (--set optimiser.lr=1e-4)"
 RULES = (
     Rule("collapse", "spread", 0.25, False, 3,
          "the samples look alike: G is collapsing; try --loss hinge, a gradient penalty (--preset r3gan), or another seed"),
-    Rule("overfitting", "overfit", 0.2, True, 4,
+    Rule("few images", "known", 300, False, 1,
+         "so few images are soon learned by heart; try --set 'task.augment=[\"diffaugment\"]', or more data"),
+    Rule("overfitting", "overfit", 0.58, True, 4,
          "D tells training images from held-out ones: it learns them by heart; try --set 'task.augment=[\"diffaugment\"]', or more data",
          mean=True),
     Rule("rate of D", "d_update", 0.05, True, 3, f"D changes by more than a twentieth with each step; {SLOWER}", mean=True),
@@ -103,7 +107,12 @@ class Monitor:
         classes: float | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """A line of signals, of these samples and the journal's last line; warns of what has held for long enough."""
-        line: dict[str, Any] = {"step": state.step, "images": state.images, **self._opinions(state)}
+        line: dict[str, Any] = {
+            "step": state.step,
+            "images": state.images,
+            "known": self.train.n,
+            **self._opinions(state),
+        }
         reals = self.train.batch(0, min(len(images), self.train.n))
         alike = labels is not None and reals.y is not None
         base = spread(reals.x.float(), reals.y if alike else None)
@@ -134,13 +143,10 @@ class Monitor:
             if seen is None:
                 return {}
             real, fake = seen
-            top = float(real.mean())
             out = {"real": round(float((real > 0).float().mean()), 4), "apart": round(above(real, fake), 4)}
             unseen = None if self.held_out is None else self._logits(state, nets, self.held_out, 0)
             if unseen is not None:
-                gap = top - float(fake.mean())
-                part = (top - float(unseen[0].mean())) / gap if gap > 1e-6 else 0.0
-                out["overfit"] = round(max(-1.0, min(2.0, part)), 4)
+                out["overfit"] = round(above(real, unseen[0]), 4)
             return out
         except GanError:
             return {}

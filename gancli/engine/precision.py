@@ -7,6 +7,8 @@ import torch
 from gancli.config import Machine
 from gancli.errors import UsageError
 
+MOST_THREADS = 1024
+
 
 def device(name: str) -> torch.device:
     """Raises UsageError if the device is not there."""
@@ -40,7 +42,9 @@ def _native_bf16() -> bool:
 
 
 def set_threads(n: int) -> int:
-    """Use n threads (0: torch's own choice, the cores of this process); returns how many."""
+    """Use n threads (0: torch's own choice, the cores of this process); returns how many. Raises UsageError for an impossible n."""
+    if not 0 <= n <= MOST_THREADS:
+        raise UsageError(f"{n} threads are impossible", f"use 1 to {MOST_THREADS}, or 0 for all cores")
     if n:
         torch.set_num_threads(n)
     return torch.get_num_threads()

@@ -72,7 +72,7 @@ def test_it_says_each_thing_once_over_all_sittings(bench: Bench) -> None:
             signs.monitor._judge(line)
             signs.monitor.lines.append(line)
             signs.journal.write(line)
-    assert len(said) == 2
+    assert len(said) == 3
     assert sum("G is collapsing" in text for text in said) == 1
 
 
