@@ -51,7 +51,7 @@ def export(run: folder.Run, plan: Plan, state: State, made: model.Model) -> None
 
 
 def _model_step(run: folder.Run) -> int | None:
-    with suppress(CheckpointError, KeyError, TypeError, ValueError):
+    with suppress(CheckpointError, KeyError, OverflowError, TypeError, ValueError):
         return int(table(read_capped(run.model / "config.json", MAX_JSON), "config.json")["tick"]["step"])
     return None
 
