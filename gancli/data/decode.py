@@ -5,12 +5,14 @@ turned by EXIF: turned upright; transparency: laid over the background; palette:
 32-bit integers: as 16 bits; floating point: 0 .. 1 becomes 0 .. 255, other values are refused; CMYK, YCbCr: made RGB.
 RGB to grey: luma, 0.299 R + 0.587 G + 0.114 B. To a size: the largest middle part of its
 proportions is cut out and scaled (bicubic, antialiased).
-A picture of more than 64 million pixels is refused before it is decoded.
+A picture of more than 64 million pixels is refused before it is decoded; large ones are decoded one at a time, whatever the threads.
 """
 
 from __future__ import annotations
 
 import io
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 MOST_PIXELS = 64_000_000
+LARGE = 4_000_000  # pixels; the largest may take 1.5 GB while they are decoded
+_one_large = threading.Lock()
 _STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 0x0112
 
@@ -62,9 +66,10 @@ def decode(data: bytes, channels: int, size: tuple[int, int], background: Backgr
     """The picture as uint8 [channels, *size]. Raises BrokenImageError."""
     image = _opened(data)
     try:
-        image.load()
-        image = _plain(_upright(image), background).convert("L" if channels == 1 else "RGB")
-        pixels = np.asarray(_cover(image, size))
+        with _one_large if image.width * image.height > LARGE else nullcontext():
+            image.load()
+            image = _plain(_upright(image), background).convert("L" if channels == 1 else "RGB")
+            pixels = np.asarray(_cover(image, size))
     except BrokenImageError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken file can raise anything
