@@ -118,8 +118,8 @@ def presets() -> dict[str, Path]:
 def read_preset(name: str) -> Layer:
     """A preset's table. Raises UsageError with the nearest names."""
     known = presets()
-    if name not in known:
-        raise UsageError(f"no preset {name!r}", nearest(name, known) or f"there are: {', '.join(known)}")
+    if not isinstance(name, str) or name not in known:
+        raise UsageError(f"no preset {name!r}", nearest(str(name), known) or f"there are: {', '.join(known)}")
     return read_toml(known[name])
 
 

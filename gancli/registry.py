@@ -157,6 +157,8 @@ F = TypeVar("F", bound=Frozen)
 
 def validated(cls: type[F], options: dict[str, Any], where: str) -> F:
     """`cls(**options)`, with pydantic's complaints turned into one line."""
+    if _beyond(options):
+        raise UsageError(f"{where}: a whole number is beyond 64 bits")
     try:
         return cls.model_validate(options)
     except ValidationError as error:
@@ -167,6 +169,14 @@ def validated(cls: type[F], options: dict[str, Any], where: str) -> F:
             hint = nearest(path, known) or f"there are: {', '.join(known)}"
             raise UsageError(f"{where} has no option {path!r}", hint) from None
         raise UsageError(f"{where}: {path}: {first['msg'].lower()} (got {first['input']!r})") from None
+
+
+def _beyond(value: Any) -> bool:
+    """Whether there is a whole number that torch could not take."""
+    if isinstance(value, int):
+        return not -(2**63) <= value < 2**63
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return any(map(_beyond, inner))
 
 
 def of_kind(kind: str) -> Any:

@@ -78,7 +78,15 @@ class ZipPile(Pile):
         try:
             with self.archive.open(info) as file:
                 data = file.read(info.file_size + 1)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            zipfile.BadZipFile,
+            zlib.error,
+            NotImplementedError,
+            RuntimeError,
+        ) as error:
             raise BrokenImageError(f"damaged in the archive: {error}") from None
         if len(data) != info.file_size:
             raise BrokenImageError("damaged in the archive: not of the size it says")

@@ -46,6 +46,9 @@ CONFIGS: dict[str, tuple[bytes, bytes]] = {  # a file, and an item of --set
     "a home that nobody has": (b"", b"data.source=~nobody-of-that-name"),
     "the same in a table": (b"", b"data.source={name='folder',path='~nobody-of-that-name'}"),
     "more threads than can be": (b"", b"machine.threads=1" + b"0" * 30),
+    "a preset that is a table": (b"", b"preset={name='x'}"),
+    "a latent vector beyond 64 bits": (b"", b"task.model.z=9223372036854775808"),
+    "widths beyond 64 bits": (b"", b"task.model.g_widths=[1" + b"0" * 40 + b"]"),
 }
 
 
