@@ -284,7 +284,7 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def load(path: str | Path, *, average: bool = True, device: str | torch.device = "cpu") -> Model:
-    """A model from a run folder, a checkpoint folder or a model folder. Nothing but tensors and JSON is read.
+    """A model from a run folder (its newest checkpoint) or a model folder. Nothing but tensors and JSON is read.
 
     Raises CheckpointError (missing, damaged, not ours) and UsageError (no average to be had, unknown parts).
     """
