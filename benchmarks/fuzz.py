@@ -28,6 +28,7 @@ import traceback
 import warnings
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
@@ -252,7 +253,7 @@ def pictures() -> dict[str, list[bytes]]:
 # Parts
 
 
-class Part:
+class Part(ABC):
     """What is fuzzed."""
 
     template: Path | None = None  # what lies below an input
@@ -261,15 +262,16 @@ class Part:
         self.place = place
         self.plain: Files = {}  # an input that must be read
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - most need nothing
         """Change the process that reads, so that it reads and does no work."""
 
+    @abstractmethod
     def make(self, rng: Rng) -> Files:
-        raise NotImplementedError
+        """A changed input, by name of file."""
 
+    @abstractmethod
     def read(self, here: Path) -> None:
         """Raises GanError for what is refused."""
-        raise NotImplementedError
 
 
 def everything(*readers: Callable[[], Any]) -> None:

@@ -205,6 +205,9 @@ class Faulty(Part):
         super().__init__(place)
         self.plain = {"deed": b"read"}
 
+    def make(self, rng: fuzz.Rng) -> Files:
+        raise AssertionError("its inputs are given")
+
     def read(self, here: Path) -> None:
         deed = (here / "deed").read_text()
         if deed == "refuse":
