@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from gancli.engine.state import State
 from gancli.engine.step import step
@@ -39,9 +40,9 @@ def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:
         one(plan, state)
     seconds = [_timed(plan, state, steps) for _ in range(rounds)]
     median = statistics.median(seconds)
-    with FlopCounterMode(display=False) as counter:
+    with Products() as counted:
         one(plan, state)
-    flops = counter.get_total_flops()
+    flops = counted.flops
     peak = product_peak(plan)
     images = plan.cfg.batch_size * sum(p.repeat for p in state.phases if p.fresh)
     return {
@@ -57,6 +58,21 @@ def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:
         "precision": plan.cfg.machine.precision,
         "device": plan.store.device.type,
     }
+
+
+class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations of matrix products and convolutions. (torch's FlopCounterMode fails on gradients of gradients.)"""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flops = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func.overloadpacket)
+        if count is not None:
+            self.flops += count(*args, **(kwargs or {}), out_val=out)
+        return out
 
 
 def one(plan: Plan, state: State) -> None:

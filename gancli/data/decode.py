@@ -5,7 +5,8 @@ turned by EXIF: turned upright; transparency: laid over the background; palette:
 32-bit integers: as 16 bits; floating point: 0 .. 1 becomes 0 .. 255, other values are refused; CMYK, YCbCr: made RGB.
 RGB to grey: luma, 0.299 R + 0.587 G + 0.114 B. To a size: the largest middle part of its
 proportions is cut out and scaled (bicubic, antialiased).
-A picture of more than 64 million pixels is refused before it is decoded; large ones are decoded one at a time, whatever the threads.
+A picture of more than 64 million pixels is refused before it is decoded; large ones are decoded one at a time, whatever the threads, and
+all that follows is done band by band, so that hardly more is held than the decoder's own memory.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 MOST_PIXELS = 64_000_000
-LARGE = 4_000_000  # pixels; the largest may take 1.5 GB while they are decoded
+LARGE = 4_000_000  # pixels, above which a picture is decoded by itself
+BAND = 1_000_000  # pixels that are converted at a time
 _one_large = threading.Lock()
 _STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 0x0112
+_QUARTER = (5, 6, 7, 8)  # orientations whose rows are columns
+_LEFT_RIGHT, _TOP_BOTTOM = (2, 3, 7, 8), (3, 4, 6, 7)  # those whose columns, or rows, of the file run backwards
+_TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 
 Background = Literal["white", "black"]
 
@@ -68,8 +73,7 @@ def decode(data: bytes, channels: int, size: tuple[int, int], background: Backgr
     try:
         with _one_large if image.width * image.height > LARGE else nullcontext():
             image.load()
-            image = _plain(_upright(image), background).convert("L" if channels == 1 else "RGB")
-            pixels = np.asarray(_cover(image, size))
+            pixels = np.asarray(_cover(image, "L" if channels == 1 else "RGB", size, background))
     except BrokenImageError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken file can raise anything
@@ -100,23 +104,18 @@ def _reason(error: Exception) -> str:
     return text[0] if text and text[0] else type(error).__name__
 
 
+def _orientation(image: Image.Image) -> int:
+    """How EXIF says that it is to be turned: 1 (not at all) to 8. Broken EXIF is no EXIF."""
+    try:
+        said = image.getexif().get(_ORIENTATION)
+    except Exception:  # noqa: BLE001 - a broken file can raise anything
+        return 1
+    return said if isinstance(said, int) and 1 <= said <= 8 else 1
+
+
 def _turned(image: Image.Image) -> bool:
     """Whether EXIF asks for a quarter turn. A PNG's EXIF behind the pixels is not looked for here, as that would decode them."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return False
-    try:
-        return image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
-    except Exception:  # noqa: BLE001 - broken EXIF is no EXIF
-        return False
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    from PIL import ImageOps
-
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - broken EXIF is no EXIF
-        return image
+    return (image.format != "PNG" or "exif" in image.info) and _orientation(image) in _QUARTER
 
 
 def _is_grey(image: Image.Image) -> bool:
@@ -154,10 +153,32 @@ def middle(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, in
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def _cover(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _cover(image: Image.Image, mode: str, size: tuple[int, int], background: Background) -> Image.Image:
+    """The middle part, upright, of mode L or RGB, scaled to (height, width): columns first, band by band, as one call would do it."""
     from PIL import Image
 
-    if image.size == (size[1], size[0]):
-        return image
-    top, left, h, w = middle(image.height, image.width, size)
-    return image.crop((left, top, left + w, top + h)).resize((size[1], size[0]), Image.Resampling.BICUBIC)
+    turn = _orientation(image)
+    height, width = (image.width, image.height) if turn in _QUARTER else (image.height, image.width)
+    top, left, h, w = middle(height, width, size)
+    rows = max(1, BAND // w)
+    narrow = Image.new(mode, (size[1], h))
+    for y in range(0, h, rows):
+        band = _upright(image, turn, (left, top + y, left + w, top + min(h, y + rows)))
+        band = _plain(band, background).convert(mode)
+        narrow.paste(band.resize((size[1], band.height), Image.Resampling.BICUBIC), (0, y))
+    return narrow.resize((size[1], size[0]), Image.Resampling.BICUBIC)
+
+
+def _upright(image: Image.Image, turn: int, box: tuple[int, int, int, int]) -> Image.Image:
+    """A part of the picture that EXIF means: (left, top, right, bottom) of it, looked up where the file has it."""
+    from PIL import Image
+
+    x, y = (box[0], box[2]), (box[1], box[3])
+    if turn in _QUARTER:
+        x, y = y, x
+    if turn in _LEFT_RIGHT:
+        x = (image.width - x[1], image.width - x[0])
+    if turn in _TOP_BOTTOM:
+        y = (image.height - y[1], image.height - y[0])
+    part = image.crop((x[0], y[0], x[1], y[1]))
+    return part if turn == 1 else part.transpose(Image.Transpose[_TURNS[turn - 2]])

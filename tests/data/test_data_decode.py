@@ -9,9 +9,9 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from gancli.data.decode import BrokenImageError, decode, header, looks_like_image
+from gancli.data.decode import BrokenImageError, decode, header, looks_like_image, middle
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -86,6 +86,28 @@ def test_exif_turns_upright(kind: str) -> None:
     assert x.shape == (16, 8)
     assert x[:6].min() > 200
     assert x[-6:].max() < 55
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("size", [(12, 12), (9, 16), (40, 50)])
+def test_band_by_band_is_as_all_at_once(size: tuple[int, int], turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a picture turned in every way that EXIF knows; the peer is Pillow, which turns, cuts and scales the whole."""
+    image = Image.effect_noise((37, 23), 90).convert("RGB")
+    image.paste((255, 0, 0), (0, 0, 11, 5))
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    data = saved(image, exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    top, left, h, w = middle(upright.height, upright.width, size)
+    whole = upright.crop((left, top, left + w, top + h)).resize(size[::-1], Image.Resampling.BICUBIC)
+    monkeypatch.setattr("gancli.data.decode.BAND", 100)
+    assert (all_of(data, size=size) == np.asarray(whole).transpose(2, 0, 1)).all()
+
+
+def test_exif_that_is_no_turn() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 9
+    assert all_of(saved(Image.new("L", (4, 2)), exif=exif), channels=1).shape == (1, 2, 4)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import fuzz
+import fuzz_changes
+import fuzz_parts
 import numpy as np
 import pytest
-from fuzz import Checkpoints, Files, Part, Result, Trial
+from fuzz import Result, Trial
+from fuzz_parts import Checkpoints, Files, Part
 
 from gancli.errors import CheckpointError, DataError, GanError
 
-PICTURE = fuzz.pictures()["png"][0]
+PICTURE = fuzz_changes.pictures()["png"][0]
 DIGITS, DEEP = b"9" * 5000, b"[" * 3000
 
 
@@ -56,7 +59,7 @@ CONFIGS: dict[str, tuple[bytes, bytes]] = {  # a file, and an item of --set
 def test_odd_configurations(name: str, tmp_path: Path) -> None:
     text, item = CONFIGS[name]
     with pytest.raises(GanError):
-        fuzz.Configs(tmp_path).read(lay(tmp_path / "x", {"a.toml": text, "sets": item}))
+        fuzz_parts.Configs(tmp_path).read(lay(tmp_path / "x", {"a.toml": text, "sets": item}))
 
 
 def zipped(files: Files) -> bytes:
@@ -110,7 +113,7 @@ READ: dict[str, Files] = {
 
 @pytest.mark.parametrize("name", [*REFUSED, *READ])
 def test_odd_archives_and_labels(name: str, tmp_path: Path) -> None:
-    part, here = fuzz.Archives(tmp_path), lay(tmp_path / "x", {**REFUSED, **READ}[name])
+    part, here = fuzz_parts.Archives(tmp_path), lay(tmp_path / "x", {**REFUSED, **READ}[name])
     if name in READ:
         part.read(here)
     else:
@@ -166,7 +169,7 @@ def test_odd_runs(name: str, checkpoints: Checkpoints, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "inputs"), [("checkpoint", 40), ("config", 100), ("images", 200), ("archives", 200)])
 def test_what_is_changed_is_read_or_refused(name: str, inputs: int, checkpoints: Checkpoints, tmp_path: Path) -> None:
-    part = checkpoints if name == "checkpoint" else fuzz.PARTS[name](tmp_path)
+    part = checkpoints if name == "checkpoint" else fuzz_parts.PARTS[name](tmp_path)
     result = Result()
     fuzz.fuzz(part, fuzz.endless(name, part), tmp_path / name, result, 1e6, most=inputs)
     assert not result.found, [why.read_text() for why in (tmp_path / "found").glob("*/why.txt")]
@@ -176,7 +179,7 @@ def test_what_is_changed_is_read_or_refused(name: str, inputs: int, checkpoints:
 
 
 def test_the_same_number_is_the_same_input() -> None:
-    part = fuzz.Images(Path())
+    part = fuzz_parts.Images(Path())
     first: list[Files] = []
     with pytest.raises(StopIteration):
         fuzz.endless("images", part)(7, _taker(first, 3))
@@ -205,7 +208,7 @@ class Faulty(Part):
         super().__init__(place)
         self.plain = {"deed": b"read"}
 
-    def make(self, rng: fuzz.Rng) -> Files:
+    def make(self, rng: fuzz_changes.Rng) -> Files:
         raise AssertionError("its inputs are given")
 
     def read(self, here: Path) -> None:
@@ -226,7 +229,7 @@ DEEDS = ("read", "refuse", "fail", "hang", "die", "grow", "read")
 
 
 def test_faults_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuzz, "LIMIT", 0.5)
+    monkeypatch.setattr(fuzz, "LIMIT", 2.0)
     result = Result()
 
     def give(number: int, trial: Trial) -> None:
