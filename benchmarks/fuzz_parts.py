@@ -165,7 +165,7 @@ class Checkpoints(Part):
 
     def read(self, here: Path) -> None:
         from gancli.cli import doctor, resume, sample
-        from gancli.model import load
+        from gancli.loading import load
 
         run, journal = str(here), "metrics.jsonl"
         self.drawn = (here / journal).read_bytes() != self.files[journal]
@@ -195,10 +195,10 @@ class Configs(Part):
         )
 
     def prepare(self) -> None:
-        from gancli import model, plan
+        from gancli import loading, plan
 
         def rehearse(made: plan.Plan) -> dict[str, Any]:
-            with torch.device("meta"), model._few_parameters("the configuration"):
+            with torch.device("meta"), loading._few_parameters("the configuration"):
                 vars(type(made.cfg.task))["nets"](made.cfg.task, made.shape)
             return {}
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from gancli.config import Layer, differences
 from gancli.errors import UsageError
-from gancli.model import Model, load
+from gancli.loading import load
+from gancli.model import Model
 from gancli.plan import Request, cache_dir, make
 from gancli.report.console import Console
 from gancli.run import checkpoint, journal
@@ -70,12 +69,8 @@ def points(run: Run) -> list[Path]:
 
 
 def at(point: Path) -> Model:
-    """The model of one checkpoint. `load` takes a run's newest: it is shown a run that has no other."""
-    with tempfile.TemporaryDirectory() as place:
-        alone = Run(Path(place))
-        shutil.copytree(point, alone.checkpoints / point.name)
-        (alone.path / "config.json").write_text("{}")
-        return load(alone.path)
+    """The model of one checkpoint."""
+    return load(point.parent.parent, step=checkpoint.step_of(point))
 
 
 def parameters(model: Model) -> dict[str, int]:

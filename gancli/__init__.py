@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gancli.model import Model, load
+    from gancli.loading import load
+    from gancli.model import Model
 
 __version__ = "0.1.0"
 __all__ = ["Model", "__version__", "load"]
@@ -20,8 +21,12 @@ __all__ = ["Model", "__version__", "load"]
 
 def __getattr__(name: str) -> Any:
     """`load` and `Model` are imported when they are used: `import gancli` alone does not import torch."""
-    if name in ("load", "Model"):
-        from gancli import model
+    if name == "load":
+        from gancli.loading import load
 
-        return getattr(model, name)
+        return load
+    if name == "Model":
+        from gancli.model import Model
+
+        return Model
     raise AttributeError(f"module 'gancli' has no attribute {name!r}")

@@ -13,7 +13,8 @@ from gancli.data import find
 from gancli.errors import UsageError
 from gancli.evaluate import Fakes
 from gancli.images import to_uint8
-from gancli.model import Model, load
+from gancli.loading import load
+from gancli.model import Model
 from gancli.registry import Part, build
 from gancli.run import folder
 from gancli.sources import Reading, Source, Split
@@ -36,10 +37,15 @@ def data(text: str, how: Reading) -> tuple[Source, Split]:
 
 
 def of_run(
-    run: folder.Run, against: str | None, how: Reading, average: bool, device: torch.device
+    run: folder.Run,
+    against: str | None,
+    how: Reading,
+    average: bool,
+    device: torch.device,
+    step: int | None = None,
 ) -> tuple[Model, Source, Split]:
     """A run's model, and the data to judge it by: its own, or another brought to its images' shape."""
-    model = load(run.path, average=average, device=device)
+    model = load(run.path, step=step, average=average, device=device)
     shape = model.shape
     how = replace(how, size=(shape.height, shape.width), channels=shape.channels)
     if against is not None:

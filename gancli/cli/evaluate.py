@@ -28,6 +28,7 @@ def command(
     feature_weights: Annotated[Path | None, typer.Option(help="Its weights, where it needs a file.")] = None,
     feature_hash: Annotated[str, typer.Option(help="The SHA-256 that file must have.")] = "",
     ema: Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")] = True,
+    step: o.Step = None,
     fail_if: Annotated[list[str] | None, typer.Option(help='Exit 8 if so: "fid>10".')] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png; not given: the run.")] = None,
     plugin: o.Plugin = None,
@@ -67,7 +68,9 @@ def command(
     precision.set_threads(threads or 0)
     on = precision.device(here().device(device or "auto"))
     if found is not None:
-        model, source, split = judging.of_run(found, against, o.reading(console, data_dir, download=download), ema, on)
+        model, source, split = judging.of_run(
+            found, against, o.reading(console, data_dir, download=download), ema, on, step
+        )
         model.ranks = here()
         fakes = judging.fakes(model, split, n, seed, ema, console.bar)
     else:

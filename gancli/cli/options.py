@@ -30,6 +30,9 @@ Threads = Annotated[int | None, typer.Option(help="Threads; 0: all cores.", rich
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=V", help="Any option of the configuration; see gan list.")
 ]
+Step = Annotated[
+    int | None, typer.Option(min=0, help="The checkpoint of this step.", show_default="the newest that is whole")
+]
 Plugin = Annotated[list[Path] | None, typer.Option(help="A Python file that defines parts of your own.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel="Output")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel="Output")]

@@ -19,6 +19,7 @@ def command(
         "projected.png"
     ),
     label: Annotated[int | None, typer.Option(help="Their class, for a conditional run.")] = None,
+    step: o.Step = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the search.")] = 300,
     plugin: o.Plugin = None,
     runs_dir: o.RunsDir = o.RUNS,
@@ -39,11 +40,11 @@ def command(
     import torch
 
     from gancli.images import grid, png, to_uint8
-    from gancli.model import load
+    from gancli.loading import load
     from gancli.project import picture, project
     from gancli.run.files import disk, replace
 
-    model = load(found.path)
+    model = load(found.path, step=step)
     targets = np.stack([picture(path, model.shape) for path in images])
     labels = None if label is None else [label] * len(images)
     result = project(model, torch.from_numpy(targets).float() / 127.5 - 1, labels, steps, progress=console.bar)

@@ -29,6 +29,7 @@ def command(
     attr: Annotated[str | None, typer.Option(help="Attributes of all: slant=0.3,thickness=1.")] = None,
     truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1: less variety, more quality.")] = 1.0,
     ema: Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")] = True,
+    step: o.Step = None,
     nrow: Annotated[int | None, typer.Option(min=1, help="Images in a row of the grid.")] = None,
     mix: Annotated[
         str | None,
@@ -71,10 +72,10 @@ def command(
 
     from gancli import sample
     from gancli.engine import precision
-    from gancli.model import load
+    from gancli.loading import load
 
     precision.set_threads(threads or 0)
-    model = load(found.path, average=ema, device=precision.device(here().device(device or "auto")))
+    model = load(found.path, step=step, average=ema, device=precision.device(here().device(device or "auto")))
     model.ranks = here()
     classes = [label] if label is not None else o.seeds(labels) if labels is not None else None
     facts = {"run": found.name, "step": model.tick.step, "average": ema}

@@ -79,5 +79,5 @@ def restore(state: State, groups: Groups, table: dict[str, Any]) -> None:
         for key, (total, count) in table["window"].items():
             state.meter.sums[key] = torch.tensor(float(total), device=state.device)
             state.meter.counts[key] = int(count)
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"state.json does not fit: {error!r}") from None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gancli.errors import CheckpointError
+from gancli.errors import CheckpointError, UsageError
 from gancli.run.files import MAX_JSON, as_json, disk, read_capped, size_of, sync_folder, table, write_synced
 from gancli.run.tensors import MAX_FILE
 
@@ -185,6 +185,15 @@ def newest(folder: Path, note: Note) -> Checkpoint:
     raise CheckpointError(
         f"no checkpoint in {folder} is whole: {'; '.join(reasons)}", "start again: gan train --config <run>/config.json"
     )
+
+
+def at(folder: Path, step: int) -> Checkpoint:
+    """That of a step. Raises UsageError if it was not kept, CheckpointError if it is damaged."""
+    there = {step_of(path): path for path in listed(folder)}
+    if step not in there:
+        kept = f"kept are {', '.join(map(str, sorted(n for n in there if n is not None)))}" if there else "none is kept"
+        raise UsageError(f"{folder} has no checkpoint of step {step}", f"{kept}; gan train --keep 10 keeps more")
+    return verify(there[step])
 
 
 def prune(folder: Path, keep: int, spare: Iterable[int] = ()) -> None:

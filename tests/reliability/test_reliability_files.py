@@ -26,10 +26,10 @@ import pytest
 import torch
 from faults import Bench, Silent, differing, flip, fork, kept, small_disk, wait
 
-from gancli import model
 from gancli.config import flat, nest, parse_set
 from gancli.engine import fit as fitting
 from gancli.errors import CheckpointError, DataError, DivergedError, GanError, ResourceError, UsageError
+from gancli.loading import load
 from gancli.run import checkpoint, folder, history
 from gancli.sources import Arrays
 from gancli.train import extend
@@ -331,7 +331,7 @@ def test_a_pickle_offered_as_a_model(run: folder.Run, tmp_path: Path, form: str)
     (tmp_path / "model.pt").write_bytes(content.getvalue())
     for path in (tmp_path / "model", tmp_path / "model.pt"):
         with pytest.raises(CheckpointError, match="pickle") as refused:
-            model.load(path)
+            load(path)
         assert refused.value.code == 4
     assert not target.exists()
 
@@ -363,7 +363,7 @@ def test_hostile_safetensors(run: folder.Run, tmp_path: Path, name: str) -> None
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     since = time.monotonic()
     with pytest.raises(CheckpointError):
-        model.load(tmp_path / "model")
+        load(tmp_path / "model")
     assert time.monotonic() - since < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
 
@@ -398,7 +398,7 @@ def test_hostile_configs(run: folder.Run, tmp_path: Path, name: str) -> None:
     path.write_text(json.dumps(table))
     before, since = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     with pytest.raises(CheckpointError):
-        model.load(tmp_path / "model")
+        load(tmp_path / "model")
     assert time.monotonic() - since < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
 
@@ -409,7 +409,7 @@ def test_pipes_and_devices_are_no_files(run: folder.Run, tmp_path: Path) -> None
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(CheckpointError):
-        model.load(tmp_path / "model")
+        load(tmp_path / "model")
     assert stat.S_ISFIFO(path.stat().st_mode)
 
 

@@ -139,6 +139,11 @@ RUNS: dict[
     "an optimiser that is a number": ("checkpoints/000020/state.json", lambda table: table.update(optimiser=3), True),
     "an optimiser without nets": ("checkpoints/000020/state.json", lambda table: table.update(optimiser={}), True),
     "steps in a list": ("checkpoints/000020/state.json", lambda table: table["optimiser"]["G"].update(step=[0]), True),
+    "steps beyond float32": (
+        "checkpoints/000020/state.json",
+        lambda table: table["optimiser"]["G"].update(step=1e308),
+        True,
+    ),
     "a window of tables": ("checkpoints/000020/state.json", lambda table: table.update(window={"x": [{}, 1]}), True),
     "a model of an endless step": ("model/config.json", lambda table: table["tick"].update(step=float("inf")), True),
     "seconds beyond a float": ("checkpoints/000020/timings.json", lambda table: table.update(seconds=10**400), False),
