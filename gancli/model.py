@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from gancli.contracts import Nets, Shape, Task, Tick
 from gancli.engine.ranks import ALONE, Ranks, share
 from gancli.errors import UsageError
-from gancli.models.latent import slerp
+from gancli.models.latent import Points, slerp
 from gancli.registry import nearest
 
 if TYPE_CHECKING:
@@ -53,10 +53,8 @@ class Mixing(Latent, Protocol):
     def mix(
         self,
         nets: Nets,
-        coarse: Tensor,
-        fine: Tensor,
-        of_coarse: Tensor | None,
-        of_fine: Tensor | None,
+        coarse: Points,
+        fine: Points,
         shape: Shape,
         cut: int | None,
         seeds: Sequence[int],
@@ -186,10 +184,10 @@ class Model:
         out = []
         for first in range(0, len(pairs), CHUNK):
             piece = pairs[first : first + CHUNK]
-            a, b = (list(side) for side in zip(*piece, *[(0, 0)] * (CHUNK - len(piece)), strict=True))
-            of_a, of_b = (None, None) if c is None else (c[a], c[b])
-            noise = [seeds[i] for i in a]
-            made = task.mix(self.nets, z[a], z[b], of_a, of_b, self.shape, at, noise, truncation)
+            sides = [list(side) for side in zip(*piece, *[(0, 0)] * (CHUNK - len(piece)), strict=True)]
+            coarse, fine = ((z[side], None if c is None else c[side]) for side in sides)
+            noise = [seeds[i] for i in sides[0]]
+            made = task.mix(self.nets, coarse, fine, self.shape, at, noise, truncation)
             out.append(made[: len(piece)].float().cpu())
             if progress is not None:
                 progress(first + len(piece))

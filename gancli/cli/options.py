@@ -75,6 +75,8 @@ FLAGS = {
     "max_minutes": "stop.max_minutes",
     "until": "stop.until",
     "evaluate_every": "rhythm.evaluate",
+    "save_every": "rhythm.save",
+    "keep": "rhythm.keep",
     "device": "machine.device",
     "precision": "machine.precision",
     "threads": "machine.threads",

@@ -45,6 +45,12 @@ def command(
     seed: Annotated[int | None, typer.Option(help="Of everything random.", rich_help_panel="Training")] = None,
     name: Annotated[str | None, typer.Option(help="The run's name.", rich_help_panel="Output")] = None,
     runs_dir: o.RunsDir = o.RUNS,
+    save_every: Annotated[
+        int | None, typer.Option(min=1, help="Images between checkpoints.", rich_help_panel="Output")
+    ] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Checkpoints kept beside the best.", rich_help_panel="Output")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, write nothing.", rich_help_panel="Output")
     ] = False,
@@ -59,7 +65,8 @@ def command(
         "data": data, "image_size": o.size(image_size), "channels": channels, "model": model, "loss": loss,
         "epochs": epochs, "images": images, "max_steps": max_steps, "max_minutes": max_minutes, "until": until,
         "evaluate_every": evaluate_every, "batch_size": batch_size, "seed": seed, "device": device,
-        "precision": precision, "threads": threads, "micro_batch": micro_batch,
+        "precision": precision, "threads": threads, "micro_batch": micro_batch, "save_every": save_every,
+        "keep": keep,
     }  # fmt: skip
     from gancli.config import data_asked, read_toml
     from gancli.engine.ranks import here, nameless, number

@@ -16,6 +16,8 @@ from gancli.models.blocks import Noise
 from gancli.models.layers import Embedded
 from gancli.models.style import Mapping, StyleGenerator
 
+Points = tuple[Tensor, Tensor | None]  # latent points [N, Z], and the vectors of their conditions
+
 
 def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """The straight path: a, b [Z], t [T] in [0, 1] -> [T, Z]."""
@@ -62,22 +64,11 @@ def truncated(net: nn.Module, z: Tensor, truncation: float) -> Tensor:
     return z if truncation == 1 or any(isinstance(m, Mapping) for m in net.modules()) else z * truncation
 
 
-def mixed(
-    net: nn.Module,
-    coarse: Tensor,
-    fine: Tensor,
-    cut: int | None = None,
-    c: Tensor | None = None,
-    of_fine: Tensor | None = None,
-) -> Tensor:
-    """Style mixing (1812.04948, section 3.1): styles of `coarse` [N, Z] below layer `cut`, those of `fine` from there on.
+def mixed(net: nn.Module, coarse: Points, fine: Points, cut: int | None = None) -> Tensor:
+    """Style mixing (1812.04948, section 3.1): styles of `coarse` below layer `cut`, those of `fine` from there on.
 
-    Without `cut` each gives half of the layers. `c` is the condition, of `coarse` alone if `of_fine` is given.
-    Raises UsageError where the net has no styles, or not so many layers.
+    Without `cut` each gives half of the layers. Raises UsageError where the net has no styles, or not so many layers.
     """
-    of_fine = c if of_fine is None else of_fine
-    if isinstance(net, Embedded) and c is not None and of_fine is not None:
-        c, of_fine = (net.embedding(v.to(coarse.dtype)) for v in (c, of_fine))
     generator = next((m for m in net.modules() if isinstance(m, StyleGenerator)), None)
     if generator is None:
         raise UsageError("this model has no styles to mix", "train one with --preset stylegan2")
@@ -86,5 +77,13 @@ def mixed(
         raise UsageError(
             f"there is no layer {cut}: the model has {generator.depth}", f"--mix-at 1 to {generator.depth - 1}"
         )
-    a, b = generator.styles(coarse, c), generator.styles(fine, of_fine)
+    like = next(net.parameters())
+
+    def styles(points: Points) -> Tensor:
+        z, c = points[0].to(like.device, like.dtype), None if points[1] is None else points[1].to(like.device)
+        if isinstance(net, Embedded) and c is not None:
+            c = net.embedding(c.to(z.dtype))
+        return generator.styles(z, c)
+
+    a, b = styles(coarse), styles(fine)
     return generator.paint(torch.cat([a[:, :cut], b[:, cut:]], 1))

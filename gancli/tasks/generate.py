@@ -18,7 +18,7 @@ from gancli.clock import every, generator
 from gancli.contracts import Batch, Critic, Logs, Look, Memory, Nets, Phase, Shape, Task, Tick, Turn
 from gancli.errors import UsageError
 from gancli.losses.halves import critic_loss, generator_loss, penalty_loss
-from gancli.models.latent import mixed, sampling, truncated
+from gancli.models.latent import Points, mixed, sampling, truncated
 from gancli.models.layers import Discriminator, Embedded, has_batch_statistics
 from gancli.registry import of_kind
 from gancli.rows import whole
@@ -232,25 +232,20 @@ class Generate(Task):
     def mix(
         self,
         nets: Nets,
-        coarse: Tensor,
-        fine: Tensor,
-        of_coarse: Tensor | None,
-        of_fine: Tensor | None,
+        coarse: Points,
+        fine: Points,
         shape: Shape,
         cut: int | None = None,
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
     ) -> Tensor:
-        """Images with the styles of coarse [N, z] up to layer `cut`, of fine [N, z] from there on, and their conditions.
+        """Images with the styles of `coarse` up to layer `cut`, of `fine` from there on.
 
         Raises UsageError if G has no styles.
         """
         net = nets["G"]
-        like = next(net.parameters())
-        a, b = (z.to(like.device, like.dtype) for z in (coarse, fine))
-        c, d = (None if v is None else v.to(like.device) for v in (of_coarse, of_fine))
         with sampling(net, seeds, truncation):
-            return mixed(net, a, b, cut, c, d)[:, :, : shape.height, : shape.width].clamp(-1, 1)
+            return mixed(net, coarse, fine, cut)[:, :, : shape.height, : shape.width].clamp(-1, 1)
 
     def sample(
         self,

@@ -350,3 +350,24 @@ def test_a_run_on_a_folder_is_called_after_it(gan: Gan, tmp_path: Path) -> None:
     said = gan("train", "--data", folder, "--max-steps", "1", *TINY)
     assert said.code == 0, said.err
     assert (tmp_path / "runs_dir/my-photos-textbook-0001").is_dir()
+
+
+def test_a_step_names_its_checkpoint(gan: Gan, tmp_path: Path) -> None:
+    said = gan(
+        "train", "--data", "digits", "--max-steps", "9", "--name", "r", "--keep", "2", "--save-every", "256", *TINY
+    )
+    assert said.code == 0, said.err
+    images = []
+    for step in (["--step", "8"], ["--step", "9"], []):
+        said = gan("sample", "r", "--n", "2", "--out", tmp_path / "x.npz", "--json", *step)
+        assert said.code == 0, said.err
+        assert json.loads(said.out)["step"] == int(step[-1] if step else 9)
+        images.append(loaded(tmp_path / "x.npz")["images"])
+    assert not (images[0] == images[1]).all()
+    assert (images[1] == images[2]).all()
+    said = gan("evaluate", "r", "--step", "8", "--n", "32", "--metrics", "fid", "--json")
+    assert json.loads(said.out)["protocol"]["fakes"]["step"] == 8
+    said = gan("sample", "r", "--step", "7")
+    assert (said.code, "kept are 8, 9" in said.err) == (2, True)
+    said = gan("sample", tmp_path / "runs_dir/r/model", "--step", "9")
+    assert (said.code, "name the run folder" in said.err) == (2, True)

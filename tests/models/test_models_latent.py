@@ -51,13 +51,13 @@ def test_truncation_in_w_ends_at_the_mean() -> None:
 
 
 def test_mixed_styles_are_those_of_either_at_the_ends() -> None:
-    net, a, b = style(), torch.randn(2, 8), torch.randn(2, 8)
+    net, a, b = style(), (torch.randn(2, 8), None), (torch.randn(2, 8), None)
     with torch.no_grad(), sampling(net):
-        torch.testing.assert_close(mixed(net, a, b, 0), net(b))
-        torch.testing.assert_close(mixed(net, a, b, net.depth), net(a))
+        torch.testing.assert_close(mixed(net, a, b, 0), net(b[0]))
+        torch.testing.assert_close(mixed(net, a, b, net.depth), net(a[0]))
         between = mixed(net, a, b, 2)
         torch.testing.assert_close(mixed(net, a, b), mixed(net, a, b, 3))  # half of its six layers
-    assert not torch.allclose(between, net.eval()(a))
+    assert not torch.allclose(between, net.eval()(a[0]))
     with pytest.raises(UsageError, match="no styles"):
         mixed(torch.nn.Linear(8, 1), a, b, 1)
     with pytest.raises(UsageError, match="no layer 7: the model has 6"):
@@ -71,6 +71,6 @@ def test_each_side_of_a_mix_has_its_own_condition() -> None:
     a, b = torch.randn(2, 8), torch.randn(2, 8)
     c, d = torch.eye(5)[:2], torch.eye(5)[3:]
     with torch.no_grad(), sampling(net):
-        torch.testing.assert_close(mixed(net, a, b, 6, c, d), net(a, c))
-        torch.testing.assert_close(mixed(net, a, b, 0, c, d), net(b, d))
-        torch.testing.assert_close(mixed(net, a, b, 0, c), net(b, c))
+        torch.testing.assert_close(mixed(net, (a, c), (b, d), 6), net(a, c))
+        torch.testing.assert_close(mixed(net, (a, c), (b, d), 0), net(b, d))
+        torch.testing.assert_close(mixed(net, (a, c), (b, c), 0), net(b, c))
