@@ -194,7 +194,7 @@ def _data_facts(request: Request, plan: Plan) -> dict[str, Any]:
         "images": plan.store.epoch,
         "held_out": len(plan.split.test.images),
         "choices": plan.choices,
-        "data_dir": str(request.data_dir.expanduser().resolve()),
+        "data_dir": str(request.data_dir.resolve()),
     }
 
 

@@ -117,9 +117,13 @@ def reading(
     from gancli.plan import cache_dir
     from gancli.sources import Reading
 
+    try:
+        data_dir = (cache_dir() / "data" if data_dir is None else data_dir).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"--data-dir {data_dir}: {error}") from None
     height_width = (image_size[0], image_size[1]) if image_size else None
     return Reading(
-        data_dir=data_dir if data_dir is not None else cache_dir() / "data",
+        data_dir=data_dir,
         cache_dir=cache_dir(),
         size=height_width,
         channels=channels,

@@ -44,6 +44,7 @@ CASES = [
     (["resume"], 2, "gan train"),
     (["resume", "no-such-run"], 2, "no-such-run"),
     (["sample"], 2, "gan train"),
+    (["train", "--data", "mnist", "--data-dir", "~no-such-user"], 2, "--data-dir"),
     (["sample", "no-such-run"], 2, "no-such-run"),
     (["sample", "RUN", "--n", "0"], 2, "--n"),
     (["sample", "RUN", "--out", "x.bmp"], 2, ".bmp"),
