@@ -134,6 +134,7 @@ def _fingerprint(split: Split, ranks: Ranks) -> str:
 
 def _store(cfg: Config, split: Split, device: torch.device, dtype: torch.dtype, ranks: Ranks) -> Store:
     precision.set_threads(cfg.machine.threads)
+    precision.choose_kernels(cfg.machine, device)
     ranks.rows(cfg.batch_size)
     if cfg.batch_size > 10 * len(split.train.images):
         raise UsageError(f"--batch-size {cfg.batch_size} is more than ten epochs of {len(split.train.images)} images")

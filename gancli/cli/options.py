@@ -81,6 +81,7 @@ FLAGS = {
     "precision": "machine.precision",
     "threads": "machine.threads",
     "micro_batch": "machine.micro_batch",
+    "deterministic": "machine.deterministic",
     "data": "data.source",
 }
 

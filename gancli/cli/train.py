@@ -59,6 +59,12 @@ def command(
     device: o.Device = None,
     precision: o.Precision = None,
     threads: o.Threads = None,
+    deterministic: Annotated[
+        bool | None,
+        typer.Option(
+            "--deterministic", help="On a GPU: only kernels that repeat to the bit.", rich_help_panel="Machine"
+        ),
+    ] = None,
 ) -> None:
     """Train a GAN. With nothing else: on MNIST if it is there, else on scikit-learn's digits."""
     flags: dict[str, Any] = {
@@ -66,7 +72,7 @@ def command(
         "epochs": epochs, "images": images, "max_steps": max_steps, "max_minutes": max_minutes, "until": until,
         "evaluate_every": evaluate_every, "batch_size": batch_size, "seed": seed, "device": device,
         "precision": precision, "threads": threads, "micro_batch": micro_batch, "save_every": save_every,
-        "keep": keep,
+        "keep": keep, "deterministic": deterministic,
     }  # fmt: skip
     from gancli.config import data_asked, read_toml
     from gancli.engine.ranks import here, nameless, number

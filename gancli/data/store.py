@@ -2,6 +2,9 @@
 
 Position p of the stream of reals is image order(p // N)[p % N], where order(e) is the e-th pass's permutation. A batch is a slice of
 that stream; it may cross a pass's end, and no image is skipped or repeated within a pass, whatever the batch size.
+
+On a GPU the images lie where they are multiplied, if they take no more than a quarter of its free memory; otherwise a batch is gathered
+into pinned memory and copied while the GPU goes on.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from gancli.clock import derive, generator
 from gancli.contracts import Batch, Shape
 from gancli.sources import Arrays
 
+SHARE = 0.25  # of a GPU's free memory that the images may take
+
 
 class Store:
     """Reals to train on, on `device`, as batches of `dtype` in [-1, 1]."""
@@ -23,9 +28,9 @@ class Store:
         self, data: Arrays, seed: int, device: torch.device, dtype: torch.dtype, flip: bool = False, repeat: int = 1
     ) -> None:
         self.seed, self.device, self.dtype, self.flip = seed, device, dtype, flip
-        self.images = torch.from_numpy(data.images)
-        self.labels = None if data.labels is None else torch.from_numpy(data.labels).long()
-        self.attributes = None if data.attributes is None else torch.from_numpy(data.attributes).float()
+        self.images = _placed(torch.from_numpy(data.images), device)
+        self.labels = None if data.labels is None else torch.from_numpy(data.labels).long().to(device)
+        self.attributes = None if data.attributes is None else torch.from_numpy(data.attributes).float().to(device)
         self.n = len(data.images)
         self.epoch = self.n * repeat  # images in an epoch: `repeat` passes over the data
         _, c, h, w = data.images.shape
@@ -49,13 +54,25 @@ class Store:
         """The batch of n at a position; or only `rows` of it from the `first` on, and no other image is read."""
         rows = n if rows is None else rows
         index = self.indices(position + first, rows)
-        x = self.images[index].to(self.device).to(torch.float32).mul_(2 / 255).sub_(1)  # [N, C, H, W]
+        here = index.to(self.device)
+        x = self.images[here] if self.images.device == self.device else self._copied(index)
+        x = x.to(torch.float32).mul_(2 / 255).sub_(1)  # [N, C, H, W]
         if self.flip:
             x = self._flipped(x, position, first, n)
-        y = None if self.labels is None else self.labels[index].to(self.device)
-        a = None if self.attributes is None else self.attributes[index].to(self.device)
+        y = None if self.labels is None else self.labels[here]
+        a = None if self.attributes is None else self.attributes[here]
         return Batch(x.to(self.dtype), y, a)
+
+    def _copied(self, index: Tensor) -> Tensor:
+        return self.images[index].pin_memory().to(self.device, non_blocking=True)
 
     def _flipped(self, x: Tensor, position: int, first: int, n: int) -> Tensor:
         coin = torch.rand(n, generator=generator(derive(self.seed, "flip", position)))[first : first + len(x)] < 0.5
         return torch.where(coin.to(x.device)[:, None, None, None], x.flip(-1), x)
+
+
+def _placed(images: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cpu":
+        return images
+    free, _ = torch.cuda.mem_get_info(device)
+    return images.to(device) if images.nbytes <= SHARE * free else images

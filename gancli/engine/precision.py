@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from gancli.config import Machine
@@ -39,6 +41,16 @@ def dtype(machine: Machine, on: torch.device) -> torch.dtype:
 def _native_bf16() -> bool:
     able = torch.cpu.get_capabilities()
     return bool(able.get("amx_bf16"))
+
+
+def choose_kernels(machine: Machine, on: torch.device) -> None:
+    """On a GPU: those that are fastest here, found by trying; or, if asked for, only those that repeat to the bit."""
+    if on.type == "cpu":
+        return
+    torch.backends.cudnn.benchmark = not machine.deterministic
+    if machine.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with this
+    torch.use_deterministic_algorithms(machine.deterministic)
 
 
 def set_threads(n: int) -> int:

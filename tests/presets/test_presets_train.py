@@ -18,7 +18,8 @@ from gancli.engine.step import step
 from gancli.registry import find
 from gancli.sources import Arrays
 
-CPU = torch.device("cpu")
+CPU, META = torch.device("cpu"), torch.device("meta")
+ASKS = {"progressive", "stylegan2"}  # which ask once a step: for the scale that is seen, for ADA's p
 PAPERS = {
     "textbook", "dcgan", "lsgan", "wgan", "wgan-gp", "dragan", "sngan", "sagan", "cgan", "acgan", "projection", "infogan",
     "attributes", "pacgan", "progressive", "msg", "r3gan", "stylegan2", "best-cpu",
@@ -85,3 +86,21 @@ def test_two_runs_are_the_same_to_the_bit(name: str) -> None:
         ends.append([net.flat.detach().clone() for net in state.nets.values()] + list(state.memory.values()))
     for a, b in zip(*ends, strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", sorted({*NAMES} - ASKS))
+def test_a_step_on_another_device_asks_nothing_back(
+    name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On torch's meta device, which holds no numbers: nothing is made on the processor by mistake, and no number is waited for
+    but whether loss and gradients are finite."""
+    asked = []
+    monkeypatch.setattr("gancli.engine.step._finite", lambda value, *_: asked.append(value.device.type) or value)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (10**9, 10**9))
+    cfg = tiny(name)
+    store = Store(arrays(), cfg.seed, META, dtype)
+    state = new_state(cfg.task, cfg, store.shape, META, dtype)
+    logs = step(cfg.task, state, store, cfg)
+    assert {v.device.type for v in logs.values()} == {*asked} == {"meta"}
+    assert {t.device.type for net in state.nets.values() for t in (net.flat, *net.moments.values())} == {"meta"}

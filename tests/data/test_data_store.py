@@ -1,0 +1,47 @@
+"""The store on a GPU that is not there: torch's fake tensors know devices, and refuse to mix them, but hold nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from gancli.config import Machine
+from gancli.data.store import Store
+from gancli.engine import precision
+from gancli.sources import Arrays
+
+GPU = torch.device("cuda:0")
+
+
+def arrays() -> Arrays:
+    r = np.random.default_rng(0)
+    images = r.integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
+    return Arrays(images, r.integers(0, 4, 40), r.random((40, 2), dtype=np.float32), tuple("abcd"), ("u", "v"))
+
+
+@pytest.mark.parametrize(("free", "place"), [(4 * 40 * 64, "cuda"), (4 * 40 * 64 - 1, "cpu")])
+def test_images_lie_on_the_gpu_if_they_fit(free: int, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, free))
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        store = Store(arrays(), 0, GPU, torch.bfloat16, flip=True)
+        assert store.images.device.type == place
+        batch = store.batch(30, 16)  # over a pass's end
+        assert (batch.x.shape, batch.x.dtype, batch.x.device) == ((16, 1, 8, 8), torch.bfloat16, GPU)
+        assert batch.y is not None
+        assert batch.attributes is not None
+        assert batch.y.device == batch.attributes.device == GPU
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_kernels_of_a_gpu(deterministic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    asked = []
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", asked.append)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", deterministic)
+    precision.choose_kernels(Machine(deterministic=deterministic), torch.device("cpu"))
+    assert not asked
+    precision.choose_kernels(Machine(deterministic=deterministic), GPU)
+    assert (asked, torch.backends.cudnn.benchmark) == ([deterministic], not deterministic)
