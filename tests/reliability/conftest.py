@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from faults import Bench, kept
 
+from gancli.run import folder
+
 STEPS = 30
 
 
@@ -27,3 +29,11 @@ def undisturbed(bench: Bench) -> dict[str, bytes]:
     run = bench.new()
     bench.go(run)
     return kept(run)
+
+
+@pytest.fixture
+def run(bench: Bench) -> folder.Run:
+    """20 steps, checkpoints of 10 and 20."""
+    run = bench.new()
+    bench.go(run, 20)
+    return run
