@@ -41,6 +41,7 @@ GROWN = 300.0  # MB above what the process had
 # Bytes for each pixel that Pillow's decoders may take beside, by how a file begins: WEBP, JPEG, TIFF
 BYTES = {b"RIFF": 17, b"\xff\xd8": 7, b"II": 8, b"MM": 8}
 SPACE = 4 << 30  # bytes of address space: the machine is not to suffer
+MOST = 8 << 20  # bytes of a file: what is read whole takes some ten times as much
 KEPT = 3  # inputs kept of a kind
 
 
@@ -94,7 +95,7 @@ class Child:
         for name, content in {".x": b"", **files}.items():
             path = self.place / "laid" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            path.write_bytes(content[:MOST])
 
     def _here(self) -> Path:
         """What is laid, over a copy of the template: readers may write to it."""

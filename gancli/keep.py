@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -90,7 +91,7 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
         note("no checkpoint yet: starting from the beginning")
         return
     point = checkpoint.newest(run.checkpoints, note)
-    _same_config(point, plan)
+    _same_config(point.path, point.manifest, plan)
     _same_data(run, plan, point.manifest.get("data"), point.step, allow_data_change, note)
     groups: snapshot.Groups = {k: {} for k in ("nets", "average", "optimiser", "memory")}
     wanted = snapshot.tensors(state)
@@ -110,18 +111,26 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
         export(run, plan, state, model.of_state(plan.cfg.task, state, facts=facts(plan)))
 
 
-def _same_config(point: checkpoint.Checkpoint, plan: Plan) -> None:
-    """Raises UsageError if config.json was changed by hand: the checkpoint knows what it was trained with."""
-    before = point.manifest.get("config")
+def same_config(run: folder.Run, plan: Plan) -> None:
+    """Raises UsageError if config.json was changed by hand, before nets are made of what it says: they may be enormous."""
+    for path in checkpoint.listed(run.checkpoints):
+        with suppress(CheckpointError):
+            _same_config(path, checkpoint.manifest_of(path), plan)
+            break
+
+
+def _same_config(path: Path, manifest: dict[str, Any], plan: Plan) -> None:
+    """The checkpoint knows what it was trained with."""
+    before = manifest.get("config")
     try:
         different = differences(resolve(before if isinstance(before, dict) else {}), plan.cfg)
     except UsageError as error:
-        raise CheckpointError(f"{point.path} does not fit this gan: {error.cause}", error.remedy) from None
+        raise CheckpointError(f"{path} does not fit this gan: {error.cause}", error.remedy) from None
     wrong = [k for k in different if not k.startswith(MAY_CHANGE)]
     if wrong:
         was, now = different[wrong[0]]
         raise UsageError(
-            f"{wrong[0]} is {now!r}, but {point.path} was trained with {was!r}", "put the run's config.json back"
+            f"{wrong[0]} is {now!r}, but {path} was trained with {was!r}", "put the run's config.json back"
         )
 
 

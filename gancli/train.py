@@ -24,7 +24,7 @@ from gancli.errors import DivergedError, GanError, InUseError, ResourceError, St
 from gancli.evaluate import QUICK, Fakes, Judge, metric_of, parse_bound, quick
 from gancli.following import Following, log_of
 from gancli.images import grid, png, to_uint8
-from gancli.keep import MAY_CHANGE, commit, environment, restore, room
+from gancli.keep import MAY_CHANGE, commit, environment, restore, room, same_config
 from gancli.plan import Plan, Request, again, cache_dir, make
 from gancli.run import checkpoint, folder, history
 from gancli.run.files import disk, replace
@@ -238,7 +238,10 @@ def train(
 def _sitting(
     run: folder.Run, plan: Plan, voice: Voice, signals: Signals, resumed: bool, allow_data_change: bool
 ) -> tuple[str, State]:
-    state, ranks = plan.state(), plan.ranks
+    ranks = plan.ranks
+    if resumed:
+        ranks.by_first(lambda: same_config(run, plan))
+    state = plan.state()
 
     def prepare() -> None:
         room(run, state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from math import prod
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import nn
 
 from gancli.contracts import Model, Shape, Trunk
@@ -19,8 +19,8 @@ from gancli.models.layers import Beside, Dropout, FlatTrunk, Reshape
 class MLP(Model):
     name = "mlp"
     z: int = Field(100, ge=1, description="width of the latent vector")
-    g_widths: tuple[int, ...] = Field((256, 512, 1024), description="hidden layers of G")
-    d_widths: tuple[int, ...] = Field((1024, 512, 256), min_length=1, description="hidden layers of D")
+    g_widths: tuple[PositiveInt, ...] = Field((256, 512, 1024), description="hidden layers of G")
+    d_widths: tuple[PositiveInt, ...] = Field((1024, 512, 256), min_length=1, description="hidden layers of D")
     dropout: float = Field(0.3, ge=0, lt=1, description="after each hidden layer of D")
     slope: float = Field(0.2, ge=0, description="of D's LeakyReLU")
 

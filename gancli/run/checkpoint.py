@@ -89,7 +89,7 @@ def _rename(beside: Path, final: Path, old: Path) -> None:
 
 def verify(path: Path) -> Checkpoint:
     """Read a checkpoint through, a block at a time. Raises CheckpointError with the reason if any byte is not what was written."""
-    manifest = _manifest(path)
+    manifest = manifest_of(path)
     for name, entry in manifest["files"].items():
         size = size_of(path / name)
         if size != entry["size"]:
@@ -113,7 +113,8 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def manifest_of(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself; its files are not read. Raises CheckpointError."""
     if path.is_symlink() or not path.is_dir():
         raise CheckpointError(f"{path} is not a checkpoint folder")
     content = read_capped(path / MANIFEST, MAX_JSON)

@@ -139,6 +139,11 @@ RUNS: dict[
     "an optimiser that is a number": ("checkpoints/000020/state.json", lambda table: table.update(optimiser=3), True),
     "an optimiser without nets": ("checkpoints/000020/state.json", lambda table: table.update(optimiser={}), True),
     "steps in a list": ("checkpoints/000020/state.json", lambda table: table["optimiser"]["G"].update(step=[0]), True),
+    "a net that is less than nothing": (
+        "config.json",
+        lambda table: table["task"]["model"].update(d_widths=[-1]),
+        True,
+    ),
     "steps beyond float32": (
         "checkpoints/000020/state.json",
         lambda table: table["optimiser"]["G"].update(step=1e308),
