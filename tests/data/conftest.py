@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import struct
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gancli.sources import Reading
+from gancli import registry
+from gancli.data.idx import Idx
+from gancli.sources import Reading, Source
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -80,3 +85,46 @@ def write(tmp_path: Path) -> Callable[[str, dict[str, bytes]], Path]:
         return root
 
     return files
+
+
+@pytest.fixture
+def zipped() -> Callable[..., Path]:
+    """Write files into a zip."""
+
+    def make(files: dict[str, bytes], path: Path, method: int = zipfile.ZIP_DEFLATED) -> Path:
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def classes(picture: Callable[..., bytes]) -> dict[str, bytes]:
+    return {f"{c}/{i}.png": picture(seed=i + 10 * k) for k, c in enumerate(("cat", "dog")) for i in range(10)}
+
+
+def idx(array: np.ndarray) -> bytes:
+    return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def source(name: str, **options: object) -> Source:
+    part = registry.build("data", {"name": name, **options})
+    assert isinstance(part, Source)
+    return part
+
+
+def put(name: str, how: Reading, zipped: bool = False, n: int = 20) -> np.ndarray:
+    """Files of an IDX source; returns the training images as they lie in the file."""
+    part = registry.find("data", name)
+    assert issubclass(part, Idx)
+    folder = how.data_dir / part.folder
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+    labels = np.arange(n, dtype=np.uint8) % 10
+    for file, array in zip(part.files, (images, labels, images[:10], labels[:10]), strict=True):
+        path = folder / (file + ".gz" * zipped)
+        path.write_bytes(gzip.compress(idx(array)) if zipped else idx(array))
+    return images

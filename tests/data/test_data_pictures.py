@@ -1,12 +1,9 @@
-"""Folders and zips: classes, labels, sizes, broken files, links, the cache."""
+"""Folders and zips: classes, labels, sizes, broken files, links."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,22 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gancli.data import cache, find, holdout, pictures
+from gancli.data import find
 from gancli.data.folder import Folder
 from gancli.data.inspect import inspect
 from gancli.data.zipped import Zip
-from gancli.errors import DataError, ResourceError
+from gancli.errors import DataError
 from gancli.sources import Reading, Split
 
 Make = Callable[..., bytes]
+Zipper = Callable[..., Path]
 Write = Callable[[str, dict[str, bytes]], Path]
-
-
-def zipped(files: dict[str, bytes], path: Path, method: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w", method) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
 
 
 def same(a: Split, b: Split) -> bool:
@@ -38,13 +29,8 @@ def same(a: Split, b: Split) -> bool:
     return all(np.array_equal(x.images, y.images) and np.array_equal(x.labels, y.labels) for x, y in pairs)
 
 
-@pytest.fixture
-def classes(picture: Make) -> dict[str, bytes]:
-    return {f"{c}/{i}.png": picture(seed=i + 10 * k) for k, c in enumerate(("cat", "dog")) for i in range(10)}
-
-
 def test_subfolders_are_classes_and_a_zip_of_them_gives_the_same(
-    classes: dict[str, bytes], write: Write, how: Reading, tmp_path: Path
+    classes: dict[str, bytes], write: Write, how: Reading, tmp_path: Path, zipped: Zipper
 ) -> None:
     a = Folder(path=str(write("pets", classes))).read(how)
     b = Zip(path=str(zipped(classes, tmp_path / "pets.zip"))).read(how)
@@ -219,7 +205,7 @@ def test_a_missing_folder(how: Reading, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("top", ["", "set/"])
-def test_a_zip_as_stylegan_wants_it(top: str, picture: Make, how: Reading, tmp_path: Path) -> None:
+def test_a_zip_as_stylegan_wants_it(top: str, picture: Make, how: Reading, tmp_path: Path, zipped: Zipper) -> None:
     files = {f"{top}0000{i % 2}/img{i}.png": picture(seed=i) for i in range(6)}
     pairs = [[name.removeprefix(top), i // 2] for i, name in enumerate(files)]
     path = zipped({**files, f"{top}dataset.json": json.dumps({"labels": pairs}).encode()}, tmp_path / "x.zip")
@@ -232,204 +218,3 @@ def test_progress_reaches_the_end(classes: dict[str, bytes], write: Write, how: 
     Folder(path=str(write("pets", classes))).read(replace(how, progress=lambda *args: seen.append(args)))
     assert {what for what, _, _ in seen} == {"looking at the files", "decoding"}
     assert seen[-1] == ("decoding", 20, 20)
-
-
-# The cache
-
-
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    calls: list[int] = []
-    real = pictures._decode
-
-    def spy(*args):
-        calls.append(1)
-        return real(*args)
-
-    monkeypatch.setattr(pictures, "_decode", spy)
-    return calls
-
-
-def test_decoded_once_touching_changes_nothing_and_other_bytes_do(
-    classes: dict[str, bytes], picture: Make, write: Write, how: Reading, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = counted(monkeypatch)
-    root = write("pets", classes)
-    source = Folder(path=str(root))
-    first = source.read(how)
-    assert same(first, source.read(how))
-    for path in root.rglob("*.png"):
-        os.utime(path, ns=(1, time.time_ns()))
-    again = source.read(how)
-    assert len(calls) == 1
-    assert same(first, again)
-    assert find.fingerprint(first.train) == find.fingerprint(again.train)
-    (root / "cat/0.png").write_bytes(picture(seed=99))
-    other = source.read(how)
-    assert len(calls) == 2
-    prints = {find.fingerprint(part) for part in (first.train, first.test, other.train, other.test)}
-    assert len(prints) == 3
-
-
-@pytest.mark.parametrize("damage", ["truncate", "flip", "json", "empty", "gone"])
-@pytest.mark.parametrize("mapped", [False, True])
-def test_a_damaged_cache_is_made_again(
-    damage: str, mapped: bool, classes: dict[str, bytes], write: Write, how: Reading, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if mapped:
-        monkeypatch.setattr(cache, "MAPPED_FROM", 1000)
-        if damage == "flip":
-            pytest.skip("a large array's bytes are not read again")
-    source = Folder(path=str(write("pets", classes)))
-    first = source.read(how)
-    assert isinstance(first.train.images, np.memmap) == mapped
-    if mapped:
-        assert first.train.images.base is not None  # a view
-        assert first.train.images.flags.writeable  # torch.from_numpy does not warn
-        assert cache.source_digest(first.train.images) != cache.source_digest(first.test.images)
-    expected = first.train.images.copy()
-    del first
-    (path,) = (how.cache_dir / "arrays").glob("*.npy")
-    data = bytearray(path.read_bytes())
-    if damage == "truncate":
-        path.write_bytes(data[:-10])
-    elif damage == "flip":
-        data[-5] ^= 1
-        path.write_bytes(data)
-    elif damage == "json":
-        path.with_suffix(".json").write_text("{")
-    elif damage == "empty":
-        path.write_bytes(b"")
-    else:
-        path.unlink()
-    assert np.array_equal(source.read(how).train.images, expected)
-    assert not list(how.cache_dir.rglob("*.part"))
-
-
-def test_damaged_records_are_made_again(classes: dict[str, bytes], write: Write, how: Reading) -> None:
-    source = Folder(path=str(write("pets", classes)))
-    first = source.read(how)
-    for text in ("[]", "{}", '{"sizes": 3}'):
-        for path in (how.cache_dir / "records").glob("*.json"):
-            path.write_text(text)
-        assert same(first, source.read(how))
-
-
-def test_a_cache_that_cannot_be_written(
-    classes: dict[str, bytes], write: Write, how: Reading, notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("")
-    how = replace(how, cache_dir=tmp_path / "file" / "cache")
-    source = Folder(path=str(write("pets", classes)))
-    assert len(source.read(how).train.images) == 18
-    assert "not kept" in notes.text
-    monkeypatch.setattr(cache, "MAPPED_FROM", 1000)
-    with pytest.raises(ResourceError, match="GAN_CACHE_DIR"):
-        source.read(how)
-
-
-def test_a_full_disk_is_found_before_it_is_written_to(
-    classes: dict[str, bytes], write: Write, how: Reading, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cache, "MAPPED_FROM", 1000)
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _path: type("U", (), {"free": 100})())
-    with pytest.raises(ResourceError, match="GB free"):
-        Folder(path=str(write("pets", classes))).read(how)
-
-
-# What is held out
-
-
-@pytest.mark.parametrize(
-    ("n", "share", "expected"), [(10, 0.1, 1), (3, 0.01, 1), (1, 0.5, 0), (10, 0, 0), (10**6, 0.5, 10_000)]
-)
-def test_how_many_are_held_out(n: int, share: float, expected: int) -> None:
-    assert holdout.held_out(n, share) == expected
-
-
-def test_the_order_is_fixed_and_stratified() -> None:
-    labels = np.repeat(np.arange(3), [70, 20, 10])
-    order = holdout.order(100, labels)
-    assert sorted(order.tolist()) == list(range(100))
-    assert np.bincount(labels[order[-10:]], minlength=3).tolist() == [7, 2, 1]
-    assert holdout.order(8).tolist() == [2, 4, 6, 5, 1, 7, 0, 3]
-
-
-def test_a_smaller_share_is_part_of_a_larger_one(classes: dict[str, bytes], write: Write, how: Reading) -> None:
-    source = Folder(path=str(write("pets", classes)))
-    a, b = (source.read(replace(how, holdout=share)).test.images for share in (0.1, 0.3))
-    assert np.array_equal(b[-len(a) :], a)
-    assert len(list((how.cache_dir / "arrays").glob("*.npy"))) == 1
-
-
-# Zips
-
-
-@pytest.mark.parametrize("name", ["/etc/x.png", "../x.png", "a/../../x.png", "C:/x.png", "a\\..\\x.png"])
-def test_members_that_point_out_are_refused(name: str, picture: Make, how: Reading, tmp_path: Path) -> None:
-    path = tmp_path / "bad.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        info = zipfile.ZipInfo("x")
-        info.filename = name
-        archive.writestr(info, picture())
-    before = sorted(tmp_path.parent.rglob("*"))
-    with pytest.raises(DataError, match="points out"):
-        Zip(path=str(path)).read(how)
-    assert sorted(tmp_path.parent.rglob("*")) == before
-
-
-def test_zip_bombs_are_refused(how: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gancli.data.zipped.RATIO_FROM", 2**20)
-    path = zipped({"a.png": bytes(2**22)}, tmp_path / "bomb.zip")
-    with pytest.raises(DataError, match="would unpack to"):
-        Zip(path=str(path)).read(how)
-
-
-def test_a_member_that_lies_about_its_size(picture: Make, how: Reading, tmp_path: Path) -> None:
-    path = zipped({"a.bmp": bytes(2**20), "b.png": picture()}, tmp_path / "lie.zip")
-    data = bytearray(path.read_bytes())
-    at = data.rindex(b"PK\x01\x02", 0, data.rindex(b"a.bmp"))
-    data[at + 24 : at + 28] = (100).to_bytes(4, "little")
-    path.write_bytes(data)
-    with pytest.raises(DataError, match=r"a\.bmp: damaged"):
-        Zip(path=str(path)).read(how)
-
-
-def test_encrypted_and_oddly_packed_members(picture: Make, how: Reading, tmp_path: Path) -> None:
-    path = zipped({"a.png": picture()}, tmp_path / "secret.zip")
-    data = bytearray(path.read_bytes())
-    data[data.rindex(b"PK\x01\x02") + 8] |= 1
-    path.write_bytes(data)
-    with pytest.raises(DataError, match="encrypted"):
-        Zip(path=str(path)).read(how)
-    with pytest.raises(DataError, match="unusual"):
-        Zip(path=str(zipped({"a.png": picture()}, tmp_path / "b.zip", zipfile.ZIP_BZIP2))).read(how)
-
-
-def test_links_and_archives_in_a_zip(picture: Make, how: Reading, notes, tmp_path: Path) -> None:
-    inner = io.BytesIO()
-    with zipfile.ZipFile(inner, "w") as archive:
-        archive.writestr("x.png", picture(seed=5))
-    path = zipped({"a.png": picture(), "b.png": picture(seed=1), "inner.zip": inner.getvalue()}, tmp_path / "x.zip")
-    with zipfile.ZipFile(path, "a") as archive:
-        info = zipfile.ZipInfo("link.png")
-        info.external_attr = 0o120777 << 16
-        archive.writestr(info, "/etc/passwd")
-        archive.writestr("__MACOSX/._a.png", "x")
-    split = Zip(path=str(path)).read(how)
-    assert len(split.train.images) + len(split.test.images) == 2
-    assert "1 links" in notes.text
-
-
-@pytest.mark.parametrize("data", [b"", b"PK", b"ustar" * 100])
-def test_what_is_no_zip(data: bytes, how: Reading, tmp_path: Path) -> None:
-    (tmp_path / "x.zip").write_bytes(data)
-    with pytest.raises(DataError, match="not a whole zip"):
-        Zip(path=str(tmp_path / "x.zip")).read(how)
-
-
-def test_every_cut_of_a_zip(picture: Make, how: Reading, tmp_path: Path) -> None:
-    data = zipped({"a.png": picture(), "b.png": picture(seed=1)}, tmp_path / "x.zip").read_bytes()
-    for end in range(0, len(data), 97):
-        (tmp_path / "cut.zip").write_bytes(data[:end])
-        with pytest.raises(DataError):
-            Zip(path=str(tmp_path / "cut.zip")).read(how)

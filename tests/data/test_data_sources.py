@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.server
-import io
 import struct
-import tarfile
-import threading
 import time
-import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,39 +13,14 @@ import numpy as np
 import pytest
 
 from gancli import registry
-from gancli.data import cifar10, fetch, find, svhn
+from gancli.data import cifar10, find, svhn
 from gancli.data.idx import Idx, read_idx
-from gancli.data.strokes import measure
 from gancli.errors import DataError
-from gancli.sources import Reading, Source
+from gancli.sources import Reading
+from tests.data.conftest import idx, put, source
 
 IDX = [name for name, part in registry.parts("data").items() if issubclass(part, Idx)]
 FETCHED = [*IDX, "cifar10", "svhn", "stacked-mnist"]
-
-
-def idx(array: np.ndarray) -> bytes:
-    return bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-
-
-def source(name: str, **options: object) -> Source:
-    part = registry.build("data", {"name": name, **options})
-    assert isinstance(part, Source)
-    return part
-
-
-def put(name: str, how: Reading, zipped: bool = False, n: int = 20) -> np.ndarray:
-    """Files of an IDX source; returns the training images as they lie in the file."""
-    part = registry.find("data", name)
-    assert issubclass(part, Idx)
-    folder = how.data_dir / part.folder
-    folder.mkdir(parents=True)
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (n, 28, 28), dtype=np.uint8)
-    labels = np.arange(n, dtype=np.uint8) % 10
-    for file, array in zip(part.files, (images, labels, images[:10], labels[:10]), strict=True):
-        path = folder / (file + ".gz" * zipped)
-        path.write_bytes(gzip.compress(idx(array)) if zipped else idx(array))
-    return images
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -173,40 +142,6 @@ def test_stacked_mnist(how: Reading) -> None:
     assert not np.array_equal(split.train.images, other.train.images)
 
 
-# What is measured of a character
-
-
-def bar(thickness: int, lean: float = 0.0, height: int = 20) -> np.ndarray:
-    image = np.zeros((28, 28), np.uint8)
-    for y in range(4, 4 + height):
-        x = 14 - round(lean * (y - 14)) - thickness // 2
-        image[y, x : x + thickness] = 255
-    return image
-
-
-def test_measures_of_bars() -> None:
-    got = measure(np.stack([bar(2), bar(4), bar(2, lean=0.3), bar(2, lean=-0.3), np.zeros((28, 28), np.uint8)]))
-    assert got.dtype == np.float32
-    assert got[0, 0] == pytest.approx(2, rel=0.15)
-    assert got[1, 0] == pytest.approx(4, rel=0.25)
-    assert got[:2, 1] == pytest.approx([0, 0], abs=1e-3)
-    assert got[2:4, 1] == pytest.approx([0.3, -0.3], abs=0.03)
-    assert got[:2, 2].tolist() == [2, 4]
-    assert got[4].tolist() == [0, 0, 0]
-
-
-def test_mnist_attributes_are_standardised(how: Reading) -> None:
-    put("mnist", how, n=50)
-    split = source("mnist", attributes=True).read(how)
-    assert split.train.attribute_names == ("thickness", "slant", "width")
-    assert split.train.attributes is not None
-    assert split.train.attributes.dtype == np.float32
-    assert split.train.attributes[:, :2].mean(axis=0) == pytest.approx([0, 0], abs=1e-5)
-    assert split.train.attributes[:, :2].std(axis=0) == pytest.approx([1, 1], abs=1e-4)
-    assert split.test.attributes is not None
-    assert np.allclose(split.test.attributes, split.train.attributes[:10], atol=1e-3)
-
-
 @pytest.mark.shared
 def test_the_real_mnist(shared_how: Reading) -> None:
     split = source("mnist", attributes=True).read(shared_how)
@@ -228,116 +163,6 @@ def test_the_real_photographs(shared_how: Reading) -> None:
     start = time.monotonic()
     part.read(shared_how)
     assert time.monotonic() - start < 3
-
-
-# Fetching, from a server on this computer
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[str, dict[str, bytes]]]:
-    files: dict[str, bytes] = {}
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            data = files.get(self.path.lstrip("/"))
-            if data == b"slow":
-                time.sleep(3)
-            self.send_response(404 if data is None else 200)
-            self.end_headers()
-            self.wfile.write(data or b"")
-
-        def log_message(self, *_args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as http_server:
-        http_server.daemon_threads = True
-        http_server.block_on_close = False
-        threading.Thread(target=http_server.serve_forever, args=(0.05,), daemon=True).start()
-        yield f"http://127.0.0.1:{http_server.server_address[1]}/", files
-        http_server.shutdown()
-
-
-def md5(data: bytes) -> str:
-    return hashlib.md5(data).hexdigest()
-
-
-def test_fetch_takes_the_first_mirror_that_is_right(server, how: Reading) -> None:
-    address, files = server
-    files |= {"wrong": b"x", "right": b"data"}
-    to = how.data_dir / "file"
-    urls = [address + name for name in ("missing", "wrong", "right")]
-    fetch.fetch(urls, to, md5(b"data"), how, fetch.deadline(how))
-    assert to.read_bytes() == b"data"
-    assert [path.name for path in how.data_dir.iterdir()] == ["file"]
-
-
-def test_fetch_says_why_not(server, how: Reading) -> None:
-    address, files = server
-    files["wrong"] = b"x"
-    urls = [address + "missing", address + "wrong", "file:///etc/passwd", "http://127.0.0.1:1/x"]
-    with pytest.raises(DataError, match=r"Not Found.*MD5 sum.*not a web address.*refused"):
-        fetch.fetch(urls, how.data_dir / "file", md5(b"data"), how, fetch.deadline(how))
-    assert not list(how.data_dir.iterdir())
-
-
-def test_fetch_ends_in_time(server, how: Reading) -> None:
-    address, files = server
-    files["slow"] = b"slow"
-    how = replace(how, time_limit=0.3)
-    start = time.monotonic()
-    with pytest.raises(DataError, match="not done in"):
-        fetch.fetch([address + "slow"], how.data_dir / "file", md5(b"slow"), how, fetch.deadline(how))
-    assert time.monotonic() - start < 1.5
-    assert not (how.data_dir / "file").exists()
-
-
-@pytest.mark.parametrize("name", ["mnist", "emnist-digits", "cifar10", "svhn"])
-def test_each_source_fetches_itself(
-    name: str, server, how: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torchvision.datasets as tables
-
-    address, files = server
-    elsewhere = replace(how, data_dir=tmp_path / "server")
-    if name in ("mnist", "emnist-digits"):
-        put(name, elsewhere, zipped=True)
-        made = {path.name: path.read_bytes() for path in elsewhere.data_dir.rglob("*.gz")}
-    if name == "mnist":
-        files |= made
-        monkeypatch.setattr(tables.MNIST, "mirrors", [address])
-        monkeypatch.setattr(tables.MNIST, "resources", [(f"{n}.gz", md5(made[f"{n}.gz"])) for n in Idx.files])
-    elif name == "emnist-digits":
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w") as archive:
-            for file, data in made.items():
-                archive.writestr(f"gzip/{file}", data)
-        files["gzip.zip"] = out.getvalue()
-        monkeypatch.setattr(tables.EMNIST, "url", address + "gzip.zip")
-        monkeypatch.setattr(tables.EMNIST, "md5", md5(out.getvalue()))
-    elif name == "cifar10":
-        monkeypatch.setattr(cifar10, "RECORDS", 10)
-        out = io.BytesIO()
-        with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as archive:
-            for file in (*cifar10.TRAIN, cifar10.TEST, "../../escape"):
-                info = tarfile.TarInfo(f"{cifar10.FOLDER}/{file}")
-                info.size = cifar10.RECORD * cifar10.RECORDS
-                archive.addfile(info, io.BytesIO(bytes(info.size)))
-        files[cifar10.ARCHIVE] = out.getvalue()
-        monkeypatch.setattr(tables.CIFAR10, "url", address + "cifar-10-python.tar.gz")
-        monkeypatch.setattr(cifar10, "MD5", md5(out.getvalue()))
-    else:
-        from scipy.io import savemat
-
-        out = io.BytesIO()
-        savemat(out, {"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.ones((4, 1), np.uint8)})
-        files |= dict.fromkeys(svhn.FILES.values(), out.getvalue())
-        lists = {part: [address + file, file, md5(out.getvalue())] for part, file in svhn.FILES.items()}
-        monkeypatch.setattr(tables.SVHN, "split_list", lists)
-    split = source(name).read(replace(how, download=True))
-    assert len(split.train.images) > 0
-    assert not list(how.data_dir.rglob(".*"))
-    assert not list(tmp_path.rglob("escape"))
-    assert len(source(name).read(how).test.images) > 0  # now there
 
 
 def test_the_default_is_mnist_if_it_is_there(how: Reading) -> None:

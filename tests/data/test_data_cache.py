@@ -1,0 +1,125 @@
+"""What is kept of decoded pictures: made once, made again when it is damaged, never in the way."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gancli.data import cache, find, pictures
+from gancli.data.folder import Folder
+from gancli.errors import ResourceError
+from gancli.sources import Reading, Split
+
+Make = Callable[..., bytes]
+Zipper = Callable[..., Path]
+Write = Callable[[str, dict[str, bytes]], Path]
+
+
+def same(a: Split, b: Split) -> bool:
+    pairs = ((a.train, b.train), (a.test, b.test))
+    return all(np.array_equal(x.images, y.images) and np.array_equal(x.labels, y.labels) for x, y in pairs)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    calls: list[int] = []
+    real = pictures._decode
+
+    def spy(*args):
+        calls.append(1)
+        return real(*args)
+
+    monkeypatch.setattr(pictures, "_decode", spy)
+    return calls
+
+
+def test_decoded_once_touching_changes_nothing_and_other_bytes_do(
+    classes: dict[str, bytes], picture: Make, write: Write, how: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = counted(monkeypatch)
+    root = write("pets", classes)
+    source = Folder(path=str(root))
+    first = source.read(how)
+    assert same(first, source.read(how))
+    for path in root.rglob("*.png"):
+        os.utime(path, ns=(1, time.time_ns()))
+    again = source.read(how)
+    assert len(calls) == 1
+    assert same(first, again)
+    assert find.fingerprint(first.train) == find.fingerprint(again.train)
+    (root / "cat/0.png").write_bytes(picture(seed=99))
+    other = source.read(how)
+    assert len(calls) == 2
+    prints = {find.fingerprint(part) for part in (first.train, first.test, other.train, other.test)}
+    assert len(prints) == 3
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "json", "empty", "gone"])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_damaged_cache_is_made_again(
+    damage: str, mapped: bool, classes: dict[str, bytes], write: Write, how: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if mapped:
+        monkeypatch.setattr(cache, "MAPPED_FROM", 1000)
+        if damage == "flip":
+            pytest.skip("a large array's bytes are not read again")
+    source = Folder(path=str(write("pets", classes)))
+    first = source.read(how)
+    assert isinstance(first.train.images, np.memmap) == mapped
+    if mapped:
+        assert first.train.images.base is not None  # a view
+        assert first.train.images.flags.writeable  # torch.from_numpy does not warn
+        assert cache.source_digest(first.train.images) != cache.source_digest(first.test.images)
+    expected = first.train.images.copy()
+    del first
+    (path,) = (how.cache_dir / "arrays").glob("*.npy")
+    data = bytearray(path.read_bytes())
+    if damage == "truncate":
+        path.write_bytes(data[:-10])
+    elif damage == "flip":
+        data[-5] ^= 1
+        path.write_bytes(data)
+    elif damage == "json":
+        path.with_suffix(".json").write_text("{")
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+    assert np.array_equal(source.read(how).train.images, expected)
+    assert not list(how.cache_dir.rglob("*.part"))
+
+
+def test_damaged_records_are_made_again(classes: dict[str, bytes], write: Write, how: Reading) -> None:
+    source = Folder(path=str(write("pets", classes)))
+    first = source.read(how)
+    for text in ("[]", "{}", '{"sizes": 3}'):
+        for path in (how.cache_dir / "records").glob("*.json"):
+            path.write_text(text)
+        assert same(first, source.read(how))
+
+
+def test_a_cache_that_cannot_be_written(
+    classes: dict[str, bytes], write: Write, how: Reading, notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    how = replace(how, cache_dir=tmp_path / "file" / "cache")
+    source = Folder(path=str(write("pets", classes)))
+    assert len(source.read(how).train.images) == 18
+    assert "not kept" in notes.text
+    monkeypatch.setattr(cache, "MAPPED_FROM", 1000)
+    with pytest.raises(ResourceError, match="GAN_CACHE_DIR"):
+        source.read(how)
+
+
+def test_a_full_disk_is_found_before_it_is_written_to(
+    classes: dict[str, bytes], write: Write, how: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MAPPED_FROM", 1000)
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _path: type("U", (), {"free": 100})())
+    with pytest.raises(ResourceError, match="GB free"):
+        Folder(path=str(write("pets", classes))).read(how)
