@@ -6,6 +6,7 @@ another part drops the earlier part's options. Every value that is not given is 
 
 from __future__ import annotations
 
+import json
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -120,19 +121,24 @@ def read_preset(name: str) -> Layer:
     known = presets()
     if not isinstance(name, str) or name not in known:
         raise UsageError(f"no preset {name!r}", nearest(str(name), known) or f"there are: {', '.join(known)}")
-    return read_toml(known[name])
+    return read_table(known[name])
 
 
-def read_toml(path: Path) -> Layer:
-    """Raises UsageError naming the line if the file is missing or not TOML."""
+def read_table(path: Path) -> Layer:
+    """A TOML file, or a run's config.json. Raises UsageError naming the line if it is missing or neither."""
+    form = "JSON" if path.suffix == ".json" else "TOML"
     try:
-        return tomllib.loads(path.read_text())
+        text = path.read_text()
+        table = json.loads(text) if form == "JSON" else tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"config file {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"config file {path} is not text") from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"config file {path} is not TOML: {error}") from None
+        raise UsageError(f"config file {path} is not {form}: {error}") from None
+    if not isinstance(table, dict):
+        raise UsageError(f"config file {path} is not a table")
+    return table
 
 
 def parse_set(item: str) -> Layer:

@@ -171,7 +171,7 @@ def card(run: folder.Run, plan: Plan, state: State) -> str:
     known = facts(plan)
     return (
         f"# {run.name}\n\nThe averaged generator of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
-        f"({known['images']:,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
+        f"({len(plan.split.train.images):,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
         f"    gan sample {run.name} --n 64 --out grid.png\n\n"
         "`model.safetensors` holds the weights in float32, `config.json` the architecture. Scores: `gan evaluate`.\n"
     )

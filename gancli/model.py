@@ -194,6 +194,12 @@ class Model:
         return torch.cat(out)
 
     @property
+    def classes(self) -> list[str]:
+        """Names of the classes, by label."""
+        known = self.facts.get("classes", ())
+        return [str(name) for name in known] if isinstance(known, list | tuple) else []
+
+    @property
     def conditional(self) -> bool:
         """Whether a label says what is drawn."""
         task = self.task

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from gancli.config import Config, Data, Layer, differences, merge, read_preset, resolve
-from gancli.contracts import Shape
+from gancli.contracts import Shape, Tick
 from gancli.data import find
 from gancli.data.store import Store
 from gancli.engine import precision
@@ -24,7 +24,9 @@ from gancli.engine.ranks import ALONE, Ranks
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
 from gancli.errors import DataError, UsageError
-from gancli.registry import build, validated
+from gancli.metrics.result import parse_bound
+from gancli.model import Model
+from gancli.registry import build, parts, validated
 from gancli.sources import Reading, Source, Split
 
 IMAGES_IN_EPOCH = 10_000  # a small data set is gone over several times in an epoch
@@ -95,7 +97,8 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
         read_preset(request.preset)
     split = ranks.by_each_host(lambda: find.read(source, reading))
     preset = request.preset or asked.get("preset") or _preset_for(split)
-    if not (request.preset or asked.get("preset")):
+    preset_chosen = not (request.preset or asked.get("preset"))
+    if preset_chosen:
         choices.append(f"preset {preset}, for {_described(split)}")
     base = read_preset(preset)
     given: Layer = {"preset": preset, "data": {"source": source.model_dump(mode="json")}}
@@ -104,7 +107,15 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     cfg = resolve(base, small, *request.layers, given)
     device, dtype = _machine(cfg, ranks)
     cfg = cfg.but(machine=cfg.machine.but(precision="bf16" if dtype == torch.bfloat16 else "fp32"))
+    if cfg.stop.until:
+        parse_bound(cfg.stop.until)
     store, print_ = _store(cfg, split, device, dtype, ranks), _fingerprint(split, ranks)
+    if (
+        preset_chosen
+        and store.shape.classes > 1
+        and not Model(cfg.task, {}, store.shape, Tick(0, 0, 0), {}).conditional
+    ):
+        reading.note(f"the {store.shape.classes} classes are not told to the nets; --preset best-cpu draws by class")
     return Plan(cfg, split, print_, store, reading, plain, choices, ranks)
 
 
@@ -149,6 +160,10 @@ def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
         choices.append(f"data {why}")
     elif isinstance(wanted, str):
         wanted = find.source_for(wanted)
+    elif isinstance(name := wanted.get("name"), str) and name not in parts(
+        "data"
+    ):  # --data FOLDER and some of its options
+        wanted = {**wanted, **find.source_for(name)}
     source = build("data", wanted)
     assert isinstance(source, Source)
     path = getattr(source, "path", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,11 +117,25 @@ def _mix(model: Model, order: Order, out: Path, progress: Progress) -> None:
 
 
 def _folder(model: Model, order: Order, out: Path, progress: Progress) -> None:
+    """A file each; of a model that draws by label in a folder for each class, as `gan train --data` reads them."""
     images, labels = _draw(model, order, progress)
-    out.mkdir(parents=True, exist_ok=True)
+    files: dict[Path, bytes] = {}
     for i, (seed, image) in enumerate(zip(order.seeds, images, strict=True)):
         label = {} if labels is None else {"label": labels[i]}
-        (out / f"seed{seed:06d}.png").write_bytes(png(image, {**order.facts, "seed": seed, **label}))
+        place = out if labels is None else out / _folder_name(model, labels[i])
+        files[place / f"seed{seed:06d}.png"] = png(image, {**order.facts, "seed": seed, **label})
+    others = [path for path, content in files.items() if path.exists() and path.read_bytes() != content]
+    if others:
+        raise UsageError(f"{out} holds other pictures: {len(others)} such as {others[0]}", "name another --out")
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _folder_name(model: Model, label: int) -> str:
+    """The class's name, where a folder can have it, else its number."""
+    name = model.classes[label] if label < len(model.classes) else ""
+    return name if re.fullmatch(r"\w[\w .+-]*", name) else str(label)
 
 
 def _arrays(model: Model, order: Order, out: Path, progress: Progress) -> None:

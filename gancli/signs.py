@@ -25,12 +25,14 @@ LOOKS = 4  # in an epoch
 class Signs:
     """Looks at the run four times in an epoch, and at each line of the journal at how far the nets moved."""
 
-    def __init__(self, run: folder.Run, plan: Plan, warn: Callable[[str], None], state: State) -> None:
+    def __init__(
+        self, run: folder.Run, plan: Plan, warn: Callable[[str], None], note: Callable[[str], None], state: State
+    ) -> None:
         train, test, cfg = plan.store, plan.split.test, plan.cfg
         held_out = Store(test, cfg.seed, train.device, train.dtype) if len(test.images) else None
         before, every = journal.read(run.monitor), max(1, train.epoch // LOOKS)
         self.plan = plan
-        self.monitor = Monitor(cfg.task, cfg, train, held_out, warn, before, every)
+        self.monitor = Monitor(cfg.task, cfg, train, held_out, warn, note, before, every)
         self.journal = journal.Journal(run.monitor, warn)
         self.last: dict[str, Any] = (journal.read(run.journal) or [{}])[-1]
         self.updates = self.monitor.stepped(state)

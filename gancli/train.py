@@ -59,7 +59,7 @@ class Sitting:
         self.warned = False
         self.retries = Retries([line["step"] for line in history.read(run.path) if "diverged" in line])
         self.retries.apply(state, plan.cfg)
-        self.signs = Signs(run, plan, voice.warn, state)
+        self.signs = Signs(run, plan, voice.warn, voice.note, state)
 
     def stepped(self, state: State, logs: Logs) -> bool:
         self.retries.apply(state, self.plan.cfg)
@@ -155,8 +155,6 @@ def _is_best(value: float, before: list[Any], better: str) -> bool:
 
 def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.Run:
     """Make the run folder of a new run and write what it is. Raises ResourceError before anything is trained."""
-    if plan.cfg.stop.until:
-        parse_bound(plan.cfg.stop.until)
     run = folder.create(runs, f"{plan.data_name}-{plan.cfg.preset}", name)
     _describe(request, plan, run)
     return run

@@ -155,6 +155,22 @@ def seeds(text: str) -> list[int]:
     return out
 
 
+def labels(text: str, classes: Sequence[str]) -> list[int]:
+    """ "0-2,7" or "cat,dog" -> numbers of classes; a name goes before a number."""
+    out: list[int] = []
+    for piece in (p.strip() for p in text.split(",")):
+        if piece in classes:
+            out.append(list(classes).index(piece))
+        elif re.fullmatch(r"[\d\s-]+", piece):
+            out += seeds(piece)
+        else:
+            from gancli.registry import nearest
+
+            known = nearest(piece, classes) or f"there are: {', '.join(classes[:20])}"
+            raise UsageError(f"no class {piece!r}", known if classes else "name its number: --label 0")
+    return out
+
+
 def attributes(text: str | None) -> dict[str, float] | None:
     """ "slant=0.3,thickness=1" -> {"slant": 0.3, "thickness": 1.0}."""
     if text is None:

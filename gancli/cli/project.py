@@ -18,7 +18,7 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="A PNG: the pictures above what was found.")] = Path(
         "projected.png"
     ),
-    label: Annotated[int | None, typer.Option(help="Their class, for a conditional run.")] = None,
+    label: Annotated[str | None, typer.Option(help="Their class, for a conditional run: 7, or its name.")] = None,
     step: o.Step = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the search.")] = 300,
     plugin: o.Plugin = None,
@@ -46,7 +46,7 @@ def command(
 
     model = load(found.path, step=step)
     targets = np.stack([picture(path, model.shape) for path in images])
-    labels = None if label is None else [label] * len(images)
+    labels = None if label is None else o.labels(label, model.classes) * len(images)
     result = project(model, torch.from_numpy(targets).float() / 127.5 - 1, labels, steps, progress=console.bar)
     console.end()
     shown = np.concatenate([targets, to_uint8(result.images)])

@@ -62,5 +62,5 @@ def command(
     plan = again(cfg, how, here())
     reason, _ = train(found, plan, console, True, allow_data_change, on_divergence.value)
     if plan.ranks.first:
-        finish(found, console, reason)
+        finish(found, console, reason, plan.cfg.stop.until)
     plan.ranks.close()

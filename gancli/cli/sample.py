@@ -24,8 +24,8 @@ def command(
     ] = Path("samples.png"),
     seed: Annotated[int, typer.Option(min=0, help="Image i comes from seed + i alone.")] = 0,
     seeds: Annotated[str | None, typer.Option(help="These seeds: 0-63,99.")] = None,
-    label: Annotated[int | None, typer.Option(help="All of this class.")] = None,
-    labels: Annotated[str | None, typer.Option(help="These classes in turn: 0-9.")] = None,
+    label: Annotated[str | None, typer.Option(help="All of this class: 7, or its name.")] = None,
+    labels: Annotated[str | None, typer.Option(help="These classes in turn: 0-9, or cat,dog.")] = None,
     attr: Annotated[str | None, typer.Option(help="Attributes of all: slant=0.3,thickness=1.")] = None,
     truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1: less variety, more quality.")] = 1.0,
     ema: Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")] = True,
@@ -77,12 +77,12 @@ def command(
     precision.set_threads(threads or 0)
     model = load(found.path, step=step, average=ema, device=precision.device(here().device(device or "auto")))
     model.ranks = here()
-    classes = [label] if label is not None else o.seeds(labels) if labels is not None else None
+    classes = None if label is None and labels is None else o.labels(label or labels or "", model.classes)
     facts = {"run": found.name, "step": model.tick.step, "average": ema}
     order = sample.Order(wanted, classes, nrow, frames, facts, o.attributes(attr), truncation, rows, mix_at)
     if not model.ranks.first:
         sample.help_out(model, order, out)
         return
     written = sample.write(model, order, out, console.bar)
-    console.note(f"{count} images -> {written}")
+    console.note(f"{count} images of step {model.tick.step:,} -> {written}")
     console.result({"out": str(written), "n": count, "seeds": [wanted[0], wanted[-1]], **facts}, only_json=True)

@@ -28,7 +28,9 @@ def command(
     preset: Annotated[str | None, typer.Option(help="A recipe (gan list presets).", rich_help_panel="Model")] = None,
     model: Annotated[str | None, typer.Option(help="The nets (gan list model).", rich_help_panel="Model")] = None,
     loss: Annotated[str | None, typer.Option(help="The loss (gan list loss).", rich_help_panel="Model")] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file.", rich_help_panel="Model")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file, or a run's config.json.", rich_help_panel="Model")
+    ] = None,
     set_: o.Set = None,
     plugin: o.Plugin = None,
     epochs: o.Epochs = None,
@@ -74,7 +76,7 @@ def command(
         "precision": precision, "threads": threads, "micro_batch": micro_batch, "save_every": save_every,
         "keep": keep, "deterministic": deterministic,
     }  # fmt: skip
-    from gancli.config import data_asked, read_toml
+    from gancli.config import data_asked, read_table
     from gancli.engine.ranks import here, nameless, number
     from gancli.report.console import Console
     from gancli.run.folder import check_place
@@ -84,7 +86,7 @@ def command(
         nameless(name)
         check_place(runs_dir)
     o.plugins(plugin)
-    layers = [read_toml(config)] if config else []
+    layers = [read_table(config)] if config else []
     layers += o.layers(flags, set_)
     asked = data_asked(layers)
 
@@ -103,16 +105,18 @@ def command(
     console.open(run)
     reason, _ = train(run, plan, console, resumed, on_divergence=on_divergence.value)
     if plan.ranks.first:
-        finish(run, console, reason)
+        finish(run, console, reason, plan.cfg.stop.until)
     plan.ranks.close()
 
 
-def finish(run: Run, console: Console, reason: str) -> None:
+def finish(run: Run, console: Console, reason: str, until: str | None) -> None:
     """The curves, and what to do next."""
     from gancli.report.curves import draw
     from gancli.run import journal
 
     draw(journal.read(run.journal), run.path / "curves.png", run.name)
+    if until and reason != "quality":
+        console.warn(f"{until} was not reached; gan resume {run.path} --epochs N goes on")
     newest = max(run.samples.glob("*.png"), default=None)
     console.finished(run.path, newest, reason)
     lines = journal.read(run.journal)

@@ -9,8 +9,8 @@
     spread     mean distance between samples over that between reals, of the same label where there are labels: 0 is collapse
     classes    total variation between the classes of samples and of reals (where a classifier is given): 0 alike, 1 none in common
 
-All are functions of the state, so that a resumed run finds the same. A kind is warned of once, when it has held for as many looks in a
-row as its rule says. The rules' bounds come from benchmarks/monitor.py.
+All are functions of the state, so that a resumed run finds the same. A kind is warned of when it has held for as many looks in a row as
+its rule says, and the warning is taken back when it has not held for as many. The rules' bounds come from benchmarks/monitor.py.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gancli.data.store import Store
     from gancli.engine.state import State
 
+EARLY = 0.1  # of a run
 LOOKED_AT = 256  # reals of each kind that D is asked about
 Values = dict[str, float]
 
@@ -45,32 +46,46 @@ class Rule:
     above: bool
     looks: int  # in a row
     text: str  # what it means, and what to try
+    past: str = ""  # what is said when it is over
     mean: bool = False  # of the looks, instead of each
 
     def broken(self, lines: Sequence[Mapping[str, Any]]) -> bool:
         """Whether the signal is over the bound in every one of the last looks; of a `mean`, whether their mean is."""
+        return all(self._judged(lines) or [False])
+
+    def over(self, lines: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether it is within the bound in every one of them; of a `mean`, whether their mean is."""
+        return bool(self.past) and not any(self._judged(lines) or [True])
+
+    def _judged(self, lines: Sequence[Mapping[str, Any]]) -> list[bool]:
+        """Of each of the last looks, or of their mean, whether it is over the bound; empty as long as there are too few."""
         values = [line.get(self.signal) for line in lines[-self.looks :]]
         known = [float(v) for v in values if isinstance(v, int | float)]
         if len(known) < self.looks:
-            return False
+            return []
         judged = [sum(known) / len(known)] if self.mean else known
-        return all(v > self.bound if self.above else v < self.bound for v in judged)
+        return [v > self.bound if self.above else v < self.bound for v in judged]
 
 
 SLOWER = "try a lower learning rate (--set optimiser.lr=1e-4)"
 RULES = (
     Rule("collapse", "spread", 0.25, False, 3,
-         "the samples look alike: G is collapsing; try --loss hinge, a gradient penalty (--preset r3gan), or another seed"),
+         "the samples look alike: G is collapsing; try another --preset, one with a gradient penalty such as r3gan, or another --seed",
+         "the samples differ again"),
     Rule("few images", "known", 300, False, 1,
          "so few images are soon learned by heart; try --set 'task.augment=[\"diffaugment\"]', or more data"),
     Rule("overfitting", "overfit", 0.58, True, 4,
          "D tells training images from held-out ones: it learns them by heart; try --set 'task.augment=[\"diffaugment\"]', or more data",
-         mean=True),
-    Rule("rate of D", "d_update", 0.05, True, 3, f"D changes by more than a twentieth with each step; {SLOWER}", mean=True),
-    Rule("rate of G", "g_update", 0.05, True, 3, f"G changes by more than a twentieth with each step; {SLOWER}", mean=True),
-    Rule("no gradient", "g_grad", 1e-7, False, 2, "G learns nothing: no gradient reaches it; try another loss, or another seed"),
+         "D hardly tells training images from held-out ones any more", mean=True),
+    Rule("rate of D", "d_update", 0.05, True, 3, f"D changes by more than a twentieth with each step; {SLOWER}",
+         "D changes less with each step", mean=True),
+    Rule("rate of G", "g_update", 0.05, True, 3, f"G changes by more than a twentieth with each step; {SLOWER}",
+         "G changes less with each step", mean=True),
+    Rule("no gradient", "g_grad", 1e-7, False, 2, "G learns nothing: no gradient reaches it; try another loss, or another seed",
+         "G learns again"),
     Rule("classes", "classes", 0.4, True, 6,
-         "some classes are missing from the samples, or nearly; try --set task.pack=2, or --preset cgan where there are labels"),
+         "some classes are missing from the samples, or nearly; try --set task.pack=2, or another --preset",
+         "all classes are among the samples again"),
 )  # fmt: skip
 
 
@@ -79,9 +94,9 @@ class Monitor:
 
     def __init__(
         self, task: Task, cfg: Config, train: Store, held_out: Store | None, warn: Callable[[str], None],
-        lines: Sequence[Mapping[str, Any]] = (), every: int = 0,
+        note: Callable[[str], None], lines: Sequence[Mapping[str, Any]] = (), every: int = 0,
     ) -> None:  # fmt: skip
-        self.task, self.cfg, self.train, self.held_out, self.warn = task, cfg, train, held_out, warn
+        self.task, self.cfg, self.train, self.held_out, self.warn, self.note = task, cfg, train, held_out, warn, note
         self.lines = list(lines)
         self.every = every  # images between looks
         self._before: dict[str, Tensor] = {}
@@ -106,7 +121,7 @@ class Monitor:
         self, state: State, images: Tensor, labels: Sequence[int] | None, journal: Mapping[str, float],
         classes: float | None = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """A line of signals, of these samples and the journal's last line; warns of what has held for long enough."""
+        """A line of signals, of these samples and the journal's last line; warns of what has held for long enough, or is over."""
         line: dict[str, Any] = {
             "step": state.step,
             "images": state.images,
@@ -126,11 +141,20 @@ class Monitor:
         return line
 
     def _judge(self, line: dict[str, Any]) -> None:
-        said = {kind for old in self.lines for kind in old.get("warned", ())}
+        holds: set[str] = set()
+        for old in self.lines:
+            holds = (holds | {*old.get("warned", ())}) - {*old.get("over", ())}
+        lines = [*self.lines, line]
+        early = line["images"] < EARLY * self.cfg.stop.total(self.train.epoch)
         for rule in RULES:
-            if rule.kind not in said and rule.broken([*self.lines, line]):
+            where = f"({rule.signal} {line.get(rule.signal, 0):.3g} at step {line['step']:,})"
+            if rule.kind not in holds and rule.broken(lines):
                 line.setdefault("warned", []).append(rule.kind)
-                self.warn(f"{rule.text} ({rule.signal} {line[rule.signal]:.3g} at step {line['step']:,})")
+                passing = "; so early in a run it often passes" if early and rule.past else ""
+                self.warn(f"{rule.text}{passing} {where}")
+            elif rule.kind in holds and rule.over(lines):
+                line.setdefault("over", []).append(rule.kind)
+                self.note(f"{rule.past} {where}")
 
     def _opinions(self, state: State) -> Values:
         """What D says of train reals, held-out reals and fakes, in evaluation mode; nothing of the run is changed."""

@@ -49,7 +49,7 @@ def test_spread_and_above() -> None:
 def test_a_look_changes_nothing(bench: Bench) -> None:
     run = bench.new()
     state = bench.plan.state()
-    signs = Signs(run, bench.plan, print, state)
+    signs = Signs(run, bench.plan, print, print, state)
     before = {f: {k: v.clone() for k, v in group.items()} for f, group in snapshot.tensors(state).items()}
     modes = {name: [m.training for m in net.module.modules()] for name, net in state.nets.items()}
     signs.look(state)
@@ -61,19 +61,20 @@ def test_a_look_changes_nothing(bench: Bench) -> None:
     assert {"step", "images", "real", "apart", "overfit", "spread", "classes"} <= line.keys()
 
 
-def test_it_says_each_thing_once_over_all_sittings(bench: Bench) -> None:
+def test_it_says_each_thing_once_over_all_sittings_and_takes_it_back(bench: Bench) -> None:
     state = bench.plan.state()
-    run, said = bench.new(), list[str]()
+    run, said, over = bench.new(), list[str](), list[str]()
     low = dict.fromkeys({rule.signal for rule in RULES}, 0.0)
-    for _ in range(2):
-        signs = Signs(run, bench.plan, said.append, state)
-        for _ in range(4):
-            line: dict[str, Any] = {"step": state.step, "images": state.images, **low}
+    for spread_of in (0.0, 0.0, 0.9, 0.9, 0.0):
+        signs = Signs(run, bench.plan, said.append, over.append, state)
+        for _ in range(2):
+            line: dict[str, Any] = {"step": state.step, "images": state.images, **low, "spread": spread_of}
             signs.monitor._judge(line)
             signs.monitor.lines.append(line)
             signs.journal.write(line)
-    assert len(said) == 3
-    assert sum("G is collapsing" in text for text in said) == 1
+    assert len(said) == 3  # collapse, few images, no gradient
+    assert sum("G is collapsing" in text and "often passes" in text for text in said) == 1
+    assert over == ["the samples differ again (spread 0.9 at step 0)"]
 
 
 @pytest.mark.parametrize("kind", ["z ignored", "healthy"])
