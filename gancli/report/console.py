@@ -1,6 +1,7 @@
 """What a terminal shows: choices, a bar while training, a line per epoch, the next command.
 
-Everything goes to standard error; only data (`result`) goes to standard output. Without a terminal the bar becomes plain lines.
+Everything goes to standard error; only data (`result`, tables) goes to standard output. On a terminal lines are wrapped at words.
+Without one they are not wrapped, and the bar becomes plain lines.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as Rich
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from gancli.config import flat
 
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     from gancli.run.folder import Run
 
 REFRESH = 0.1  # seconds between updates of the bar
-PLAIN = 30.0  # seconds between plain lines within an epoch
+PLAIN = 30.0  # seconds between plain lines within an epoch, or of anything else that is slow
+FULL, SHORT = 112, 96  # columns that the whole line of the bar takes, and the one with a short bar
 
 
 class Console:
@@ -36,12 +40,12 @@ class Console:
             quiet or rank > 0,
             rank,
         )  # of several ranks the first speaks; the others have logs of their own
-        self.err = Rich(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        self.err = Rich(stderr=True, quiet=quiet, highlight=False, emoji=False)
         self.quiet, self.json = quiet, json
         self.live = self.err.is_terminal and not quiet
         self.log: Path | None = None
         self._bar: Progress | None = None
-        self._next = 0.0
+        self._next = 0.0 if self.live else time.monotonic() + PLAIN
 
     def open(self, run: Run) -> None:
         """From now on everything is also in the run's log."""
@@ -55,7 +59,7 @@ class Console:
         self._say(f"warning: {text}", "yellow")
 
     def _say(self, text: str, style: str = "") -> None:
-        self.err.print(text, style=style, markup=False)
+        self.err.print(text, style=style, markup=False, soft_wrap=not self.err.is_terminal)
         if self.log is not None:
             try:
                 with self.log.open("a") as file:
@@ -84,8 +88,9 @@ class Console:
             self.note(f"{'*' if key in changed else ' '} {key:<36} {_short(value)}")
 
     def bar(self, what: str, done: int, total: int) -> None:
-        """Progress of something that is not training. A bar appears where there is a terminal."""
+        """Progress of something that is not training: a bar where there is a terminal, else a line now and then."""
         if not self.live:
+            self._slow(f"{what} {done:,} of {total:,}")
             return
         if self._bar is None:
             self._bar = Progress(
@@ -97,6 +102,12 @@ class Console:
         if done >= total:
             self.end()
 
+    def _slow(self, text: str) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + PLAIN
+            self.note(text)
+
     def begin(self, cfg: Config, state: State, epoch: int) -> None:
         """Training begins."""
         from gancli.report.bar import training_bar
@@ -106,6 +117,7 @@ class Console:
         self._first = state.images
         if self.live:
             self._bar, self._task = training_bar(self.err, self._total, state.images)
+            _fit(self._bar, self.err.width)
 
     def progress(self, state: State, logs: Logs) -> None:
         """After each step; shows something ten times a second at most."""
@@ -150,67 +162,137 @@ class Console:
         if samples is not None:
             self.note(f"samples  {samples}")
         self.note(f"curves   {run / 'curves.png'}")
-        self.note(f"next     gan sample {run} --n 64 --out grid.png    gan evaluate {run}")
+        self.note(f"next     gan sample {run} --n 64 --out grid.png")
+        self.note(f"         gan evaluate {run}")
 
     def result(self, value: dict[str, Any], only_json: bool = False) -> None:
         """Data, on standard output: one JSON object, or lines."""
         if self.rank:
             return
         if self.json:
-            sys.stdout.write(json.dumps(value) + "\n")
+            self.dump(value)
         elif not only_json:
             width = max(map(len, value), default=0)
-            sys.stdout.write("".join(f"{k:<{width}}  {v}\n" for k, v in value.items()))
+            sys.stdout.write("".join(f"{k:<{width}}  {_lines(v)}".rstrip() + "\n" for k, v in value.items()))
+
+    def dump(self, value: Any) -> None:
+        """JSON, on standard output."""
+        sys.stdout.write(json.dumps(value) + "\n")
+
+    @property
+    def width(self) -> int:
+        """Columns of standard output."""
+        return Rich().width
 
     @property
     def wide(self) -> bool:
         """Whether a line of standard output holds more than a table of numbers."""
-        return Rich().width >= 110
-
-    def rows(self, rows: list[dict[str, Any]]) -> None:
-        """Rows with the same keys, as a table or as JSON."""
-        if self.json:
-            sys.stdout.write(json.dumps(rows) + "\n")
-            return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for i, key in enumerate(rows[0] if rows else ()):
-            table.add_column(key, justify="right" if i else "left", style="" if i else "cyan")
-        for row in rows:
-            table.add_row(*(f"{v:.4g}" if isinstance(v, float) else "-" if v is None else str(v) for v in row.values()))
-        self.table(table)
+        return self.width >= 110
 
     def table(self, table: Table) -> None:
         """A table, on standard output."""
         Rich(soft_wrap=False, highlight=False).print(table)
 
-    def catalogue(self, found: dict[str, Any], detail: str | None) -> None:
-        """The parts and presets that there are."""
+    def say(self, text: str, style: str = "") -> None:
+        """A line of words, on standard output."""
+        out = Rich(highlight=False, emoji=False)
+        out.print(text, style=style, markup=False, soft_wrap=not out.is_terminal)
+
+    def sheet(
+        self, heads: list[str], rows: list[list[str]], right: Collection[int] = (), bold: Collection[tuple[int, int]] = ()
+    ) -> None:
+        """A table of text, on standard output; `right` columns are numbers, `bold` cells are marked. The last column is words."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for i, head in enumerate(heads):
+            words = [word for row in rows for word in row[i].split()]
+            least = max(map(len, (*words, *head.split())), default=0)
+            side = "right" if i in right else "left"
+            table.add_column(Text(head), justify=side, style="" if i else "cyan", min_width=least, no_wrap=not i)  # type: ignore[arg-type]
+        for i, row in enumerate(rows):
+            table.add_row(*(Text(cell, "bold" if (i, j) in bold else "") for j, cell in enumerate(row)))
+        self.table(table)
+
+    def runs(self, found: dict[str, Any]) -> None:
+        """Runs, how far they are, and how good; the reason of one that cannot be read."""
         if self.json:
-            self.result(found)
+            self.dump({"runs": found})
+            return
+        heads = ["run", "data", "preset", "step", "images", "fid", "at step"]
+        if found:
+            self.sheet(heads, [[name, *_row(entry)] for name, entry in found.items()], right=(3, 4, 5, 6))
+        for name, entry in found.items():
+            if "broken" in entry:
+                self.warn(f"{name}: {entry['broken']}")
+
+    def catalogue(self, found: dict[str, Any], detail: str | None) -> None:
+        """The parts and presets that there are, or one of them with its options."""
+        if self.json:
+            self.dump(found)
             return
         for kind, entries in found.items():
-            table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-            if detail is None:
-                table.add_column(kind, style="cyan", no_wrap=True)
-                table.add_column("")
-                for name, entry in entries.items():
-                    table.add_row(name, entry["about"])
-            else:
-                table.add_column(f"{kind} {detail}", style="cyan", no_wrap=True)
-                table.add_column("default")
-                table.add_column(entries[detail]["about"])
-                for name, option in entries[detail]["options"].items():
-                    table.add_row(name, _short(option["default"]), option["description"])
-            if entries:
-                self.table(table)
+            if detail is not None:
+                self._detail(kind, detail, entries[detail])
+            elif entries:
+                self.sheet([kind, ""], [[name, entry["about"]] for name, entry in entries.items()])
                 sys.stdout.write("\n")
+
+    def _detail(self, kind: str, name: str, entry: dict[str, Any]) -> None:
+        self.say(f"{kind} {name}", "bold")
+        self.say(entry["about"])
+        if entry["papers"]:
+            self.say("paper: " + ", ".join(f"arXiv {paper}" for paper in entry["papers"]))
+        options = [
+            [key, option["type"], "required" if option["required"] else _short(option["default"]), option["description"]]
+            for key, option in entry["options"].items()
+        ]
+        settings = [[key, _short(value)] for key, value in entry.get("settings", {}).items()]
+        sys.stdout.write("\n")
+        if options:
+            self.sheet(["option", "type", "default", "meaning"], options)
+        elif settings:
+            self.sheet(["sets", "to"], settings)
+        else:
+            self.say("It has no options.")
+
+
+def _fit(bar: Progress, width: int) -> None:
+    """Let a training bar's line fit the terminal: first with a shorter bar, then without the step."""
+    for column in bar.columns:
+        if isinstance(column, BarColumn) and width < FULL:
+            column.bar_width = 10
+    if width < SHORT:
+        bar.columns = tuple(c for c in bar.columns if getattr(c, "name", "") != "step")
+
+
+def _row(entry: dict[str, Any]) -> list[str]:
+    """The cells of a run, behind its name."""
+    if "broken" in entry:
+        return ["broken", *5 * ["-"]]
+    numbers = (f"{entry[k]:,}" if isinstance(entry[k], int) else "-" for k in ("step", "images", "fid_step"))
+    step, images, at = numbers
+    return [entry["data"], entry["preset"], step, images, _short(entry["fid"]), at]
+
+
+def _lines(value: Any) -> str:
+    """A value in words: what is inside of a table is below its name, a line each, and so are long texts."""
+    if isinstance(value, dict):
+        width = max(map(len, value), default=0)
+        return "".join(f"\n  {k:<{width}}  {_lines(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        texts = [_lines(v) for v in value]
+        if sum(map(len, texts)) > 60:
+            return "".join(f"\n  {text}" for text in texts)
+        numbers = len(value) == 2 and all(isinstance(v, int | float) for v in value)
+        return (" to " if numbers else ", ").join(texts) or "none"
+    return str(value)
 
 
 def _short(value: Any) -> str:
+    """A value of a configuration, in few characters."""
     if value is None:
         return "-"
     if isinstance(value, dict):
-        return str(value.get("name", json.dumps(value)))
+        return str(value["name"]) if "name" in value else ", ".join(f"{k}={_short(v)}" for k, v in value.items())
     if isinstance(value, float):
         return f"{value:g}"
     return json.dumps(value) if isinstance(value, list | tuple) else str(value)
