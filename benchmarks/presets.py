@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ from runs import at, made_by, parameters, points, reading, rewrite, seconds, spe
 from gancli import judging
 from gancli.catalogue import preset_lines
 from gancli.config import Layer, read_preset, resolve
+from gancli.data import find
 from gancli.engine import precision
 from gancli.errors import DivergedError, GanError, UsageError
 from gancli.evaluate import Evaluation, Fakes, Judge, compare, quick
 from gancli.images import grid, png, to_uint8
 from gancli.model import Model
 from gancli.plan import cache_dir
+from gancli.registry import build
 from gancli.run.folder import Run
 
 ORDER = (
@@ -35,10 +38,6 @@ ORDER = (
     "wgan-gp", "stylegan2", "r3gan", "progressive", "sngan", "projection", "msg", "sagan",
 )  # fmt: skip
 METRICS = ("fid", "prc", "density-coverage", "class-histogram")
-OF_CONDITIONS = {
-    "label-agreement": "labels",
-    "attribute-agreement": "attributes",
-}  # metric -> what of the samples it needs
 SHARES = ("precision", "recall", "density", "coverage")
 EPOCH = 60_000
 CLASSES = 10
@@ -68,13 +67,13 @@ def fakes(model: Model, judge: Judge) -> Fakes:
     return judging.fakes(model, judge.split, judge.n, judge.seed, True, lambda *_: None)
 
 
-def curve(run: Run, judge: Judge, last: Evaluation) -> list[dict[str, Any]]:
+def curve(run: Run, judge: Judge, told: Judge, last: Evaluation) -> list[dict[str, Any]]:
     """FID at each checkpoint; the last one is judged already."""
     out: list[dict[str, Any]] = []
     *early, _ = points(run)
     for point in early:
         model = at(point)
-        score = quick(judge, fakes(model, judge), ["fid"]).score("fid")
+        score = quick(judge, fakes(model, told), ["fid"]).score("fid")
         out.append({"images": model.tick.images, "fid": score.value, "error": score.error})
     end = last.score("fid")
     out.append({"images": last.protocol["fakes"]["images_seen"], "fid": end.value, "error": end.error})
@@ -95,13 +94,17 @@ def strip(model: Model) -> bytes:
     )
 
 
-def row(preset: str, run: Run, judge: Judge, score: float, budget: int, changed: Layer) -> tuple[dict[str, Any], bytes]:
-    """What is known of a trained run, and its strip."""
+def row(
+    preset: str, run: Run, judge: Judge, told: Judge, score: float, budget: int, changed: Layer
+) -> tuple[dict[str, Any], bytes]:
+    """What is known of a trained run, and its strip. `told` knows the same data's attributes."""
     model = at(points(run)[-1])
-    made = fakes(model, judge)
-    asked = [name for name, given in OF_CONDITIONS.items() if getattr(made, given) is not None]
-    result = judge(made, [*METRICS, *asked])
-    line = curve(run, judge, result)
+    made = fakes(model, told)
+    result = judge(made, [*METRICS, *(["label-agreement"] if made.labels is not None else [])])
+    if made.attributes is not None:
+        kept_to = told(made, ["attribute-agreement"], floors=True)
+        result = replace(result, scores={**result.scores, **kept_to.scores})
+    line = curve(run, judge, told, result)
     kept = ("task", "optimiser", "optimisers", "batch_size", "seed", "average")
     table = {
         "preset": preset,
@@ -128,11 +131,13 @@ def work(asked: argparse.Namespace, presets: list[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     _, split = judging.data("mnist", reading(asked.data_dir))
     judge = Judge(split, "digits-v1", n=asked.n, cache_dir=cache_dir())
+    known = find.read(build("data", {"name": "mnist", "attributes": True}), reading(asked.data_dir))  # type: ignore[arg-type]
+    told = Judge(known, "digits-v1", n=asked.n, cache_dir=cache_dir())
     for preset in presets:
         file, run = results / f"{preset}.json", Run(asked.place / preset)
         if file.exists():
-            known = json.loads(file.read_text())
-            if (known["budget"], known["evaluation"]["protocol"]["n_fake"]) != (asked.images, asked.n):
+            there = json.loads(file.read_text())
+            if (there["budget"], there["evaluation"]["protocol"]["n_fake"]) != (asked.images, asked.n):
                 raise UsageError(f"{file} is of other --images or --n", "delete it to make it again")
             continue
         changed = shorter(preset, asked.images)
@@ -143,7 +148,7 @@ def work(asked: argparse.Namespace, presets: list[str]) -> None:
         except DivergedError as error:
             print(f"{preset}: {error}", flush=True)
             continue
-        table, picture = row(preset, run, judge, asked.score, asked.images, changed)
+        table, picture = row(preset, run, judge, told, asked.score, asked.images, changed)
         (pictures / f"{preset}.png").write_bytes(picture)
         file.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
         fid = table["curve"][-1]
