@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gancli.data.cache import replacing
 from gancli.errors import DataError
@@ -37,7 +38,7 @@ class _Download(threading.Thread):
         try:
             self._stream()
         except urllib.error.URLError as error:
-            self.failure = str(error.reason)
+            self.failure = getattr(error.reason, "strerror", None) or str(error.reason)
         except (OSError, ValueError, http.client.HTTPException) as error:
             self.failure = str(error) or type(error).__name__
 
@@ -80,9 +81,9 @@ def fetch(urls: Sequence[str], to: Path, md5: str, how: Reading, until: float) -
             late = download.is_alive()
             download.give_up.set()
         if late:
-            failures.append(f"{url}: not done in the {how.time_limit:.0f} s allowed")
+            failures.append(f"{urlsplit(url).hostname}: not done in the {how.time_limit:.0f} s allowed")
             break
         if not download.failure:
             return
-        failures.append(f"{url}: {download.failure}")
+        failures.append(f"{urlsplit(url).hostname}: {download.failure}")
     raise DataError(f"{to.name} could not be fetched ({'; '.join(failures)})")

@@ -87,9 +87,9 @@ class Idx(Source):
                 return self.fetch_missing(folder, how)
             except DataError as error:
                 why = error.cause
-        missing = f"{self.name}: {', '.join(self.files)} (or .gz) are not all in {folder}, and {why}"
         raise DataError(
-            missing, f"put the four files into {folder}, or name the folder above {Path(self.folder).parts[0]}/"
+            f"{self.name} is not in {folder}, and {why}",
+            f"put {', '.join(self.files)} (or .gz) there, or name the folder above {Path(self.folder).parts[0]}/ by --data-dir",
         )
 
     def _arrays(self, images: np.ndarray, labels: np.ndarray, folder: Path) -> Arrays:

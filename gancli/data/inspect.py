@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gancli.data.decode import middle
 from gancli.data.find import finished
 from gancli.data.pictures import Pictures
 from gancli.data.pile import Scan, shown
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from gancli.sources import Arrays, Reading, Source, Split
 
 PREVIEW = 64
+ENLARGED = 1.5  # times, from which on a picture is much smaller than it is to be
+LONG = 3  # times as long as wide
+PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}  # of a split, and hardly classes
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,33 @@ class Report:
     def count(self) -> int:
         return self.train + self.test
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is probably not as it was meant to be."""
+        out = []
+        if self.shape is not None:
+            size = (self.shape[1], self.shape[2])
+            cut = {
+                found: middle(*found, size) for found in self.sizes
+            }  # what is seen of a picture, before it is scaled
+            total = sum(self.sizes.values())
+            small = sum(n for found, n in self.sizes.items() if ENLARGED * cut[found][2] < size[0])
+            long = sum(n for found, n in self.sizes.items() if _long(found, cut[found]))
+            if small:
+                out.append(
+                    f"{small:,} of {total:,} pictures are much smaller than {size[0]}x{size[1]} and are enlarged"
+                    f" over {ENLARGED:g} times"
+                )
+            if long:
+                out.append(
+                    f"{long:,} of {total:,} pictures are over three times as long as wide: only their middle is seen"
+                )
+        if self.classes and {name.lower() for name in self.classes} <= PARTS:
+            out.append(
+                f"the subfolders {', '.join(self.classes)} are taken as classes  ->  if they are none, name one of them"
+            )
+        return tuple(out)
+
     def as_json(self) -> dict[str, Any]:
         """All but the images, as JSON values."""
         return {
@@ -54,6 +85,7 @@ class Report:
             "attributes": {n: {"mean": a, "min": b, "max": c} for n, (a, b, c) in self.attributes.items()},
             "broken": self.broken,
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
         }
 
 
@@ -103,6 +135,11 @@ def _report(
         () if train is None else _preview(train),
         split,
     )
+
+
+def _long(size: tuple[int, int], cut: tuple[int, int, int, int]) -> bool:
+    """Whether it is long, and most of it is cut off: where all pictures are long, so may be what is made of them."""
+    return max(size) > LONG * min(size) and LONG * cut[2] * cut[3] < size[0] * size[1]
 
 
 def _classes(train: Arrays, test: Arrays) -> dict[str, tuple[int, int]]:
