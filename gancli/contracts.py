@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from gancli import rows
@@ -113,12 +114,23 @@ class Trunk(nn.Module, ABC):
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor: ...
 
 
+WIDEST = 2**24  # of any number in a model's options
+
+
 class Model(Part, ABC):
     """Builds the two nets for a shape of image. `z` is the width of the latent vector."""
 
     kind: ClassVar[str] = "model"
     plain: ClassVar[bool] = True  # D sees images; False: several packed in one tensor, which nothing else may touch
     z: int
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Model:
+        """Widths whose products no number holds are an error of the user's, not torch's."""
+        for key, value in self:
+            if any(isinstance(n, int) and n > WIDEST for n in (value if isinstance(value, tuple) else (value,))):
+                raise ValueError(f"{key} is more than {WIDEST:,}")
+        return self
 
     @abstractmethod
     def generator(self, shape: Shape, condition: int) -> nn.Module:

@@ -168,6 +168,8 @@ def validated(cls: type[F], options: dict[str, Any], where: str) -> F:
             known = list(cls.model_fields)
             hint = nearest(path, known) or f"there are: {', '.join(known)}"
             raise UsageError(f"{where} has no option {path!r}", hint) from None
+        if not path:  # of several options together
+            raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
         raise UsageError(f"{where}: {path}: {first['msg'].lower()} (got {first['input']!r})") from None
 
 

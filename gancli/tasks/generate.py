@@ -44,7 +44,7 @@ class Generate(Task):
     condition: Condition = Field("none", validate_default=True, description="how labels reach the nets")
     turns: int = Field(1, ge=1, description="steps of D per step of G")
     clip: float = Field(0.0, ge=0, description="D's weights are cut to this (WGAN, 1701.07875); 0: not")
-    pack: int = Field(1, ge=1, description="images that D judges together (PacGAN, 1712.04086)")
+    pack: int = Field(1, ge=1, le=1024, description="images that D judges together (PacGAN, 1712.04086)")
 
     def nets(self, shape: Shape) -> dict[str, nn.Module]:
         width = self.condition.seen(shape)

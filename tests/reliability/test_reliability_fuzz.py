@@ -51,6 +51,8 @@ CONFIGS: dict[str, tuple[bytes, bytes]] = {  # a file, and an item of --set
     "more threads than can be": (b"", b"machine.threads=1" + b"0" * 30),
     "a preset that is a table": (b"", b"preset={name='x'}"),
     "a latent vector beyond 64 bits": (b"", b"task.model.z=9223372036854775808"),
+    "a latent vector that no net can have": (b"", b"task.model.z=9223372036854775807"),
+    "widths that no net can have": (b"", b"task.model.g_widths=[16777217]"),
     "widths beyond 64 bits": (b"", b"task.model.g_widths=[1" + b"0" * 40 + b"]"),
 }
 
