@@ -1,4 +1,7 @@
-"""What there is: parts with their options, presets with their first line, runs with how far they are. For `gan list` and the reference pages."""
+"""What there is: parts with their options, presets with their first line, runs with how far they are.
+
+For `gan list` and the reference pages.
+"""
 
 from __future__ import annotations
 

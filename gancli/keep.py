@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,13 @@ def commit(run: folder.Run, plan: Plan, state: State) -> None:
     groups = snapshot.tensors(state)
     snapshot.check_finite(groups)
     made = model.of_state(plan.cfg.task, state, facts=facts(plan))
-    files = {f"{name}.safetensors": tensors.encode(group) for name, group in groups.items() if group}
-    files["state.json"] = as_json(snapshot.numbers(state))
-    files["model.json"] = as_json(model.describe(made))
-    files["timings.json"] = as_json({"seconds": round(state.seconds, 3)})
+    files = {f"{name}.safetensors": partial(tensors.encode, group) for name, group in groups.items() if group}
+    files["state.json"] = partial(as_json, snapshot.numbers(state))
+    files["model.json"] = partial(as_json, model.describe(made))
+    files["timings.json"] = partial(as_json, {"seconds": round(state.seconds, 3)})
+    needed = sum(tensor.nbytes for group in groups.values() for tensor in group.values())
     record = {"config": plan.cfg.dump(), "data": plan.fingerprint, "versions": versions(), "machine": machine(plan)}
-    checkpoint.commit(run.checkpoints, state.step, files, record)
+    checkpoint.commit(run.checkpoints, state.step, files, record, needed)
     checkpoint.prune(run.checkpoints, plan.cfg.rhythm.keep, best(run))
     export(run, plan, state, made)
 

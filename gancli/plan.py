@@ -160,10 +160,9 @@ def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
         choices.append(f"data {why}")
     elif isinstance(wanted, str):
         wanted = find.source_for(wanted)
-    elif isinstance(name := wanted.get("name"), str) and name not in parts(
-        "data"
-    ):  # --data FOLDER and some of its options
-        wanted = {**wanted, **find.source_for(name)}
+    elif isinstance(wanted, dict) and isinstance(wanted.get("name"), str) and wanted["name"] not in parts("data"):
+        # --data FOLDER, and some of its options
+        wanted = {**wanted, **find.source_for(wanted["name"])}
     source = build("data", wanted)
     assert isinstance(source, Source)
     path = getattr(source, "path", None)

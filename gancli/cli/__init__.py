@@ -6,12 +6,17 @@ This is the only room that imports typer, and importing it imports neither torch
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+import shutil
 import sys
+import textwrap
 import traceback
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from gancli.cli.outlets import guarded, hush
 from gancli.errors import GanError, StoppedError
@@ -20,9 +25,31 @@ NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 KNOWN_TO_ALL = (2, 6)  # usage, divergence
 
+EXAMPLES = {"epochs": 20, "n": 64, "steps": 50, "json": 1}  # options, of which the first that a verb has is shown
+
+
+def _brief(params: list[Any]) -> list[Any]:
+    """Without a line below each option that names its environment variable."""
+    for param in params:
+        param.show_envvar = False
+    return params
+
+
+class _Verb(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _brief(super().get_params(ctx))
+
+
+class _Root(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _brief(super().get_params(ctx))
+
+
 app = typer.Typer(
     name="gan",
+    cls=_Root,
     help="Train, resume, sample from and judge generative adversarial networks.",
+    epilog="GAN_RUNS_DIR and GAN_DATA_DIR say to every verb where runs and data sets are kept.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"auto_envvar_prefix": "GAN", "help_option_names": ["-h", "--help"]},
@@ -49,7 +76,14 @@ def _root(
 def _verbs() -> None:
     modules = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
     for module in sorted((m for m in modules if hasattr(m, "command")), key=lambda m: m.PLACE):
-        app.command(module.__name__.rpartition(".")[2])(module.command)
+        name = module.__name__.rpartition(".")[2]
+        app.command(name, cls=_Verb, epilog=_variables(name, module.command))(module.command)
+
+
+def _variables(verb: str, command: Callable[..., None]) -> str:
+    options = inspect.signature(command).parameters
+    name, value = next((name, value) for name, value in EXAMPLES.items() if name in options)
+    return f"Each option is also an environment variable: GAN_{verb.upper()}_{name.upper()}={value}."
 
 
 _verbs()
@@ -109,7 +143,14 @@ def _refuse(text: str, code: int, what: str = "error") -> int:
     from gancli.engine.ranks import number
 
     if number() == 0:
-        typer.echo(f"{what}: {text}", err=True)
+        typer.echo(_wrapped(f"{what}: {text}"), err=True)
     elif what == "error" and code not in KNOWN_TO_ALL:
         typer.echo(f"rank {number()}: {what}: {text}", err=True)
     return code
+
+
+def _wrapped(text: str) -> str:
+    """On a terminal: at words. Elsewhere a line stays a line."""
+    if not sys.stderr.isatty():
+        return text
+    return textwrap.fill(text, shutil.get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)

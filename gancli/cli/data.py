@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gancli.cli import options as o
 from gancli.errors import DataError
 
+if TYPE_CHECKING:
+    from gancli.registry import Part
+
 PLACE = 6
+COLOURS = {1: "grey", 3: "RGB"}
 
 
 def command(
@@ -38,18 +42,14 @@ def command(
     report = inspect(source, how)
     console.end()
     found = report.as_json()
-    if not json:
-        found = {
-            **found,
-            "classes": _counts(found["classes"]),
-            "sizes": _first(found["sizes"]),
-            "notes": len(found["notes"]),
-        }
-        broken = found.pop("broken")
-        for name, why in list(broken.items())[:20]:
+    if json:
+        console.result(found)
+    else:
+        console.result(_in_words(found, source))
+        for name, why in list(report.broken.items())[:20]:
             console.warn(f"{name}: {why}")
-        found["broken"] = len(broken)
-    console.result(found)
+        for warning in report.warnings:
+            console.warn(warning)
     if preview is not None:
         from gancli.images import grid, png
         from gancli.run.files import disk, replace
@@ -62,8 +62,34 @@ def command(
         console.note(f"preview {preview}")
 
 
+def _in_words(found: dict[str, Any], source: Part) -> dict[str, Any]:
+    """The report without Python's brackets."""
+    shape, broken, notes = found["shape"], found.pop("broken"), found.pop("notes")
+    del found["warnings"]
+    return {
+        **found,
+        "source": _source(source),
+        "shape": "none" if shape is None else "{1}x{2}, {0}".format(COLOURS.get(shape[0], shape[0]), *shape[1:]),
+        "sizes": _first(found["sizes"]),
+        "classes": _counts(found["classes"]),
+        "attributes": [f"{name} {a['min']:.3g} to {a['max']:.3g}" for name, a in found["attributes"].items()],
+        "broken": len(broken),
+        "notes": "".join(f"\n  {note}" for note in notes) or "none",
+    }
+
+
+def _source(source: Part) -> str:
+    """`folder /path`, with the options that are not the default."""
+    fields = type(source).model_fields
+    options = [f"{k}={v}" for k, v in source if k != "path" and v != fields[k].get_default(call_default_factory=True)]
+    return " ".join([source.name, *([source.path] if hasattr(source, "path") else []), *options])
+
+
 def _counts(classes: dict[str, dict[str, int]]) -> str:
-    shown = [f"{name} {n['train'] + n['test']}" for name, n in list(classes.items())[:12]]
+    """`0 cat 10, 1 dog 12`: index, name where it says more, images."""
+    numbered = enumerate(classes.items())
+    named = [(f"{i}" if name == str(i) else f"{i} {name}", n["train"] + n["test"]) for i, (name, n) in numbered]
+    shown = [f"{name} {n:,}" for name, n in named[:12]]
     more = f", and {len(classes) - 12} more" if len(classes) > 12 else ""
     return ", ".join(shown) + more if shown else "none"
 

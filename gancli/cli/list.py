@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gancli.cli import options as o
 from gancli.errors import UsageError
+
+if TYPE_CHECKING:
+    from gancli.report.console import Console
 
 PLACE = 7
 
@@ -54,7 +57,7 @@ def command(
     console.catalogue(found, detail=name)
 
 
-def _runs(console: Any, runs_dir: Path, name: str | None) -> None:
+def _runs(console: Console, runs_dir: Path, name: str | None) -> None:
     from gancli import catalogue
     from gancli.run import folder
 

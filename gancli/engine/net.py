@@ -78,9 +78,11 @@ class Net:
 
     @torch.no_grad()
     def update(self, lr: float) -> None:
-        """One optimiser step with the gradients collected."""
+        """One optimiser step with the gradients collected, which are then let go of: the next net's take their memory."""
         self.steps += 1
         self.rule.update(list(self.weights), self.gradients(), self._moments, self.steps, lr)
+        for p in self.weights:
+            p.grad = None
         self.refresh()
 
     @torch.no_grad()

@@ -7,6 +7,7 @@ Without one they are not wrapped, and the bar becomes plain lines.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Collection
@@ -78,14 +79,14 @@ class Console:
             f"data {plan.data_name}: {len(plan.split.train.images):,} images {shape.channels}x{shape.height}x{shape.width}"
             f"{f', {shape.classes} classes' if shape.classes else ''}, {held:,} held out"
         )
-        changed = ", ".join(f"{k} {_short(a)} -> {_short(b)}" for k, (a, b) in plan.changed().items())
+        changed = ", ".join(f"{k} {short(a)} -> {short(b)}" for k, (a, b) in plan.changed().items())
         self.note(f"preset {cfg.preset}{f', with {changed}' if changed else ''}")
 
     def settings(self, plan: Plan) -> None:
         """The whole configuration as resolved; a star marks what differs from the preset."""
         changed = plan.changed()
         for key, value in flat(plan.cfg.dump()).items():
-            self.note(f"{'*' if key in changed else ' '} {key:<36} {_short(value)}")
+            self.note(f"{'*' if key in changed else ' '} {key:<36} {short(value)}")
 
     def bar(self, what: str, done: int, total: int) -> None:
         """Progress of something that is not training: a bar where there is a terminal, else a line now and then."""
@@ -173,7 +174,8 @@ class Console:
             self.dump(value)
         elif not only_json:
             width = max(map(len, value), default=0)
-            sys.stdout.write("".join(f"{k:<{width}}  {_lines(v)}".rstrip() + "\n" for k, v in value.items()))
+            lines = "".join(f"{k:<{width}}  {_lines(v)}\n" for k, v in value.items())
+            sys.stdout.write(re.sub(r" +\n", "\n", lines))
 
     def dump(self, value: Any) -> None:
         """JSON, on standard output."""
@@ -199,7 +201,11 @@ class Console:
         out.print(text, style=style, markup=False, soft_wrap=not out.is_terminal)
 
     def sheet(
-        self, heads: list[str], rows: list[list[str]], right: Collection[int] = (), bold: Collection[tuple[int, int]] = ()
+        self,
+        heads: list[str],
+        rows: list[list[str]],
+        right: Collection[int] = (),
+        bold: Collection[tuple[int, int]] = (),
     ) -> None:
         """A table of text, on standard output; `right` columns are numbers, `bold` cells are marked. The last column is words."""
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -242,10 +248,10 @@ class Console:
         if entry["papers"]:
             self.say("paper: " + ", ".join(f"arXiv {paper}" for paper in entry["papers"]))
         options = [
-            [key, option["type"], "required" if option["required"] else _short(option["default"]), option["description"]]
+            [key, option["type"], "required" if option["required"] else short(option["default"]), option["description"]]
             for key, option in entry["options"].items()
         ]
-        settings = [[key, _short(value)] for key, value in entry.get("settings", {}).items()]
+        settings = [[key, short(value)] for key, value in entry.get("settings", {}).items()]
         sys.stdout.write("\n")
         if options:
             self.sheet(["option", "type", "default", "meaning"], options)
@@ -259,7 +265,7 @@ def _fit(bar: Progress, width: int) -> None:
     """Let a training bar's line fit the terminal: first with a shorter bar, then without the step."""
     for column in bar.columns:
         if isinstance(column, BarColumn) and width < FULL:
-            column.bar_width = 10
+            column.bar_width = 10 if width >= SHORT else 6
     if width < SHORT:
         bar.columns = tuple(c for c in bar.columns if getattr(c, "name", "") != "step")
 
@@ -268,9 +274,9 @@ def _row(entry: dict[str, Any]) -> list[str]:
     """The cells of a run, behind its name."""
     if "broken" in entry:
         return ["broken", *5 * ["-"]]
-    numbers = (f"{entry[k]:,}" if isinstance(entry[k], int) else "-" for k in ("step", "images", "fid_step"))
-    step, images, at = numbers
-    return [entry["data"], entry["preset"], step, images, _short(entry["fid"]), at]
+    step, images, at = (f"{entry[k]:,}" if isinstance(entry[k], int) else "-" for k in ("step", "images", "fid_step"))
+    fid = "-" if entry["fid"] is None else f"{entry['fid']:.4g}"
+    return [entry["data"], entry["preset"], step, images, fid, at]
 
 
 def _lines(value: Any) -> str:
@@ -287,12 +293,12 @@ def _lines(value: Any) -> str:
     return str(value)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """A value of a configuration, in few characters."""
     if value is None:
         return "-"
     if isinstance(value, dict):
-        return str(value["name"]) if "name" in value else ", ".join(f"{k}={_short(v)}" for k, v in value.items())
+        return str(value["name"]) if "name" in value else ", ".join(f"{k}={short(v)}" for k, v in value.items())
     if isinstance(value, float):
         return f"{value:g}"
     return json.dumps(value) if isinstance(value, list | tuple) else str(value)

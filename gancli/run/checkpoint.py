@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,17 +51,25 @@ class Checkpoint:
         return table(self.read(name), f"{self.path}/{name}")
 
 
-def commit(folder: Path, step: int, files: dict[str, bytes], facts: dict[str, Any]) -> Path:
-    """Write a checkpoint of these files. Raises ResourceError if the disk refuses; older checkpoints are then untouched."""
+def commit(
+    folder: Path, step: int, files: Mapping[str, Callable[[], bytes]], facts: dict[str, Any], needed: int = 0
+) -> Path:
+    """Write a checkpoint of these files, some `needed` bytes in all, each made when it is written.
+
+    Raises ResourceError if the disk refuses; older checkpoints are then untouched.
+    """
     final, beside = folder / f"{step:06d}", folder / f".tmp-{step:06d}"
-    with disk("a checkpoint", folder, sum(map(len, files.values()))):
+    entries: dict[str, dict[str, Any]] = {}
+    with disk("a checkpoint", folder, needed):
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(beside, ignore_errors=True)
         try:
             beside.mkdir()
-            for name, content in files.items():
+            for name, made in files.items():
+                content = made()
+                entries[name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
                 write_synced(beside / name, content)
-            entries = {n: {"size": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in files.items()}
+                del content  # before the next is made
             write_synced(beside / MANIFEST, _sealed({"format": FORMAT, "step": step, "files": entries, **facts}))
             sync_folder(beside)
             _rename(beside, final, folder / f".old-{step:06d}")

@@ -43,6 +43,7 @@ CONFIGS: dict[str, tuple[bytes, bytes]] = {  # a file, and an item of --set
     "the same with --set": (b"", b"seed=" + DIGITS),
     "nested with --set": (b"", b"seed=" + DEEP),
     "data that is no table": (b"", b"data=digits"),
+    "data that is a number": (b"", b"data.source=1e-3"),
     "a size of one number": (b"", b"data.image_size=[8]"),
     "a size of nothing": (b"", b"data.image_size=[0,8]"),
     "a name longer than a path": (b"", b"data.source=" + b"x" * 5000),

@@ -85,14 +85,14 @@ def test_a_header_whose_size_looks_like_a_pickles_first_bytes() -> None:
 
 def test_keep_counts_whole_ones_only_and_spares_the_best(tmp_path: Path) -> None:
     for step in (1, 2, 3, 4, 5):
-        checkpoint.commit(tmp_path, step, {"x": b"content"}, {})
+        checkpoint.commit(tmp_path, step, {"x": lambda: b"content"}, {})
     (tmp_path / "000005" / "x").write_bytes(b"c0ntent")
     checkpoint.prune(tmp_path, 2, [1])
     assert [p.name for p in checkpoint.listed(tmp_path)] == ["000005", "000004", "000003", "000001"]
 
 
 def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
-    checkpoint.commit(tmp_path, 7, {"x": b"content"}, {})
+    checkpoint.commit(tmp_path, 7, {"x": lambda: b"content"}, {})
     for name in ("notes.txt", "²", "12a", "-3"):
         (tmp_path / name).mkdir()
     checkpoint.prune(tmp_path, 1)

@@ -1,0 +1,104 @@
+"""`gan list`, and the help: parts, presets and runs, readable on 80 columns."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TINY, Gan
+
+
+def evaluated(run: Path, fid: float, step: int) -> None:
+    scores = {"fid@digits-v1": {"value": fid, "meaning": ""}}
+    (run / "evaluation.json").write_text(json.dumps({"scores": scores, "protocol": {"fakes": {"step": step}}}))
+
+
+def test_runs_newest_first_with_their_last_fid(gan: Gan, run: Path) -> None:
+    evaluated(run, 12.345, 10)
+    assert gan("train", "--data", "digits", "--name", "later", "--max-steps", "3", *TINY).code == 0
+    os.utime(run / "config.json", (1e9, 1e9))
+    said = gan("list", "runs")
+    assert said.code == 0, said.err
+    head, *rows = [line.split() for line in said.out.splitlines()]
+    assert head == ["run", "data", "preset", "step", "images", "fid", "at", "step"]
+    assert rows == [
+        ["later", "digits", "textbook", "3", "96", "-", "-"],
+        ["small", "digits", "textbook", "20", "640", "12.35", "10"],
+    ]
+    found = gan("list", "runs", "--json").json()["runs"]
+    assert list(found) == ["later", "small"]
+    assert (found["small"]["fid"], found["small"]["fid_step"], found["small"]["images"]) == (12.345, 10, 640)
+    assert list(gan("list", "runs", "small", "--json").json()["runs"]) == ["small"]
+
+
+def test_a_broken_run_is_shown_with_its_reason(gan: Gan, run: Path) -> None:
+    for name, text in (("torn", "{"), ("foreign", '{"a": 1}'), ("list", "[]")):
+        (run.parent / name).mkdir()
+        (run.parent / name / "config.json").write_text(text)
+    (run / "evaluation.json").write_text("[]")
+    said = gan("list", "runs")
+    assert said.code == 0, said.err
+    assert "small" in said.out
+    assert "warning: torn: " in said.err
+    assert "is damaged" in said.err
+    assert "foreign: config.json is not that of a run" in said.err
+    assert gan("list", "runs", "--json").json()["runs"]["foreign"]["broken"]
+
+
+def test_no_runs_name_the_remedy(gan: Gan) -> None:
+    said = gan("list", "runs")
+    assert (said.code, said.out) == (0, "")
+    assert "gan train" in said.err
+    assert len(said.err.splitlines()) == 1
+    assert gan("list", "runs", "--json").json() == {"runs": {}}
+
+
+def test_a_part_is_told_before_its_options(gan: Gan) -> None:
+    lines = gan("list", "penalty", "r1").out.splitlines()
+    assert lines[0] == "penalty r1"
+    assert lines[1].startswith("R1 (1801.04406")
+    assert lines[2] == "paper: arXiv 1801.04406"
+    assert lines[4].split() == ["option", "type", "default", "meaning"]
+    assert next(line for line in lines if line.startswith("final")).split()[1:5] == ["float", "|", "none", "-"]
+    assert "It has no options." in gan("list", "loss", "hinge").out
+    assert "required" in gan("list", "data", "folder").out
+    assert "batch | instance | layer" in gan("list", "model", "dcgan").out
+    assert "wasserstein" in gan("list", "preset", "wgan").out
+
+
+@pytest.mark.parametrize("words", [[], ["model", "resnet"], ["optimiser", "adam"], ["preset", "stylegan2"]])
+def test_tables_fit_80_columns_and_are_wrapped_at_words(
+    gan: Gan, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = set(gan("list", *words).out.split())
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = gan("list", *words).out
+    prose = 3 if len(words) > 1 else 0  # lines that are no table; without a terminal they are not wrapped
+    assert max(map(len, narrow.splitlines()[prose:])) <= 80
+    assert set(narrow.split()) == whole
+    assert "`folder`: " not in narrow
+
+
+@pytest.mark.parametrize("words", [[], ["train"], ["evaluate"], ["list"]])
+def test_help_names_the_variables_once(gan: Gan, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    said = gan(*words, "--help")
+    assert said.code == 0
+    assert "env var" not in said.out
+    assert "GAN_VERSION" not in said.out
+    assert said.out.count("GAN_TRAIN_EPOCHS=20") == (words == ["train"])
+    assert said.out.count("Each option is also an environment variable") == len(words)
+
+
+def test_an_error_is_wrapped_at_words_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gancli import cli
+
+    text = "error: " + "remarkable " * 20
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli._wrapped(text) == text
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    lines = cli._wrapped(text).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {word for line in lines for word in line.split()} == {"error:", "remarkable"}
