@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from gancli import rows
@@ -273,7 +273,7 @@ class Optimiser(Part, ABC):
 
     kind: ClassVar[str] = "optimiser"
     lr: float
-    schedule: Schedule = Schedule()
+    schedule: Schedule = Field(Schedule(), description="the rate's course over the run")
 
     @property
     def moments(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gancli.report.console import Console
     from gancli.sources import Reading
 
-RunName = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's name or path; not given: the newest.")]
+RunName = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's name or path; not given: the newest.")]
 RunsDir = Annotated[Path, typer.Option(envvar="GAN_RUNS_DIR", help="Where runs are kept.", rich_help_panel="Output")]
 DataDir = Annotated[
     Path | None, typer.Option(envvar="GAN_DATA_DIR", help="Where data sets are kept.", rich_help_panel="Data")

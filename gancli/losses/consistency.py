@@ -34,6 +34,8 @@ def moved(x: Tensor, shift: int, flip: bool, random: torch.Generator) -> Tensor:
 
 
 class Consistency(Penalty):
+    """CR (1910.12027): D says the same of a real that is mirrored or shifted."""
+
     name = "cr"
     weight: float = Field(10.0, ge=0, description="lambda of the reals")
     every: int = Field(1, ge=1, description="on every k-th step, k times as strong")
@@ -46,6 +48,8 @@ class Consistency(Penalty):
 
 
 class BalancedConsistency(Consistency):
+    """bCR (2002.04724): the same of the reals and of the fakes."""
+
     name = "bcr"
     weight: float = Field(10.0, ge=0, description="lambda of the reals and of the fakes")
 
@@ -57,6 +61,8 @@ class BalancedConsistency(Consistency):
 
 
 class LatentConsistency(Penalty):
+    """zCR (2002.04724): D says the same of fakes from near z, and G makes them differ."""
+
     name = "zcr"
     weight: float = Field(5.0, ge=0, description="lambda of D")
     every: int = Field(1, ge=1, description="on every k-th step, k times as strong")

@@ -40,6 +40,8 @@ def classes_of(shape: Shape, what: str) -> int:
 
 
 class Concat(Condition):
+    """The label as one-hot beside z, and beside what D sees (1411.1784)."""
+
     name = "concat"
 
     def width(self, shape: Shape) -> int:
@@ -59,6 +61,8 @@ class Concat(Condition):
 
 
 class Embedding(Concat):
+    """The label as a learned vector beside z, and beside what D sees (1411.1784)."""
+
     name = "embedding"
     dim: int = Field(16, ge=1, description="width of the learned vector")
 
@@ -86,6 +90,8 @@ class ProjectionHead(nn.Module):
 
 
 class Projection(Concat):
+    """The label beside z; in D its learned vector's product with the features is added to the logit (1802.05637)."""
+
     name = "projection"
     in_trunk: ClassVar[bool] = False
 
@@ -106,6 +112,8 @@ class ClassifierHead(LinearHead):
 
 
 class AuxiliaryClassifier(Concat):
+    """The label beside z; D also says which class it sees, and both nets learn from that (AC-GAN, 1610.09585)."""
+
     name = "acgan"
     in_trunk: ClassVar[bool] = False
     judged: ClassVar[bool] = True

@@ -17,7 +17,7 @@ class Adam(Optimiser):
     kernel: ClassVar[Callable[..., None]] = torch._fused_adam_
     lr: float = Field(2e-4, gt=0, description="learning rate")
     betas: tuple[float, float] = Field((0.5, 0.999), description="decay of the first and second moment")
-    eps: float = Field(1e-8, gt=0)
+    eps: float = Field(1e-8, gt=0, description="added to the root of the second moment")
     weight_decay: float = Field(0.0, ge=0, description="L2, added to the gradient")
 
     @property

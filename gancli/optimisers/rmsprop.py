@@ -15,8 +15,8 @@ class RMSprop(Optimiser):
     name = "rmsprop"
     lr: float = Field(5e-5, gt=0, description="learning rate")
     alpha: float = Field(0.99, ge=0, lt=1, description="decay of the second moment")
-    eps: float = Field(1e-8, gt=0)
-    momentum: float = Field(0.0, ge=0, lt=1)
+    eps: float = Field(1e-8, gt=0, description="added to the root of the second moment")
+    momentum: float = Field(0.0, ge=0, lt=1, description="how much of the last update is kept")
     centered: bool = Field(False, description="divide by the variance, not the second moment")
 
     @property

@@ -14,7 +14,7 @@ from gancli.contracts import Optimiser, Tensors
 class SGD(Optimiser):
     name = "sgd"
     lr: float = Field(1e-2, gt=0, description="learning rate")
-    momentum: float = Field(0.0, ge=0, lt=1)
+    momentum: float = Field(0.0, ge=0, lt=1, description="how much of the last update is kept")
     nesterov: bool = Field(False, description="look ahead; needs momentum")
     weight_decay: float = Field(0.0, ge=0, description="L2, added to the gradient")
 
