@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,15 +13,12 @@ from gancli.errors import CheckpointError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gancli.evaluate import Evaluation, Score
+    from gancli.evaluate import Evaluation
     from gancli.report.console import Console
     from gancli.run.folder import Run
 
 PLACE = 5
-MOST = 8  # keys of the configurations that are shown
-CLEAR = 2.0  # joint standard errors by which the best must be ahead
 FIRST = ("preset", "data", "task", "optimiser", "optimisers", "batch_size", "average", "seed", "stop")
-SIGN = {"lower": 1.0, "higher": -1.0}
 
 
 def command(
@@ -35,6 +30,7 @@ def command(
     """Compare runs side by side. Scores of unlike protocols are refused."""
     from gancli.evaluate import Evaluation, compare
     from gancli.metrics.result import plain
+    from gancli.report.comparison import best, show
     from gancli.report.console import Console
     from gancli.run import folder
 
@@ -60,18 +56,7 @@ def command(
     elif not rows:
         console.note("these evaluations hold no score")
     else:
-        _show(console, rows, next(iter(found.values())).protocol, _different(console, there))
-
-
-def best(scores: Mapping[str, Score]) -> str | None:
-    """The run that is ahead of every other by more than two joint standard errors. None where there is none, or no error is known."""
-    sign = SIGN.get(next(iter(scores.values())).better)
-    known = {name: s for name, s in scores.items() if s.error is not None and math.isfinite(s.value + s.error)}
-    if sign is None or len(known) < max(2, len(scores)):
-        return None
-    (name, first), *others = sorted(known.items(), key=lambda item: sign * item[1].value)
-    ahead = (sign * (s.value - first.value) > CLEAR * math.hypot(s.error or 0, first.error or 0) for _, s in others)
-    return name if all(ahead) else None
+        show(console, rows, next(iter(found.values())).protocol, _different(console, there))
 
 
 def _stale(console: Console, there: Mapping[str, Run], steps: Mapping[str, Any]) -> None:
@@ -105,67 +90,3 @@ def _different(console: Console, there: Mapping[str, Run]) -> dict[str, dict[str
 def _weight(key: str) -> tuple[bool, int, str]:
     top = key.partition(".")[0]
     return not key.endswith((".name", "preset")), FIRST.index(top) if top in FIRST else len(FIRST), key
-
-
-def _show(
-    console: Console, rows: list[dict[str, Any]], p: Mapping[str, Any], different: dict[str, dict[str, Any]]
-) -> None:
-    """As many tables as it takes for the runs to fit the terminal."""
-    from gancli.report.console import short
-    from gancli.report.evaluation import BETTER, _rank, number
-
-    rows = sorted(rows, key=lambda row: _rank(row["score"]))
-    names = list(rows[0]["steps"])
-    shown = dict(list(different.items())[:MOST])
-    labels = ["step", *(row["score"] for row in rows), *shown]
-    arrows = ["", *(BETTER.get(row["better"], "") for row in rows), *("" for _ in shown)]
-    reals = ["", *(number(row["floor"]) for row in rows), *("" for _ in shown)]
-    columns = {}
-    for name in names:
-        step = rows[0]["steps"][name]
-        scores = [(number(row[name]), number(row[f"{name} ±"]), row["best"] == name) for row in rows]
-        values = [short(of.get(name))[:24] for of in shown.values()]
-        columns[name] = [f"{step:,}" if isinstance(step, int) else "–", *_cells(scores), *values]
-    console.say(
-        f"{p.get('n_fake', 0):,} samples against {p.get('n_real', 0):,} held-out reals, features {p.get('features')}",
-        "bold",
-    )
-    fixed = max(map(len, labels)) + max(map(len, reals)) + 7
-    cell = max(len(text) for column in columns.values() for text in column)
-    heads = {name: _folded(name, cell) for name in names}
-    each = max(cell, *(len(line) for head in heads.values() for line in head.split("\n"))) + 2
-    many = max(1, (console.width - fixed) // each)
-    for start in range(0, len(names), many):
-        console.say("")
-        part = names[start : start + many]
-        table = [list(cells) for cells in zip(labels, arrows, reals, *(columns[name] for name in part), strict=True)]
-        bold = {(i + 1, 3 + k) for i, row in enumerate(rows) for k, name in enumerate(part) if row["best"] == name}
-        console.sheet(["score", "", "reals", *(heads[name] for name in part)], table, (2,), bold)
-    console.say("")
-    console.say("± is one standard error. ↓ lower is better, ↑ higher is better, ≈ nearer to the reals is better.")
-    if len(names) > 1:
-        console.say("* is the best, by more than two joint standard errors.")
-        more = len(different) - len(shown)
-        console.say(
-            f"Below the scores: what differs between the configurations{f', and {more} keys more' if more else ''}."
-            if shown
-            else "The configurations do not differ."
-        )
-
-
-def _cells(scores: list[tuple[str, str, bool]]) -> list[str]:
-    """Value, error and mark, each below the other's."""
-    of_value = max(len(value) for value, _, _ in scores)
-    of_error = max(len(error) for _, error, _ in scores)
-    errors = [" " * (of_error + 1) if error == "–" else f"±{error:<{of_error}}" for _, error, _ in scores]
-    cells = zip(scores, errors, strict=True)
-    return [f"{value:>{of_value}} {error}{'*' if mark else ' '}" for (value, _, mark), error in cells]
-
-
-def _folded(name: str, width: int) -> str:
-    """A name on several lines, each up to a dash, a dot or a slash where it can be."""
-    pieces = re.findall(r"[^-./_]*[-./_]?", name)
-    lines = [""]
-    for piece in pieces:
-        lines = [*lines[:-1], lines[-1] + piece] if len(lines[-1] + piece) <= width else [*lines, piece]
-    return "\n".join(line for line in lines if line)

@@ -62,7 +62,7 @@ def table(evaluation: Evaluation, words: bool = True) -> Table:
     out.add_column("", no_wrap=True)
     if words:
         out.add_column("what it says")
-    for name, score in sorted(evaluation.scores.items(), key=lambda item: _rank(item[0])):
+    for name, score in sorted(evaluation.scores.items(), key=lambda item: rank(item[0])):
         cells = [
             escape(name),
             number(score.value),
@@ -79,7 +79,7 @@ def _share_copied(evaluation: Evaluation) -> float:
     return 0.0 if found is None else found.value
 
 
-def _rank(name: str) -> tuple[int, str]:
+def rank(name: str) -> tuple[int, str]:
     bare = name.split("@", maxsplit=1)[0]
     return (FIRST.index(bare) if bare in FIRST else len(FIRST)), name
 

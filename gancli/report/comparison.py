@@ -1,0 +1,88 @@
+"""Several runs' scores side by side, with the best of each marked, and what differs between their configurations below."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gancli.evaluate import Score
+from gancli.report.console import Console, short
+from gancli.report.evaluation import BETTER, number, rank
+
+MOST = 8  # keys of the configurations that are shown
+CLEAR = 2.0  # joint standard errors by which the best must be ahead
+SIGN = {"lower": 1.0, "higher": -1.0}
+
+
+def best(scores: Mapping[str, Score]) -> str | None:
+    """The run that is ahead of every other by more than two joint standard errors. None where there is none, or no error is known."""
+    sign = SIGN.get(next(iter(scores.values())).better)
+    known = {name: s for name, s in scores.items() if s.error is not None and math.isfinite(s.value + s.error)}
+    if sign is None or len(known) < max(2, len(scores)):
+        return None
+    (name, first), *others = sorted(known.items(), key=lambda item: sign * item[1].value)
+    ahead = (sign * (s.value - first.value) > CLEAR * math.hypot(s.error or 0, first.error or 0) for _, s in others)
+    return name if all(ahead) else None
+
+
+def show(
+    console: Console, rows: list[dict[str, Any]], p: Mapping[str, Any], different: dict[str, dict[str, Any]]
+) -> None:
+    """As many tables as it takes for the runs to fit the terminal."""
+    rows = sorted(rows, key=lambda row: rank(row["score"]))
+    names = list(rows[0]["steps"])
+    shown = dict(list(different.items())[:MOST])
+    labels = ["step", *(row["score"] for row in rows), *shown]
+    arrows = ["", *(BETTER.get(row["better"], "") for row in rows), *("" for _ in shown)]
+    reals = ["", *(number(row["floor"]) for row in rows), *("" for _ in shown)]
+    columns = {}
+    for name in names:
+        step = rows[0]["steps"][name]
+        scores = [(number(row[name]), number(row[f"{name} ±"]), row["best"] == name) for row in rows]
+        values = [short(of.get(name))[:24] for of in shown.values()]
+        columns[name] = [f"{step:,}" if isinstance(step, int) else "–", *_cells(scores), *values]
+    console.say(
+        f"{p.get('n_fake', 0):,} samples against {p.get('n_real', 0):,} held-out reals, features {p.get('features')}",
+        "bold",
+    )
+    fixed = max(map(len, labels)) + max(map(len, reals)) + 7
+    cell = max(len(text) for column in columns.values() for text in column)
+    heads = {name: _folded(name, cell) for name in names}
+    each = max(cell, *(len(line) for head in heads.values() for line in head.split("\n"))) + 2
+    many = max(1, (console.width - fixed) // each)
+    for start in range(0, len(names), many):
+        console.say("")
+        part = names[start : start + many]
+        table = [list(cells) for cells in zip(labels, arrows, reals, *(columns[name] for name in part), strict=True)]
+        bold = {(i + 1, 3 + k) for i, row in enumerate(rows) for k, name in enumerate(part) if row["best"] == name}
+        console.sheet(["score", "", "reals", *(heads[name] for name in part)], table, (2,), bold)
+    console.say("")
+    console.say("± is one standard error. ↓ lower is better, ↑ higher is better, ≈ nearer to the reals is better.")
+    if len(names) > 1:
+        console.say("* is the best, by more than two joint standard errors.")
+        more = len(different) - len(shown)
+        console.say(
+            f"Below the scores: what differs between the configurations{f', and {more} keys more' if more else ''}."
+            if shown
+            else "The configurations do not differ."
+        )
+
+
+def _cells(scores: list[tuple[str, str, bool]]) -> list[str]:
+    """Value, error and mark, each below the other's."""
+    of_value = max(len(value) for value, _, _ in scores)
+    of_error = max(len(error) for _, error, _ in scores)
+    errors = [" " * (of_error + 1) if error == "–" else f"±{error:<{of_error}}" for _, error, _ in scores]
+    cells = zip(scores, errors, strict=True)
+    return [f"{value:>{of_value}} {error}{'*' if mark else ' '}" for (value, _, mark), error in cells]
+
+
+def _folded(name: str, width: int) -> str:
+    """A name on several lines, each up to a dash, a dot or a slash where it can be."""
+    pieces = re.findall(r"[^-./_]*[-./_]?", name)
+    lines = [""]
+    for piece in pieces:
+        lines = [*lines[:-1], lines[-1] + piece] if len(lines[-1] + piece) <= width else [*lines, piece]
+    return "\n".join(line for line in lines if line)
