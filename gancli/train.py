@@ -307,7 +307,7 @@ def _bugs_logged(log: Path) -> Iterator[None]:
     except GanError:
         raise
     except Exception as error:
-        with suppress(OSError), log.open("a") as file:
+        with suppress(OSError), log.open("a", errors="backslashreplace") as file:
             file.write(traceback.format_exc())
             error.add_note(f"the traceback is in {log}")
         raise

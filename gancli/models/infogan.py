@@ -25,8 +25,8 @@ class InfoGAN(Condition):
     in_trunk: ClassVar[bool] = False
     drawn: ClassVar[bool] = True
     judged: ClassVar[bool] = True
-    classes: int = Field(10, ge=2, description="categories of the discrete code")
-    continuous: int = Field(2, ge=0, description="continuous codes")
+    classes: int = Field(10, ge=2, le=65_536, description="categories of the discrete code")
+    continuous: int = Field(2, ge=0, le=65_536, description="continuous codes")
     weight: float = Field(1.0, ge=0, description="lambda of the category")
     weight_continuous: float = Field(0.1, ge=0, description="lambda of the continuous codes")
 

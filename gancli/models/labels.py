@@ -64,7 +64,7 @@ class Embedding(Concat):
     """The label as a learned vector beside z, and beside what D sees (1411.1784)."""
 
     name = "embedding"
-    dim: int = Field(16, ge=1, description="width of the learned vector")
+    dim: int = Field(16, ge=1, le=65_536, description="width of the learned vector")
 
     def seen(self, shape: Shape) -> int:  # noqa: ARG002
         return self.dim

@@ -63,7 +63,7 @@ class Console:
         self.err.print(text, style=style, markup=False, soft_wrap=not self.err.is_terminal)
         if self.log is not None:
             try:
-                with self.log.open("a") as file:
+                with self.log.open("a", errors="backslashreplace") as file:
                     file.write(text + "\n")
             except OSError:
                 self.log = None

@@ -13,6 +13,7 @@ import torch
 
 from gancli.config import Config, presets, read_preset, resolve
 from gancli.data.store import Store
+from gancli.engine.monitor import Monitor
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
 from gancli.registry import find
@@ -74,6 +75,16 @@ def test_trains_and_samples(name: str, dtype: torch.dtype) -> None:
     images = cfg.task.sample(state.sampling(), [1, 2, 3], store.shape)
     assert images.shape == (3, 1, 16, 16)
     assert torch.isfinite(images).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_monitor_looks_at_the_start(name: str) -> None:
+    cfg, store, state = started(name, torch.float32)
+    step(cfg.task, state, store, cfg)
+    held_out = Store(arrays(), 1, CPU, torch.float32)
+    images = cfg.task.sample(state.sampling(), [1, 2, 3], store.shape)
+    line = Monitor(cfg.task, cfg, store, held_out, print, print).look(state, images, None, {})
+    assert {"real", "apart", "overfit", "spread"} <= line.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -53,6 +53,7 @@ CONFIGS: dict[str, tuple[bytes, bytes]] = {  # a file, and an item of --set
     "a preset that is a table": (b"", b"preset={name='x'}"),
     "a latent vector beyond 64 bits": (b"", b"task.model.z=9223372036854775808"),
     "a latent vector that no net can have": (b"", b"task.model.z=9223372036854775807"),
+    "more categories than can be drawn": (b"", b"task.condition={name='infogan',classes=2147483648}"),
     "widths that no net can have": (b"", b"task.model.g_widths=[16777217]"),
     "widths beyond 64 bits": (b"", b"task.model.g_widths=[1" + b"0" * 40 + b"]"),
 }
@@ -152,6 +153,7 @@ RUNS: dict[
         lambda table: table["optimiser"]["G"].update(step=1e308),
         True,
     ),
+    "half a pair as a quality": ("config.json", lambda table: table["stop"].update(until="\ud800<8"), False),
     "a window of tables": ("checkpoints/000020/state.json", lambda table: table.update(window={"x": [{}, 1]}), True),
     "a model of an endless step": ("model/config.json", lambda table: table["tick"].update(step=float("inf")), True),
     "seconds beyond a float": ("checkpoints/000020/timings.json", lambda table: table.update(seconds=10**400), False),
