@@ -45,7 +45,7 @@ class Data(Frozen):
 class Stop(Frozen):
     """When to stop: whatever comes first."""
 
-    epochs: float | None = Field(50, gt=0, description="passes over the data")
+    epochs: float | None = Field(50, gt=0, le=1e9, description="passes over the data")
     images: int | None = Field(None, gt=0, description="real images drawn, instead of epochs")
     max_steps: int | None = Field(None, gt=0, description="steps at most")
     max_minutes: float | None = Field(None, gt=0, description="minutes at most, over all sittings")

@@ -44,7 +44,7 @@ _scanned: set[str] = set()
 class Frozen(BaseModel):
     """An immutable value whose unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(allow_inf_nan=False, frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     def but(self, **changes: Any) -> Self:
         """A validated copy with some fields changed."""
