@@ -73,7 +73,7 @@ def curve(run: Run, judge: Judge, told: Judge, last: Evaluation) -> list[dict[st
     *early, _ = points(run)
     for point in early:
         model = at(point)
-        score = quick(judge, fakes(model, told), ["fid"]).score("fid")
+        score = quick(judge, replace(fakes(model, told), attributes=None), ["fid"]).score("fid")
         out.append({"images": model.tick.images, "fid": score.value, "error": score.error})
     end = last.score("fid")
     out.append({"images": last.protocol["fakes"]["images_seen"], "fid": end.value, "error": end.error})
@@ -100,7 +100,7 @@ def row(
     """What is known of a trained run, and its strip. `told` knows the same data's attributes."""
     model = at(points(run)[-1])
     made = fakes(model, told)
-    result = judge(made, [*METRICS, *(["label-agreement"] if made.labels is not None else [])])
+    result = judge(replace(made, attributes=None), [*METRICS, *(["label-agreement"] if made.labels is not None else [])])
     if made.attributes is not None:
         kept_to = told(made, ["attribute-agreement"], floors=True)
         result = replace(result, scores={**result.scores, **kept_to.scores})
@@ -190,7 +190,8 @@ def table(docs: Path, score: float) -> str:
             "–" if took is None else f"{took:.1f}", f"![of {name}](images/presets/{name}.png)",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, *of_conditions(judged)])
+    missing = ", ".join(f"`{name}`" for name in ordered() if name not in judged)
+    return "\n".join([*lines, *(["", f"Not made yet: {missing}."] if missing else []), *of_conditions(judged)])
 
 
 def caption(row: dict[str, Any], result: Evaluation) -> str:
