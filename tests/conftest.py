@@ -67,3 +67,21 @@ def run(gan: Gan, tmp_path: Path) -> Path:
     said = gan("train", "--data", "digits", "--name", "small", "--max-steps", "20", *TINY)
     assert said.code == 0, said.err
     return tmp_path / "runs_dir" / "small"
+
+
+@pytest.fixture
+def gradients(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What every update of a net is given, in order, each as one vector: nets let go of their gradients."""
+    import torch
+
+    from gancli.engine.net import Net
+
+    seen: list[Any] = []
+    update = Net.update
+
+    def spy(net: Net, lr: float) -> None:
+        seen.append(torch.cat([g.flatten() for g in net.gradients()]))
+        update(net, lr)
+
+    monkeypatch.setattr(Net, "update", spy)
+    return seen

@@ -29,6 +29,7 @@ class Store:
     ) -> None:
         self.seed, self.device, self.dtype, self.flip = seed, device, dtype, flip
         self.images = _placed(torch.from_numpy(data.images), device)
+        self.there = self.images.device.type == device.type  # the images are where batches are wanted
         self.labels = None if data.labels is None else torch.from_numpy(data.labels).long().to(device)
         self.attributes = None if data.attributes is None else torch.from_numpy(data.attributes).float().to(device)
         self.n = len(data.images)
@@ -55,7 +56,7 @@ class Store:
         rows = n if rows is None else rows
         index = self.indices(position + first, rows)
         here = index.to(self.device)
-        x = self.images[here] if self.images.device == self.device else self._copied(index)
+        x = self.images[here] if self.there else self._copied(index)
         x = x.to(torch.float32).mul_(2 / 255).sub_(1)  # [N, C, H, W]
         if self.flip:
             x = self._flipped(x, position, first, n)
