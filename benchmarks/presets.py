@@ -100,7 +100,9 @@ def row(
     """What is known of a trained run, and its strip. `told` knows the same data's attributes."""
     model = at(points(run)[-1])
     made = fakes(model, told)
-    result = judge(replace(made, attributes=None), [*METRICS, *(["label-agreement"] if made.labels is not None else [])])
+    result = judge(
+        replace(made, attributes=None), [*METRICS, *(["label-agreement"] if made.labels is not None else [])]
+    )
     if made.attributes is not None:
         kept_to = told(made, ["attribute-agreement"], floors=True)
         result = replace(result, scores={**result.scores, **kept_to.scores})
