@@ -158,9 +158,7 @@ class Generate(Task):
         if fake is None:
             with torch.set_grad_enabled(graph or turn.keep):
                 fake = turn.nets["G"](turn.noise(self.model.z), self._condition(turn))
-                if (
-                    fake.shape[2:] != turn.batch.x.shape[2:]
-                ):  # whole images, of a G in evaluation mode: as D sees the reals
+                if fake.shape[2:] != turn.batch.x.shape[2:]:  # whole images, as D is to see them
                     fake = self.model.begin(turn.nets, fake, turn.tick)
             if turn.keep:
                 turn.carry["fake"] = fake
