@@ -17,8 +17,11 @@ from PIL import Image
 
 from gancli import registry
 from gancli.data.idx import Idx
-from gancli.sources import Reading, Source
+from gancli.sources import Reading, Source, Split
 
+Make = Callable[..., bytes]
+Zipper = Callable[..., Path]
+Write = Callable[[str, dict[str, bytes]], Path]
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
@@ -128,3 +131,8 @@ def put(name: str, how: Reading, zipped: bool = False, n: int = 20) -> np.ndarra
         path = folder / (file + ".gz" * zipped)
         path.write_bytes(gzip.compress(idx(array)) if zipped else idx(array))
     return images
+
+
+def same(a: Split, b: Split) -> bool:
+    pairs = ((a.train, b.train), (a.test, b.test))
+    return all(np.array_equal(x.images, y.images) and np.array_equal(x.labels, y.labels) for x, y in pairs)

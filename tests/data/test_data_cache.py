@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +13,8 @@ import pytest
 from gancli.data import cache, find, pictures
 from gancli.data.folder import Folder
 from gancli.errors import ResourceError
-from gancli.sources import Reading, Split
-
-Make = Callable[..., bytes]
-Zipper = Callable[..., Path]
-Write = Callable[[str, dict[str, bytes]], Path]
-
-
-def same(a: Split, b: Split) -> bool:
-    pairs = ((a.train, b.train), (a.test, b.test))
-    return all(np.array_equal(x.images, y.images) and np.array_equal(x.labels, y.labels) for x, y in pairs)
+from gancli.sources import Reading
+from tests.data.conftest import Make, Write, same
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +10,7 @@ import pytest
 from gancli.data import holdout
 from gancli.data.folder import Folder
 from gancli.sources import Reading
-
-Make = Callable[..., bytes]
-Zipper = Callable[..., Path]
-Write = Callable[[str, dict[str, bytes]], Path]
+from tests.data.conftest import Write
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,16 +16,8 @@ from gancli.data.folder import Folder
 from gancli.data.inspect import inspect
 from gancli.data.zipped import Zip
 from gancli.errors import DataError
-from gancli.sources import Reading, Split
-
-Make = Callable[..., bytes]
-Zipper = Callable[..., Path]
-Write = Callable[[str, dict[str, bytes]], Path]
-
-
-def same(a: Split, b: Split) -> bool:
-    pairs = ((a.train, b.train), (a.test, b.test))
-    return all(np.array_equal(x.images, y.images) and np.array_equal(x.labels, y.labels) for x, y in pairs)
+from gancli.sources import Reading
+from tests.data.conftest import Make, Write, Zipper, same
 
 
 def test_subfolders_are_classes_and_a_zip_of_them_gives_the_same(

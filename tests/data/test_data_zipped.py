@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,7 @@ import pytest
 from gancli.data.zipped import Zip
 from gancli.errors import DataError
 from gancli.sources import Reading
-
-Make = Callable[..., bytes]
-Zipper = Callable[..., Path]
-Write = Callable[[str, dict[str, bytes]], Path]
+from tests.data.conftest import Make, Zipper
 
 
 @pytest.mark.parametrize("name", ["/etc/x.png", "../x.png", "a/../../x.png", "C:/x.png", "a\\..\\x.png"])
