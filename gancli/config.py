@@ -94,7 +94,7 @@ class Config(Frozen):
     data: Data
     task: Task = Field("generate", validate_default=True, description="what is learned")
     optimiser: Optimiser = Field("adam", validate_default=True, description="of every net")
-    optimisers: dict[str, Optimiser] = Field({}, description="of single nets, by net")
+    optimisers: dict[str, Optimiser] = Field({}, description="of single nets, by net; the rest is as in optimiser")
     batch_size: int = Field(100, ge=1, description="images per step")
     seed: int = Field(0, ge=0, description="of everything random")
     stop: Stop = Stop()
@@ -185,10 +185,15 @@ def _merged(base: Layer, over: Layer) -> Layer:
 
 
 def resolve(*layers: Layer) -> Config:
-    """The configuration that the layers give. Raises UsageError naming the key."""
-    return validated(
-        Config, merge(({"task": {"name": "generate"}, "optimiser": {"name": "adam"}}, *layers)), "the configuration"
-    )
+    """The configuration that the layers give. Raises UsageError naming the key.
+
+    What a net's own optimiser does not say, it has from the common one, unless it is of another name.
+    """
+    table = merge(({"task": {"name": "generate"}, "optimiser": {"name": "adam"}}, *layers))
+    own = table.get("optimisers")
+    if isinstance(own, dict):
+        table["optimisers"] = {net: merge(({"": table["optimiser"]}, {"": value}))[""] for net, value in own.items()}
+    return validated(Config, table, "the configuration")
 
 
 def data_asked(layers: Iterable[Layer]) -> Data:

@@ -147,7 +147,7 @@ def build(kind: str, value: Any) -> Part:
         return value
     options = {"name": value} if isinstance(value, str) else dict(value) if isinstance(value, dict) else {}
     if not isinstance(options.get("name"), str):
-        raise UsageError(f"a {kind} is a name or a table with a name, not {value!r}")
+        raise UsageError(f"the {kind} is a name or a table with a name, not {value!r}")
     cls = find(kind, options.pop("name"))
     return validated(cls, options, f"{kind} {cls.name}")
 

@@ -24,6 +24,18 @@ def test_another_part_starts_afresh_and_the_same_keeps_its_options() -> None:
     assert merge([{"loss": "hinge"}, {"loss": {"margin": 2}}])["loss"] == {"name": "hinge", "margin": 2}
 
 
+def test_a_nets_own_optimiser_has_the_rest_from_the_common_one() -> None:
+    common = {"optimiser": {"name": "adam", "lr": 1e-4, "betas": [0.0, 0.9]}}
+    own = resolve(BASE, common, {"optimisers": {"D": {"lr": 4e-4}}}).optimiser_of("D")
+    assert own == resolve(BASE, {"optimiser": {"name": "adam", "lr": 4e-4, "betas": [0.0, 0.9]}}).optimiser
+    other = resolve(BASE, common, {"optimisers": {"D": {"name": "sgd"}}}).optimiser_of("D")
+    assert other == resolve(BASE, {"optimiser": "sgd"}).optimiser
+    assert resolve(BASE, common, {"optimisers": {"D": "adam"}}).optimiser_of("D") == resolve(BASE, common).optimiser
+    for wrong in ({"D": 3}, 3):
+        with pytest.raises(UsageError, match="optimiser"):
+            resolve(BASE, {"optimisers": wrong})
+
+
 def test_set_reads_toml_and_else_text() -> None:
     assert parse_set("a.b=3") == {"a": {"b": 3}}
     assert parse_set("a=[1, 2]") == {"a": [1, 2]}
