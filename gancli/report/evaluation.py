@@ -22,6 +22,8 @@ from gancli.evaluate import Evaluation, Fakes, Score
 INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
 FAKE, REAL, ALARM = "#2f6fde", "#b9c2d0", "#d9480f"
 SHARES = ("precision", "recall", "density", "coverage")
+HEADLINES = ("fid", "fid-inf", "kid", "precision", "recall", "copied-p")
+ROWS = 6  # of them in the picture
 BETTER = {"lower": "↓", "higher": "↑", "floor": "≈"}
 
 
@@ -97,7 +99,7 @@ def picture(evaluation: Evaluation, fakes: Fakes, path: Path) -> None:
     shares = [s for s in SHARES if _scores(evaluation, s) is not None]
     classes = histogram is not None and 2 <= len(histogram.detail) <= 40
     engine = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.04, hspace=0.05)
-    figure = Figure(figsize=(12, 8.4), facecolor="white", layout=engine)
+    figure = Figure(figsize=(12, 8.4 if evaluation.pairs else 6.6), facecolor="white", layout=engine)
     FigureCanvasAgg(figure)
     halves = GridSpec(1, 2, figure=figure, width_ratios=[1.12, 1])
     left, right = halves[0], halves[1]
@@ -106,10 +108,12 @@ def picture(evaluation: Evaluation, fakes: Fakes, path: Path) -> None:
     _samples(figure.add_subplot(rows[0]), fakes)
     if evaluation.pairs:
         _pairs(figure.add_subplot(rows[1]), evaluation)
-    panels = [h for h, on in ((1.05, True), (1, classes), (0.9, bool(shares))) if on]
+    first = headlines(evaluation)
+    charts = [h for h, on in ((1.0, classes), (0.9, bool(shares))) if on]
+    panels = [0.15 * (len(first) + 1), *(charts or [0.15 * (2 * ROWS - len(first))])]
     grid = right.subgridspec(len(panels), 1, height_ratios=panels)
     cells = iter([grid[i] for i in range(len(panels))])
-    _headline(figure.add_subplot(next(cells)), evaluation)
+    _headline(figure.add_subplot(next(cells)), evaluation, first)
     if classes and histogram is not None:
         _histogram(figure.add_subplot(next(cells)), histogram)
     if shares:
@@ -171,26 +175,30 @@ def _pairs(axes: Axes, evaluation: Evaluation) -> None:
     _title(axes, "Most like a training image", "distance / distance to the next: 0 is a copy")
 
 
-def _headline(axes: Axes, evaluation: Evaluation) -> None:
-    """The scores that one looks at first, as text."""
+def headlines(evaluation: Evaluation) -> list[tuple[str, Score]]:
+    """The scores that one looks at first, then others, as far as there is room."""
+
+    def order(item: tuple[str, Score]) -> tuple[int, tuple[int, str]]:
+        bare = item[0].split("@")[0]
+        return (HEADLINES.index(bare) if bare in HEADLINES else ROWS), rank(item[0])
+
+    return sorted(evaluation.scores.items(), key=order)[:ROWS]
+
+
+def _headline(axes: Axes, evaluation: Evaluation, shown: list[tuple[str, Score]]) -> None:
+    """Scores as text."""
     axes.axis("off")
-    wanted = ("fid", "fid-inf", "kid", "precision", "recall", "copied-p")
-    shown = [(k, s) for w in wanted for k, s in evaluation.scores.items() if k.split("@")[0] == w]
     p = evaluation.protocol
     _title(axes, "Scores", f"{p['n_fake']:,} samples, {p['n_real']:,} held-out reals")
+    row = 1 / (len(shown) + 1)
     for x, text in ((0.5, "value"), (0.72, "± error"), (0.98, "reals get")):
-        axes.text(x, 0.95, text, ha="right", va="center", fontsize=8.5, color=SOFT, transform=axes.transAxes)
-    step = 0.86 / max(1, len(shown))
+        axes.text(x, 1 - row / 2, text, ha="right", va="center", fontsize=8.5, color=SOFT, transform=axes.transAxes)
     for i, (name, score) in enumerate(shown):
-        y = 0.86 - (i + 0.5) * step + 0.02
         alarm = name.startswith("copied-p") and score.value < 0.05 and _share_copied(evaluation) >= ALARMING
-        colour = ALARM if alarm else INK
         cells = ((0.0, name, "left"), (0.5, number(score.value), "right"), (0.72, number(score.error), "right"))
         for x, text, side in (*cells, (0.98, number(score.floor), "right")):
-            weight = "bold" if x == 0.5 else "normal"
-            axes.text(
-                x, y, text, ha=side, va="center", fontsize=10, color=colour, fontweight=weight, transform=axes.transAxes
-            )
+            said = axes.text(x, 1 - (i + 1.5) * row, text, ha=side, va="center", transform=axes.transAxes)
+            said.set(fontsize=10, color=ALARM if alarm else INK, fontweight="bold" if x == 0.5 else "normal")
 
 
 def _histogram(axes: Axes, score: Score) -> None:

@@ -17,7 +17,7 @@ from gancli.evaluate import Evaluation, Fakes, Judge, compare, evaluate, metric_
 from gancli.metrics.contracts import Metric
 from gancli.metrics.random_conv import RandomConv
 from gancli.registry import build, load_plugin, parts
-from gancli.report.evaluation import picture, table
+from gancli.report.evaluation import HEADLINES, headlines, picture, table
 from gancli.sources import Arrays, Split
 
 
@@ -252,6 +252,7 @@ def test_a_metric_is_one_new_file(tmp_path: Path, digits: Split, fakes: Fakes, c
     assert score.floor == pytest.approx(2 * digits.train.images.mean(), rel=0.1)
     assert found.protocol["metrics"] == {"test-brightness": {"name": "test-brightness", "scale": 2.0}}
     assert parse_bound("test-brightness<3").metric == "test-brightness"
+    assert [name for name, _ in headlines(found)] == ["test-brightness@pixels"]
 
 
 def test_the_picture_and_the_table(
@@ -261,6 +262,7 @@ def test_the_picture_and_the_table(
     picture(found, fakes, file)
     with Image.open(file) as image:
         assert image.size == (1440, 1008)
+    assert [name.split("@")[0] for name, _ in headlines(found)] == list(HEADLINES)
     console = Console(width=120, record=True, file=(tmp_path / "out").open("w"))
     console.print(table(found))
     text = console.export_text()
