@@ -3,10 +3,9 @@
     python benchmarks/presets.py --data-dir DATA --place RUNS [--images 200000] [--only dcgan,wgan] [--threads 1] [--n 10000]
     python benchmarks/presets.py --table       rewrite the table of docs/family.md from the rows that there are
 
-Presets with several steps of the critic draw images for each of them, and all are counted. What a preset counts in images (the
-scales of `progressive`, the falling penalties of `r3gan`) is shortened with the budget; learning rates that fall do so by themselves.
-Ten checkpoints are kept of each run, and each is given the final FID, by the same number of samples: the minutes to a score are those
-at the first checkpoint that has it. Resumable: a run that is there is gone on with, and a row that is there is not made again.
+Presets with several steps of the critic draw images for each of them, and all are counted. Ten checkpoints are kept of each run, and
+each is given the final FID, by the same number of samples: the minutes to a score are those at the first checkpoint that has it.
+Resumable: a run that is there is gone on with, and a row that is there is not made again.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from runs import at, made_by, parameters, points, reading, rewrite, seconds, spe
 
 from gancli import judging
 from gancli.catalogue import preset_lines
-from gancli.config import Layer, read_preset, resolve
+from gancli.config import Layer
 from gancli.data import find
 from gancli.engine import precision
 from gancli.errors import DivergedError, GanError, UsageError
@@ -46,21 +45,6 @@ CLASSES = 10
 def ordered() -> list[str]:
     """All presets, those that train fastest first; one that is not known here is last."""
     return sorted(preset_lines(), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
-
-
-def shorter(preset: str, images: int) -> Layer:
-    """What the preset counts in images, brought from its own budget to this one."""
-    cfg = resolve(read_preset(preset), {"data": {"source": "mnist"}})
-    task, share = cfg.dump()["task"], images / cfg.stop.total(EPOCH)
-
-    def brought(n: int) -> int:
-        return max(1, round(share * n))
-
-    grown = {k: brought(task["model"][k]) for k in ("hold", "fade") if k in task["model"]}
-    falls = any(p.get("final") is not None for p in task["penalties"])
-    prices = [{**p, "over": brought(p["over"])} if "over" in p else p for p in task["penalties"]]
-    out: Layer = {**({"model": grown} if grown else {}), **({"penalties": prices} if falls else {})}
-    return {"task": out} if out else {}
 
 
 def fakes(model: Model, judge: Judge) -> Fakes:
@@ -94,9 +78,7 @@ def strip(model: Model) -> bytes:
     )
 
 
-def row(
-    preset: str, run: Run, judge: Judge, told: Judge, score: float, budget: int, changed: Layer
-) -> tuple[dict[str, Any], bytes]:
+def row(preset: str, run: Run, judge: Judge, told: Judge, score: float, budget: int) -> tuple[dict[str, Any], bytes]:
     """What is known of a trained run, and its strip. `told` knows the same data's attributes."""
     model = at(points(run)[-1])
     made = fakes(model, told)
@@ -111,7 +93,6 @@ def row(
     table = {
         "preset": preset,
         "config": {k: v for k, v in run.config().dump().items() if k in kept},
-        "changed": changed,
         "budget": budget,
         "images": model.tick.images,
         "steps": model.tick.step,
@@ -142,15 +123,14 @@ def work(asked: argparse.Namespace, presets: list[str]) -> None:
             if (there["budget"], there["evaluation"]["protocol"]["n_fake"]) != (asked.images, asked.n):
                 raise UsageError(f"{file} is of other --images or --n", "delete it to make it again")
             continue
-        changed = shorter(preset, asked.images)
         source = {"name": "mnist", "attributes": preset == "attributes"}
-        layers: list[Layer] = [{"preset": preset, "data": {"source": source}}, changed]
+        layers: list[Layer] = [{"preset": preset, "data": {"source": source}}]
         try:
             trained(run, layers, asked.data_dir, asked.images, max(1, asked.images // asked.points), asked.threads)
         except DivergedError as error:
             print(f"{preset}: {error}", flush=True)
             continue
-        table, picture = row(preset, run, judge, told, asked.score, asked.images, changed)
+        table, picture = row(preset, run, judge, told, asked.score, asked.images)
         (pictures / f"{preset}.png").write_bytes(picture)
         file.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
         fid = table["curve"][-1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -140,6 +140,10 @@ class Model(Part, ABC):
     def discriminator(self, shape: Shape, condition: int) -> Trunk:
         """(x [N, C, H, W], c [N, condition] or None) -> features [N, out_features]; the condition's head comes on top."""
 
+    def fitted(self, images: int, shape: Shape) -> Self:  # noqa: ARG002
+        """What is left to the length of the run, chosen for so many images; called once, and recorded."""
+        return self
+
     def begin(self, nets: Nets, x: Tensor, tick: Tick) -> Tensor:  # noqa: ARG002
         """Called before each turn: brings the nets to this time's level; returns the reals as D is to see them."""
         return x
@@ -184,6 +188,7 @@ class Penalty(Part, ABC):
 
     kind: ClassVar[str] = "penalty"
     slope_at_data: ClassVar[bool] = False  # uses `Look.slopes` where they are given
+    moves: ClassVar[bool] = False  # shows D images whose pixels it has moved
     weight: float = 1.0
     every: int = 1  # lazy regularisation: on every k-th step, k times as strong
 
@@ -194,6 +199,10 @@ class Penalty(Part, ABC):
     def price(self, points: Tensor, logits: Tensor) -> Tensor:  # noqa: ARG002
         """The price [N], not yet times `strength`; `points` have a gradient."""
         raise TypeError(f"penalty {self.name!r} defines neither price nor cost")
+
+    def fitted(self, images: int) -> Self:  # noqa: ARG002
+        """What is left to the length of the run, chosen for so many images; called once, and recorded."""
+        return self
 
     def strength(self, tick: Tick) -> float:  # noqa: ARG002
         """The weight at this time."""
@@ -313,6 +322,15 @@ class Task(Part, ABC):
 
         Labels and attributes [N, A] that are not given are drawn from the seeds. `truncation` below 1 gives up variety for quality.
         """
+
+    def fitted(self, images: int, shape: Shape) -> Self:  # noqa: ARG002
+        """What is left to the length of the run, chosen for so many images; called once, and recorded."""
+        return self
+
+    @property
+    def together(self) -> int:
+        """How many rows of a batch cannot be parted."""
+        return 1
 
     def memory(self) -> Memory:
         """What the task remembers between steps (replay pools, ADA's p), at the start; saved with the run."""

@@ -110,6 +110,8 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     if cfg.stop.until:
         parse_bound(cfg.stop.until)
     store, print_ = _store(cfg, split, device, dtype, ranks), _fingerprint(split, ranks)
+    length = cfg.stop.total(store.epoch)
+    cfg, plain = (c.but(task=c.task.fitted(length, store.shape)) for c in (cfg, plain))
     if (
         preset_chosen
         and store.shape.classes > 1
@@ -146,10 +148,20 @@ def _fingerprint(split: Split, ranks: Ranks) -> str:
 def _store(cfg: Config, split: Split, device: torch.device, dtype: torch.dtype, ranks: Ranks) -> Store:
     precision.set_threads(cfg.machine.threads)
     precision.choose_kernels(cfg.machine, device)
-    ranks.rows(cfg.batch_size)
+    _parted(cfg, ranks)
     if cfg.batch_size > 10 * len(split.train.images):
         raise UsageError(f"--batch-size {cfg.batch_size} is more than ten epochs of {len(split.train.images)} images")
     return Store(split.train, cfg.seed, device, dtype, cfg.data.flip, cfg.data.repeat or 1)
+
+
+def _parted(cfg: Config, ranks: Ranks) -> None:
+    """Raises UsageError if the batch cannot be divided, or would be cut where it may not."""
+    n, (_, own), k = cfg.batch_size, ranks.rows(cfg.batch_size), cfg.task.together
+    part = min(cfg.machine.micro_batch or own, own)
+    if part < n and any(rows % k for rows in (n, own, part)):
+        raise UsageError(
+            f"parts of {part} of a batch of {n} cut what belongs together, {k} images", f"use multiples of {k}"
+        )
 
 
 def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:

@@ -9,6 +9,8 @@ T mirrors half of the images left to right (if asked) and shifts each by up to `
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -37,6 +39,7 @@ class Consistency(Penalty):
     """CR (1910.12027): D says the same of a real that is mirrored or shifted."""
 
     name = "cr"
+    moves: ClassVar[bool] = True
     weight: float = Field(10.0, ge=0, description="lambda of the reals")
     every: int = Field(1, ge=1, description="on every k-th step, k times as strong")
     shift: int = Field(4, ge=0, description="pixels")

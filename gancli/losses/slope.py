@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -50,7 +50,9 @@ class SquaredSlope(Penalty):
     weight: float = Field(1.0, ge=0, description="gamma")
     every: int = Field(1, ge=1, description="on every k-th step, k times as strong (1912.04958)")
     final: float | None = Field(None, ge=0, description="gamma after `over` images (2501.05441); not given: constant")
-    over: int = Field(1_000_000, ge=1, description="images over which gamma falls to `final`, as a cosine")
+    over: int | None = Field(
+        None, ge=1, description="images over which gamma falls to `final`, as a cosine; not given: the run's"
+    )
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
         return (real, fake)[self.side]
@@ -58,8 +60,11 @@ class SquaredSlope(Penalty):
     def price(self, points: Tensor, logits: Tensor) -> Tensor:
         return square(slope(points, logits)) / 2
 
+    def fitted(self, images: int) -> Self:
+        return self if self.final is None or self.over else self.but(over=images)
+
     def strength(self, tick: Tick) -> float:
-        return annealed(self.weight, self.final, tick.images / self.over)
+        return annealed(self.weight, self.final, tick.images / self.over if self.over else 0.0)
 
     def cost(self, look: Look) -> Tensor:
         return super().cost(look) if look.slopes is None else square(look.slopes[self.side]) / 2

@@ -1,8 +1,8 @@
-"""Vectors of attributes as a condition (1411.1784): binary, several at once, or continuous; beside z and as planes beside D's image.
+"""Vectors of attributes as a condition: binary, several at once, or continuous; beside z (1411.1784), and in D's logit by their
+projection, (V a) . f(x) (1802.05637).
 
-With `labels` the one-hot label goes with them. D's head may add their projection, (V a) . f(x) (1802.05637), and may also
-name them: the squared error of its guess is then a loss of both nets, as AC-GAN's (1610.09585) with real values. What
-is not given at sampling is drawn as a standard normal.
+With `labels` the one-hot label goes with them. D also guesses the attributes from f(x), which has not seen them: the squared error is
+a loss of both nets, as AC-GAN's (1610.09585) with real values. What is not given at sampling is drawn as a standard normal.
 """
 
 from __future__ import annotations
@@ -15,11 +15,20 @@ from torch import Tensor, nn
 
 from gancli.contracts import Condition, Shape
 from gancli.errors import UsageError
-from gancli.models.labels import ClassifierHead, classes_of, one_hot
+from gancli.models.labels import ProjectionHead, classes_of, one_hot
+
+
+class AttributesHead(ProjectionHead):
+    """Logits, and by `guess` the attributes [N, A]."""
+
+    def __init__(self, features: int, condition: int, attributes: int) -> None:
+        super().__init__(features, condition)
+        self.guess = nn.Linear(features, attributes)
 
 
 class Attributes(Condition):
     name = "attributes"
+    in_trunk: ClassVar[bool] = False
     judged: ClassVar[bool] = True
     labels: bool = Field(False, description="the class label, too")
     guess: float = Field(1.0, ge=0, description="weight of D's guess at the attributes; 0: it makes none")
@@ -42,9 +51,10 @@ class Attributes(Condition):
         return torch.cat([attributes.float(), one_hot(y, shape.classes, rest)], 1)
 
     def head(self, features: int, shape: Shape) -> nn.Module:
-        return ClassifierHead(features, shape.attributes)
+        return AttributesHead(features, self.width(shape), shape.attributes)
 
     def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:  # noqa: ARG002
-        assert isinstance(head, ClassifierHead)
-        guess = head.name(features)
-        return self.guess * (guess - c[:, : guess.shape[1]].float()).square().mean(1)
+        assert isinstance(head, AttributesHead)
+        guess: Tensor = head.guess(features).float()
+        wrong = (guess - c[:, : guess.shape[1]].float()).square().mean(1)
+        return self.guess * wrong

@@ -154,10 +154,13 @@ class ModulatedConv(nn.Module):
 
 
 def equalised(head: nn.Module) -> nn.Module:
-    """A head with its linear layers equalised."""
+    """A head with its linear layers equalised. A table's rows, of which few are used at a time, start as large as it has columns."""
     for name, child in head.named_children():
         if isinstance(child, nn.Linear):
-            setattr(head, name, EqualLinear(child.in_features, child.out_features, child.bias is not None))
+            a, b = child.in_features, child.out_features
+            equal = EqualLinear(a, b, child.bias is not None)
+            equal.scale = 1 / sqrt(max(a, b))
+            setattr(head, name, equal)
     return head
 
 

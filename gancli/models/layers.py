@@ -22,7 +22,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.cut = round(p * 65536)
+        self.cut = min(round(p * 65536), 65535)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.cut == 0:

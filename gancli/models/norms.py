@@ -62,9 +62,10 @@ def norm(kind: NormName, channels: int) -> nn.Module:
 
 
 def spectral(net: M) -> M:
-    """Every product's weight divided by its largest singular value."""
+    """Every product's weight divided by its largest singular value; not a norm's gains, which start at zero."""
+    gains = {m.affine for m in net.modules() if isinstance(m, ConditionalBatchNorm)}
     for module in list(net.modules()):
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and module not in gains:
             parametrizations.spectral_norm(module)
     return net
 

@@ -3,12 +3,14 @@
 All scales exist from step 0, so no optimiser ever changes shape; those not reached have no gradient. The level is a function
 of the images seen, kept in a buffer of each net: k + t is scale k fading into k + 1. In training G makes, and D sees, images of
 the present scale only; the reals are averaged down to it and faded alike. Otherwise G's images are enlarged to full size.
+Departs: Adam is not begun afresh at each scale. Its count of steps runs on, so a new scale's first tens of steps are several times larger.
 """
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Self
 
 import torch
 from pydantic import Field
@@ -21,6 +23,8 @@ from gancli.models.layers import PlainTrunk, Reshape, stages, widths
 from gancli.models.norms import PixelNorm
 
 Size = tuple[int, int]
+GROWING = 0.4  # share of a run in which scales come
+PAPER = 600_000  # images that a scale is held, and faded; of a net that was never fitted to a run
 
 
 class Level(nn.Module):
@@ -108,8 +112,8 @@ class Progressive(Model):
     z: int = Field(512, ge=1, description="width of the latent vector")
     width: int = Field(32, ge=1, description="channels at the image's size; doubled at each smaller map")
     widest: int = Field(512, ge=1, description="channels at most")
-    hold: int = Field(600_000, ge=0, description="images that each scale is trained on before the next fades in")
-    fade: int = Field(600_000, ge=1, description="images over which a scale fades in")
+    hold: int | None = Field(None, ge=0, description="images that each scale is trained on before the next fades in")
+    fade: int | None = Field(None, ge=1, description="images over which a scale fades in")
     group: int = Field(4, ge=1, description="samples per minibatch standard deviation")
 
     def generator(self, shape: Shape, condition: int) -> nn.Module:
@@ -119,10 +123,16 @@ class Progressive(Model):
         net = GrowingTrunk(self, shape, condition)
         return PlainTrunk(net, net.last[-2].weight.shape[0], equalised)  # type: ignore[index, arg-type]
 
+    def fitted(self, images: int, shape: Shape) -> Self:
+        """Not given: all scales have come after two fifths of the run."""
+        span = max(1, round(GROWING * images / 2 / max(1, len(stages(shape)) - 1)))
+        return self.but(hold=span if self.hold is None else self.hold, fade=self.fade or span)
+
     def level(self, images: int, scales: int) -> float:
         """The level after so many images, 0 to scales - 1: hold, fade, hold, fade, ..., hold."""
-        k, rest = divmod(images, self.hold + self.fade)
-        return min(scales - 1.0, k + max(0, rest - self.hold) / self.fade)
+        hold, fade = PAPER if self.hold is None else self.hold, self.fade or PAPER
+        k, rest = divmod(images, hold + fade)
+        return min(scales - 1.0, k + max(0, rest - hold) / fade)
 
     def begin(self, nets: Nets, x: Tensor, tick: Tick) -> Tensor:
         levels = [m for net in nets.values() for m in net.modules() if isinstance(m, Level)]

@@ -53,9 +53,9 @@ class Mapping(nn.Module):
             w = torch.cat([w, _unit(self.embed(c.to(z.dtype)))], 1)
         for layer in self.layers:
             w = leaky(layer(w))
-        if self.training:
+        if self.training and torch.is_grad_enabled():  # once in a step of G, however often the critic asks for fakes
             with torch.no_grad():
-                self.mean.lerp_(rows.mean(w.detach().float().mean(0)), 0.002)
+                self.mean.lerp_(rows.mean(w.detach().float().mean(0)), 0.002 * rows.share())
         return w if self.truncation == 1 else torch.lerp(self.mean.to(w.dtype), w, self.truncation)
 
 

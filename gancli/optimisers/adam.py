@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -11,12 +11,14 @@ from torch import Tensor
 
 from gancli.contracts import Optimiser, Tensors
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
 
 class Adam(Optimiser):
     name = "adam"
     kernel: ClassVar[Callable[..., None]] = torch._fused_adam_
     lr: float = Field(2e-4, gt=0, description="learning rate")
-    betas: tuple[float, float] = Field((0.5, 0.999), description="decay of the first and second moment")
+    betas: tuple[Decay, Decay] = Field((0.5, 0.999), description="decay of the first and second moment")
     eps: float = Field(1e-8, gt=0, description="added to the root of the second moment")
     weight_decay: float = Field(0.0, ge=0, description="L2, added to the gradient")
 

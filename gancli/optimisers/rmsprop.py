@@ -42,6 +42,7 @@ class RMSprop(Optimiser):
             first = moments["grad_avg"]
             torch._foreach_lerp_(first, gradients, 1 - self.alpha)
             second = torch._foreach_addcmul(second, first, first, -1)
+            torch._foreach_clamp_min_(second, 0.0)  # what rounding took below
         size = torch._foreach_sqrt(second)
         torch._foreach_add_(size, self.eps)
         if self.momentum:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Self, cast
 
 import torch
 from pydantic import Field
@@ -46,6 +46,14 @@ class Generate(Task):
     clip: float = Field(0.0, ge=0, description="D's weights are cut to this (WGAN, 1701.07875); 0: not")
     pack: int = Field(1, ge=1, le=1024, description="images that D judges together (PacGAN, 1712.04086)")
 
+    @property
+    def together(self) -> int:
+        return self.pack
+
+    def fitted(self, images: int, shape: Shape) -> Self:
+        prices = tuple(p.fitted(images) for p in self.penalties)
+        return self.but(model=self.model.fitted(images, shape), penalties=prices)
+
     def nets(self, shape: Shape) -> dict[str, nn.Module]:
         width = self.condition.seen(shape)
         self._check(shape)
@@ -61,8 +69,11 @@ class Generate(Task):
 
     def _check(self, shape: Shape) -> None:
         """Raises UsageError for parts that do not go together."""
-        if self.augment and not self.model.plain:
-            raise UsageError(f"the model {self.model.name!r} shows D several scales: they cannot be augmented")
+        moving = [*(a.name for a in self.augment), *(p.name for p in self.penalties if p.moves)]
+        if moving and not self.model.plain:
+            raise UsageError(
+                f"the model {self.model.name!r} shows D several scales at once: {moving[0]!r} cannot move them"
+            )
         if self.pack > 1 and (self.condition.width(shape) or not self.model.plain):
             raise UsageError("packing is for unconditional nets of one scale", "use --set task.pack=1")
 
@@ -157,12 +168,15 @@ class Generate(Task):
         fake: Tensor | None = turn.carry.get("fake")
         if fake is None:
             with torch.set_grad_enabled(graph or turn.keep):
-                fake = turn.nets["G"](turn.noise(self.model.z), self._condition(turn))
-                if fake.shape[2:] != turn.batch.x.shape[2:]:  # whole images, as D is to see them
-                    fake = self.model.begin(turn.nets, fake, turn.tick)
+                fake = self._made(turn, turn.noise(self.model.z))
             if turn.keep:
                 turn.carry["fake"] = fake
         return fake
+
+    def _made(self, turn: Turn, z: Tensor) -> Tensor:
+        """G's images of z under the batch's condition, as D is to see them."""
+        made: Tensor = turn.nets["G"](z, self._condition(turn))
+        return made if made.shape[2:] == turn.batch.x.shape[2:] else self.model.begin(turn.nets, made, turn.tick)
 
     def _look(self, turn: Turn, fake: Tensor, seen: list[Tensor] | None = None, graph: bool = False) -> Look:
         """What losses and penalties are given; D's features are left in `seen`."""
@@ -174,7 +188,7 @@ class Generate(Task):
         def near(sigma: float) -> Tensor:
             z = turn.noise(self.model.z) + sigma * turn.noise(self.model.z, "near")
             with torch.set_grad_enabled(graph):
-                return self._packed(turn.nets["G"](z, self._condition(turn)))
+                return self._packed(self._made(turn, z))
 
         return near
 

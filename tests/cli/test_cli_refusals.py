@@ -29,6 +29,12 @@ CASES = [
     (["train", "--data", "digits", "--set", "optimiser.lr=-1"], 2, "lr"),
     (["train", "--data", "digits", "--batch-size", "0"], 2, "batch_size"),
     (["train", "--data", "digits", "--batch-size", "1000000"], 2, "1000000"),
+    (
+        ["train", "--data", "digits", "--set", "task.pack=4", "--batch-size", "12", "--micro-batch", "6"],
+        2,
+        "multiples of 4",
+    ),
+    (["train", "--data", "digits", "--set", "optimiser.betas=[1, 1]"], 2, "betas"),
     (["train", "--data", "digits", "--image-size", "big"], 2, "big"),
     (["train", "--data", "digits", "--channels", "7"], 2, "channels"),
     (["train", "--data", "digits", "--images", "5", "--epochs", "2"], 2, "--epochs"),

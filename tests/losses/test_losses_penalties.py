@@ -121,6 +121,9 @@ def test_gamma_falls_with_the_images(name: str) -> None:
     at = [penalty.strength(Tick(0, 0, images)) for images in (0, 50, 100, 1000)]
     assert at == pytest.approx([1.0, 0.6, 0.2, 0.2])
     assert made(name, weight=3.0).strength(Tick(0, 0, 10**9)) == 3
+    fitted = made(name, weight=1.0, final=0.2).fitted(100)
+    assert fitted == penalty
+    assert fitted.fitted(500) == penalty
 
 
 def test_lecam_holds_each_side_to_the_other_s_average() -> None:

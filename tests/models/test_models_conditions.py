@@ -71,6 +71,11 @@ def test_projection_is_its_formula() -> None:
     torch.testing.assert_close(head(features, c), expected)
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if made(n).judged])
+def test_what_is_guessed_from_the_image_was_not_told_with_it(name: str) -> None:
+    assert not made(name).in_trunk
+
+
 def test_acgan_s_loss_is_the_cross_entropy() -> None:
     condition = made("acgan", weight=2.0, weight_fake=3.0)
     head = condition.head(6, SHAPE)

@@ -18,8 +18,9 @@ from gancli.models.blocks import (
     equalised,
     up,
 )
+from gancli.models.labels import ProjectionHead
 from gancli.models.latent import sampling
-from gancli.models.layers import LinearHead
+from gancli.models.layers import Dropout, LinearHead
 from gancli.models.norms import ConditionalBatchNorm, PixelNorm, norm, spectral
 
 
@@ -93,6 +94,9 @@ def test_equalised_layers_start_with_unit_variance() -> None:
     head = equalised(LinearHead(6))
     assert isinstance(head.linear, EqualLinear)
     assert head(torch.randn(4, 6)).shape == (4,)
+    for table in (ProjectionHead(128, 10).table, equalised(ProjectionHead(128, 10)).table):
+        projected = (table(torch.eye(10).repeat(200, 1)) * torch.randn(2000, 128)).sum(1)  # type: ignore[operator]
+        assert float(projected.std().detach()) == pytest.approx(1, rel=0.2)
 
 
 def test_noise_of_a_sample_is_its_seed_s() -> None:
@@ -155,3 +159,12 @@ def test_conditional_batch_norm_has_a_gain_per_class() -> None:
 
 def test_pixel_norm_keeps_the_precision() -> None:
     assert PixelNorm()(torch.randn(2, 4).bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 0.999999])
+def test_dropout_keeps_the_mean(p: float) -> None:
+    torch.manual_seed(0)
+    out = Dropout(p)(torch.ones(4000, 2500))
+    assert torch.isfinite(out).all()
+    assert float(out.mean()) == pytest.approx(1, abs=0.3)
+    assert float((out == 0).float().mean()) == pytest.approx(p, abs=1e-3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -22,6 +24,15 @@ def test_the_level_is_a_function_of_the_images() -> None:
     model = growing()
     at = [model.level(i, 3) for i in (0, 99, 100, 125, 150, 249, 250, 275, 300, 10**7)]
     assert at == [0, 0, 0, 0.5, 1, 1, 1, 1.5, 2, 2]
+
+
+def test_growing_is_fitted_to_the_run() -> None:
+    model: Any = build("model", {"name": "progressive"})
+    fitted = model.fitted(1_500_000, SHAPE)
+    assert (fitted.hold, fitted.fade) == (150_000, 150_000)
+    assert fitted.level(600_000, 3) == 2
+    assert growing().fitted(10, SHAPE) == growing()
+    assert model.level(1_200_000, 3) == 1  # the paper's
 
 
 @pytest.mark.parametrize(("images", "side"), [(0, 7), (125, 14), (200, 14), (275, 28), (999, 28)])

@@ -47,3 +47,14 @@ def test_it_does_what_torch_does(rule: str, options: dict[str, Any]) -> None:
     for key in part.moments:
         for view, p in zip(net.layout.views(net.moments[key]).values(), twin.parameters(), strict=True):
             torch.testing.assert_close(view, peer.state[p][key], rtol=1e-5, atol=1e-7)
+
+
+def test_a_variance_is_not_below_zero() -> None:
+    """E[g^2] - E[g]^2 of a constant gradient is 0 but for rounding."""
+    part: Any = build("optimiser", {"name": "rmsprop", "centered": True})
+    weight = [torch.zeros(50)]
+    moments = {key: [torch.zeros(50)] for key in part.moments}
+    gradient = [torch.linspace(0.1, 3, 50)]
+    for _ in range(2000):
+        part.update(weight, gradient, moments, torch.zeros(()), 1e-9)
+    assert torch.isfinite(weight[0]).all()

@@ -12,7 +12,7 @@ import torch
 
 import gancli
 from gancli.config import presets, resolve
-from gancli.contracts import Shape, Tick
+from gancli.contracts import Batch, Shape, Tick, Turn
 from gancli.data.store import Store
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
@@ -120,7 +120,8 @@ def test_packing_shows_d_several_images_at_once() -> None:
     [
         ({"pack": 2, "condition": "concat"}, "packing"),
         ({"pack": 2, "model": MODELS["msg"]}, "packing"),
-        ({"augment": ["diffaugment"], "model": MODELS["msg"]}, "cannot be augmented"),
+        ({"augment": ["diffaugment"], "model": MODELS["msg"]}, "'diffaugment' cannot move"),
+        ({"penalties": ["r1", "bcr"], "model": MODELS["msg"]}, "'bcr' cannot move"),
     ],
 )
 def test_parts_that_do_not_go_together(options: dict[str, Any], what: str) -> None:
@@ -164,6 +165,26 @@ def test_penalties_in_a_run(penalty: str, every: int) -> None:
     assert f"d_{penalty}" in logs[0]
 
 
+@pytest.mark.parametrize("model", ["msg", "progressive"])
+def test_points_nearby_are_seen_as_the_fakes_are(model: str) -> None:
+    """When the monitor looks, G is in evaluation and makes whole images."""
+    task, state, _ = trained({"model": MODELS[model], "penalties": ["zcr"]})
+    nets = {name: net.working.eval() for name, net in state.nets.items()}
+    x = torch.rand(4, 1, 16, 16)
+    batch = task.begin(nets, Batch(x, None), state.tick(0))
+    turn = Turn(nets, batch, state.tick(0), state.shape, torch.Generator(), 0, state.memory, {}, False, 0, 4)
+    look = task._look(turn, task._fake(turn))
+    assert look.near is not None
+    assert look.near(0.1).shape == look.fake.shape == look.real.shape
+
+
+@pytest.mark.parametrize("condition", ["none", "projection", "attributes"])
+@pytest.mark.parametrize("nets", ["G", "D", "both"])
+def test_spectral_nets_begin_finite_under_any_condition(nets: str, condition: str) -> None:
+    _, _, logs = trained({"model": RESNET | {"spectral": nets}, "condition": condition}, 1)
+    assert all(np.isfinite(v) for v in logs[0].values())
+
+
 @pytest.mark.parametrize("augment", ["diffaugment", "ada"])
 def test_augmented_runs_with_a_penalty_and_packs(augment: str) -> None:
     options = {"name": augment, "start": 0.8} if augment == "ada" else augment
@@ -181,6 +202,15 @@ def test_micro_batches_give_the_same_first_step() -> None:
     )
     for key in ("d_loss", "d_grad"):
         assert split[key] == pytest.approx(whole[key], rel=1e-4)
+
+
+def test_the_mean_style_counts_a_batch_once() -> None:
+    means = [
+        trained({"model": STYLE}, 1, machine={"micro_batch": m})[1].nets["G"].module.get_buffer("mapping.mean")
+        for m in (None, 2)
+    ]
+    assert float(means[0].norm()) > 0
+    torch.testing.assert_close(*means)
 
 
 def test_labels_reach_g_through_its_batch_norms() -> None:
