@@ -190,7 +190,7 @@ class Penalty(Part, ABC):
     slope_at_data: ClassVar[bool] = False  # uses `Look.slopes` where they are given
     moves: ClassVar[bool] = False  # shows D images whose pixels it has moved
     weight: float = 1.0
-    every: int = 1  # lazy regularisation: on every k-th step, k times as strong
+    every: int = Field(1, ge=1, description="on every k-th step, k times as strong (lazily, 1912.04958)")
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
         """Where to look: [N, C, H, W]."""
@@ -256,6 +256,10 @@ class Condition(Part, ABC):
         self, y: Tensor | None, attributes: Tensor | None, shape: Shape, noise: Tensor | None = None
     ) -> Tensor | None:
         """c [N, width]. What is not given is drawn from `noise`, a standard normal [N, width]."""
+
+    def asked(self, shape: Shape) -> tuple[int, int]:
+        """How many classes and how many attributes there are to choose from at sampling, where `encode` heeds them."""
+        return shape.classes, shape.attributes
 
     @abstractmethod
     def head(self, features: int, shape: Shape) -> nn.Module:

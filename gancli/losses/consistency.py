@@ -41,7 +41,6 @@ class Consistency(Penalty):
     name = "cr"
     moves: ClassVar[bool] = True
     weight: float = Field(10.0, ge=0, description="lambda of the reals")
-    every: int = Field(1, ge=1, description="on every k-th step, k times as strong")
     shift: int = Field(4, ge=0, description="pixels")
     flip: bool = Field(False, description="mirror half of the images: not for digits")
 
@@ -64,11 +63,10 @@ class BalancedConsistency(Consistency):
 
 
 class LatentConsistency(Penalty):
-    """zCR (2002.04724): D says the same of fakes from near z, and G makes them differ."""
+    """zCR (2002.04724): D says the same of fakes from near z, and G makes them differ: that on every step, whatever `every` is."""
 
     name = "zcr"
     weight: float = Field(5.0, ge=0, description="lambda of D")
-    every: int = Field(1, ge=1, description="on every k-th step, k times as strong")
     sigma: float = Field(0.05, ge=0, description="how far z' is from z")
     spread: float = Field(0.5, ge=0, description="lambda of G, which is to tell z' from z")
 

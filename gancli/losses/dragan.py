@@ -17,7 +17,6 @@ from gancli.losses.slope import length, slope
 class Dragan(Penalty):
     name = "dragan"
     weight: float = Field(10.0, ge=0, description="lambda")
-    every: int = Field(1, ge=1, description="on every k-th step, k times as strong")
     scale: float = Field(0.5, ge=0, description="reach, in standard deviations of the batch")
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002

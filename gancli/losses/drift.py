@@ -11,7 +11,6 @@ from gancli.contracts import Look, Penalty
 class Drift(Penalty):
     name = "drift"
     weight: float = Field(1e-3, ge=0, description="epsilon")
-    every: int = Field(1, ge=1, description="on every k-th step, k times as strong")
 
     def cost(self, look: Look) -> Tensor:
         return look.on_both()[0].square()

@@ -17,7 +17,6 @@ from gancli.losses.slope import between, length, slope
 class GradientPenalty(Penalty):
     name = "gp"
     weight: float = Field(10.0, ge=0, description="lambda")
-    every: int = Field(1, ge=1, description="on every k-th step, k times as strong")
     target: float = Field(1.0, ge=0, description="the slope asked for")
     one_sided: bool = Field(False, description="only a larger slope costs (1704.00028, section 4)")
 

@@ -24,10 +24,7 @@ def critic_loss(look: Look, loss: Loss, penalties: Sequence[Penalty], joint: boo
     real, fake, shared = look.real, look.fake, sum(p.slope_at_data for p in penalties) > 1
     if shared:
         real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
-    if joint:
-        on_real, on_fake = look.critic(torch.cat([real, fake])).chunk(2)
-    else:
-        on_real, on_fake = look.critic(real), look.critic(fake)
+    on_real, on_fake = _both(look.critic, real, fake, joint)
     total = loss.critic(on_real, on_fake)
     logs: Logs = {"logit_real": on_real.detach(), "logit_fake": on_fake.detach()}
     look = replace(look, logits=(on_real, on_fake))
@@ -50,8 +47,13 @@ def generator_loss(critic: Critic, loss: Loss, real: Tensor, fake: Tensor, joint
     """The generator's loss [N]. The reals pass through the critic only if the loss compares."""
     if not loss.compares:
         return loss.generator(critic(fake)), {}
-    if joint:
-        on_real, on_fake = critic(torch.cat([real, fake])).chunk(2)
-    else:
-        on_real, on_fake = critic(real), critic(fake)
+    on_real, on_fake = _both(critic, real, fake, joint)
     return loss.generator(on_fake, on_real), {}
+
+
+def _both(critic: Critic, real: Tensor, fake: Tensor, joint: bool) -> tuple[Tensor, Tensor]:
+    """The logits of reals and of fakes, in one pass or in two."""
+    if not joint:
+        return critic(real), critic(fake)
+    on_real, on_fake = critic(torch.cat([real, fake])).chunk(2)
+    return on_real, on_fake

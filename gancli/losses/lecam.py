@@ -18,7 +18,6 @@ from gancli.contracts import Look, Memory, Penalty
 class LeCam(Penalty):
     name = "lecam"
     weight: float = Field(0.01, ge=0, description="lambda")
-    every: int = Field(1, ge=1, description="on every k-th step, k times as strong")
     decay: float = Field(0.99, ge=0, lt=1, description="of the averages, per turn of D")
 
     def memory(self) -> Memory:

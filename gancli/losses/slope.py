@@ -48,7 +48,6 @@ class SquaredSlope(Penalty):
     slope_at_data: ClassVar[bool] = True
     side: ClassVar[int]  # 0 the reals, 1 the fakes
     weight: float = Field(1.0, ge=0, description="gamma")
-    every: int = Field(1, ge=1, description="on every k-th step, k times as strong (1912.04958)")
     final: float | None = Field(None, ge=0, description="gamma after `over` images (2501.05441); not given: constant")
     over: int | None = Field(
         None, ge=1, description="images over which gamma falls to `final`, as a cosine; not given: the run's"

@@ -13,7 +13,6 @@ from gancli.losses.slope import between, slope, square
 class ZeroCentred(Penalty):
     name = "zero-gp"
     weight: float = Field(10.0, ge=0, description="lambda")
-    every: int = Field(1, ge=1, description="on every k-th step, k times as strong")
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
         return between(real, fake, random)
