@@ -56,6 +56,15 @@ class Stop(Frozen):
         """The images that the run was asked for."""
         return self.images or round((self.epochs or 50) * images_in_epoch)
 
+    def expected(self, images_in_epoch: int, images: int, step: int, seconds: float) -> int:
+        """The images after which it will be over, by what is known after so many images, steps and seconds."""
+        ends = [self.total(images_in_epoch)]
+        if self.max_steps and step:
+            ends.append(round(images * self.max_steps / step))
+        if self.max_minutes and seconds > 0:
+            ends.append(round(images * self.max_minutes * 60 / seconds))
+        return max(images, min(ends))
+
 
 class Average(Frozen):
     """The moving average of the generator that is sampled from (2006.06676)."""
@@ -160,10 +169,18 @@ def nest(path: str, value: Any) -> Layer:
 
 
 def merge(layers: Iterable[Layer]) -> Layer:
-    """Later layers win, table by table. A part given by another name starts afresh."""
+    """Later layers win, table by table. A part given by another name starts afresh; epochs take the place of images."""
     out: Layer = {}
     for layer in layers:
+        before, stop = out.get("stop"), layer.get("stop")
         out = _merged(out, layer)
+        if (
+            isinstance(before, dict)
+            and isinstance(stop, dict)
+            and "images" in before.keys() - stop.keys()
+            and "epochs" in stop
+        ):
+            out["stop"] = {**out["stop"], "images": None}
     return out
 
 

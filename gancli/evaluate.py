@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gancli.errors import DataError, UsageError
+from gancli.images import to_uint8
 from gancli.metrics import cache
 from gancli.metrics.choosing import choose_features, features_part, subset
 from gancli.metrics.contracts import (
@@ -30,7 +32,6 @@ from gancli.metrics.contracts import (
     Side,
     Subject,
     check_images,
-    quantise,
     silent,
 )
 from gancli.metrics.result import Bound, Evaluation, Pair, compare, metric_of, parse_bound, plain, score_names
@@ -56,6 +57,7 @@ __all__ = [
 ]
 
 VERSION = 1  # of the protocol: raised whenever a score changes its meaning
+ERRORS = 2  # of standard errors: raised whenever one is estimated otherwise, so that kept floors are made again
 QUICK = ("fid", "prc")
 TRAIN_LIMIT = 100_000  # training images that are searched for copies
 
@@ -68,6 +70,13 @@ class Fakes:
     labels: np.ndarray | None = None  # int64 [N]: the labels asked for, of a conditional generator
     description: Mapping[str, Any] = field(default_factory=dict)  # run, checkpoint, averaged or raw weights, seeds, ...
     attributes: np.ndarray | None = None  # float32 [N, A]: the attributes asked for
+
+
+def quantise(x: Tensor) -> np.ndarray:
+    """Images [N, C, H, W] in [-1, 1] as they are saved, uint8. Raises DataError on NaN."""
+    if not bool(torch.isfinite(x).all()):
+        raise DataError("images hold NaN or infinite values", "the generator has diverged: take an earlier checkpoint")
+    return to_uint8(x)
 
 
 class Judge:
@@ -165,15 +174,19 @@ class Judge:
         metrics: Sequence[str | Metric] | None = None,
         *,
         floors: bool = True,
+        insist: bool = True,
     ) -> Evaluation:
-        """Score the samples. Raises DataError or UsageError on samples that cannot be scored."""
+        """Score the samples. Metrics that cannot be had are left out, unless they were asked for; without `insist`, even then.
+
+        Raises DataError or UsageError on samples that cannot be scored.
+        """
         self._check(fakes)
         begun = time.perf_counter()
         timings: dict[str, float] = {}
         fake = self._fake_side(fakes)
         subject = self._subject(fake)
         floor = self._subject(self._floor_side(len(fake), fake.labels is not None)) if floors else None
-        todo, skipped = self._applicable(metrics, subject)
+        todo, skipped = self._applicable(metrics, subject, insist and metrics is not None)
         scores: dict[str, Score] = {}
         for i, metric in enumerate(todo):
             start = time.perf_counter()
@@ -189,18 +202,24 @@ class Judge:
         return Evaluation(dict(sorted(scores.items())), self._protocol(fakes, fake, todo, skipped), timings, pairs)
 
     def _applicable(
-        self, metrics: Sequence[str | Metric] | None, subject: Subject
+        self, metrics: Sequence[str | Metric] | None, subject: Subject, insist: bool
     ) -> tuple[list[Metric], dict[str, str]]:
-        """The metrics to compute, and those left out with the reason. Raises UsageError if one asked for cannot be had."""
+        """The metrics to compute, and those left out with the reason.
+
+        Raises UsageError with `insist` if one cannot be had, DataError if none can.
+        """
         todo, skipped = [], {}
         for metric in self.chosen(metrics):
             why = metric.objection(subject)
-            if why and metrics is not None:
+            if why and insist:
                 raise UsageError(f"{metric.name} cannot be had: {why}", "leave it out of --metrics")
             if why:
                 skipped[metric.name] = why
             else:
                 todo.append(metric)
+        if skipped and not todo:
+            reasons = "; ".join(f"{name}: {why}" for name, why in skipped.items())
+            raise DataError(f"nothing can be scored ({reasons})", "take more samples, or data with more images")
         return todo, skipped
 
     def _check(self, fakes: Fakes) -> None:
@@ -218,12 +237,14 @@ class Judge:
             raise DataError("there is one sample only", "take more (--n)")
 
     def _fake_side(self, fakes: Fakes) -> Side:
-        labels = None if fakes.labels is None else np.asarray(fakes.labels[: self.n], np.int64)
+        index = subset(len(fakes.images), self.n, self.seed, "samples")
+        some = index if len(index) < len(fakes.images) else slice(None)
+        labels = None if fakes.labels is None else np.asarray(fakes.labels[some], np.int64)
         if labels is not None and (labels.min() < 0 or labels.max() >= max(1, len(self.split.train.classes))):
             raise DataError("labels of the samples are not classes of the data")
-        asked = None if fakes.attributes is None else np.asarray(fakes.attributes[: self.n], np.float32)
+        asked = None if fakes.attributes is None else np.asarray(fakes.attributes[some], np.float32)
         extract = lambda images, what: self.extractor(images, self.progress, what)  # noqa: E731
-        return Side("samples", fakes.images[: self.n], labels, extract, attributes=asked)
+        return Side("samples", fakes.images[some], labels, extract, index, asked)
 
     def _full_name(self, metric: Metric, key: str) -> str:
         if "@" in key:
@@ -233,7 +254,7 @@ class Judge:
     def _floor(self, metric: Metric, subject: Subject) -> dict[str, Score]:
         """The training images' scores, from the cache where they are known."""
         key = {
-            "version": [VERSION, _version("gancli")],
+            "version": [VERSION, ERRORS, _version("gancli")],
             "metric": metric.model_dump(mode="json"),
             "features": [self.extractor.hash, self.extractor.rule],
             "n": [len(subject.fake), self.n],
@@ -310,5 +331,5 @@ def evaluate(
 
 
 def quick(judge: Judge, fake: Fakes, metrics: Sequence[str] = QUICK) -> Evaluation:
-    """Scores while training: few metrics, no floors."""
-    return judge(fake, metrics, floors=False)
+    """Scores while training: few metrics, those that cannot be had left out, no floors."""
+    return judge(fake, metrics, floors=False, insist=False)

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gancli.contracts import Nets, Shape, Task, Tick
+from gancli.contracts import Condition, Nets, Shape, Task, Tick
 from gancli.engine.ranks import ALONE, Ranks, share
 from gancli.errors import UsageError
-from gancli.models.latent import Points, slerp
+from gancli.models.latent import Points, lerp, slerp
 from gancli.registry import nearest
 
 if TYPE_CHECKING:
@@ -35,15 +35,26 @@ class Latent(Protocol):
     """A task whose images come from latent points."""
 
     @property
+    def condition(self) -> Condition: ...
+    @property
     def told(self) -> bool:
-        """Whether labels, where it heeds them, are the data's own."""
+        """Whether labels and attributes, where it heeds them, are the data's own."""
         ...
 
     def latents(self, seeds: Sequence[int]) -> Tensor: ...
     def codes(
         self, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None, attributes: Tensor | None = None
     ) -> Tensor | None: ...
-    def decode(self, nets: Nets, z: Tensor, c: Tensor | None, shape: Shape) -> Tensor: ...
+    def decode(
+        self,
+        nets: Nets,
+        z: Tensor,
+        c: Tensor | None,
+        shape: Shape,
+        seeds: Sequence[int] | None = None,
+        truncation: float = 1.0,
+        clamp: bool = True,
+    ) -> Tensor: ...
 
 
 @runtime_checkable
@@ -92,7 +103,7 @@ class Model:
         UsageError if they do not fit.
         """
         seeds = list(seeds) if seeds is not None else [seed + i for i in range(64 if n is None else n)]
-        labels, asked = self._labels(seeds, labels), self._attributes(attributes, len(seeds))
+        labels, asked = self.checked(labels, len(seeds)), self._attributes(attributes, len(seeds))
         was = {name: net.training for name, net in self.nets.items()}
         for net in self.nets.values():
             net.eval()
@@ -131,27 +142,33 @@ class Model:
         frames: int,
         labels: Sequence[int] | None = None,
         progress: Callable[[int], None] | None = None,
+        *,
+        attributes: Mapping[str, float] | np.ndarray | None = None,
+        truncation: float = 1.0,
     ) -> Tensor:
         """Images [frames, C, H, W] along a closed path through the seeds' latent points, on the sphere between each two.
 
-        Raises UsageError if the task has no latent space.
+        Labels (one for each stop; not given: the first class), attributes and truncation are those of `sample`; between two
+        stops what is asked for goes over from the one to the other. Raises UsageError if they do not fit, or if the task has
+        no latent space.
         """
         task = self.task
         if not isinstance(task, Latent):
             raise UsageError(
                 f"the task {task.name!r} has no latent space to walk in", "choose another form: .png, .npz"
             )
-        z = task.latents(stops)
+        labels, asked = self.checked(labels, len(stops)), self._attributes(attributes, len(stops))
+        chosen = self.row_labels(len(stops), len(stops)) if labels is None else labels
+        z, c = task.latents(stops), task.codes(stops, self.shape, chosen, asked)
         t = torch.linspace(0, len(stops), frames + 1)[:-1]
-        legs = [(z[k], z[(k + 1) % len(stops)], t[t.long() == k] - k) for k in range(len(stops))]
-        points = torch.cat([slerp(*leg) for leg in legs])
-        kept = labels or self.row_labels(1)
-        c = task.codes([stops[0]], self.shape, None if kept is None else kept[:1])
+        legs = [(k, (k + 1) % len(stops), t[t.long() == k] - k) for k in range(len(stops))]
+        points = torch.cat([slerp(z[a], z[b], at) for a, b, at in legs])
+        codes = None if c is None else torch.cat([lerp(c[a], c[b], at) for a, b, at in legs])
         out = []
         for i in range(0, frames, CHUNK):
-            piece = points[i : i + CHUNK]
-            codes = None if c is None else c.expand(len(piece), -1)
-            out.append(task.decode(self.nets, piece, codes, self.shape).float().cpu())
+            piece, code = points[i : i + CHUNK], None if codes is None else codes[i : i + CHUNK]
+            made = task.decode(self.nets, piece, code, self.shape, truncation=truncation)
+            out.append(made.float().cpu())
             if progress is not None:
                 progress(i + len(piece))
         return torch.cat(out)
@@ -177,7 +194,7 @@ class Model:
         if not isinstance(task, Mixing):
             raise UsageError(f"the task {task.name!r} has no styles to mix", "leave --mix away")
         seeds = [*columns, *rows]
-        labels, asked = self._labels(seeds, labels), self._attributes(attributes, len(seeds))
+        labels, asked = self.checked(labels, len(seeds)), self._attributes(attributes, len(seeds))
         z = task.latents(seeds)
         c = task.codes(seeds, self.shape, labels, asked)
         pairs = [(len(columns) + i, k) for i in range(len(rows)) for k in range(len(columns))]
@@ -194,74 +211,109 @@ class Model:
         return torch.cat(out)
 
     @property
+    def told(self) -> bool:
+        """Whether labels and attributes, where they say anything, are the data's own."""
+        return isinstance(self.task, Latent) and self.task.told
+
+    @property
     def classes(self) -> list[str]:
-        """Names of the classes, by label."""
-        known = self.facts.get("classes", ())
+        """Names of the classes, by label; none where labels are not the data's."""
+        known = self.facts.get("classes", ()) if self.told else ()
         return [str(name) for name in known] if isinstance(known, list | tuple) else []
+
+    def class_name(self, label: int) -> str:
+        """The class's name, or its number if it has none."""
+        return self.classes[label] if label < len(self.classes) else str(label)
+
+    @property
+    def labels(self) -> range:
+        """Those that can be asked for; none where a label says nothing."""
+        task = self.task
+        if not isinstance(task, Latent):
+            return range(0)
+        n = task.condition.asked(self.shape)[0]
+        heeded = n > 1 and _differ(*(task.codes([0], self.shape, [y]) for y in (0, 1)))
+        return range(n if heeded else 0)
 
     @property
     def conditional(self) -> bool:
         """Whether a label says what is drawn."""
-        task = self.task
-        if self.shape.classes < 2 or not isinstance(task, Latent):
-            return False
-        zero, one = (task.codes([0], self.shape, [y]) for y in (0, 1))
-        return zero is not None and one is not None and not zero.equal(one)
+        return len(self.labels) > 0
 
     def row_labels(self, n: int, columns: int = 8) -> list[int] | None:
         """Labels for a grid, one class per row; None where labels say nothing."""
-        return [i // columns % self.shape.classes for i in range(n)] if self.conditional else None
+        classes = len(self.labels)
+        return [i // columns % classes for i in range(n)] if classes else None
 
     def labels_like(self, labels: np.ndarray | None, n: int) -> list[int] | None:
-        """n labels with the shares of the data's `labels`, evenly spread; None where those labels say nothing."""
-        if labels is None or not self.conditional or not (isinstance(self.task, Latent) and self.task.told):
+        """n labels with the shares of the data's `labels`, evenly spread; None where those labels say nothing.
+
+        Where attributes say something, too, label i is of the same image as row i of `attributes_like`.
+        """
+        if labels is None or not self.told or not self.conditional:
             return None
-        spread = np.sort(labels)[(np.arange(n) * len(labels)) // n]
-        return [int(y) for y in np.random.Generator(np.random.PCG64(0)).permutation(spread)]
+        return [int(y) for y in self._like(labels if self._width else np.sort(labels), n)]
 
     def attributes_like(self, attributes: np.ndarray | None, n: int) -> np.ndarray | None:
-        """n rows of the data's `attributes` [N, A], evenly spread; None where attributes say nothing."""
-        if attributes is None or not self._has_attributes:
+        """n rows of the data's `attributes` [N, A], evenly spread; None where those attributes say nothing."""
+        if attributes is None or not self.told or not self._width:
             return None
-        spread = (np.arange(n) * len(attributes)) // n
-        return np.asarray(attributes[np.random.Generator(np.random.PCG64(0)).permutation(spread)], np.float32)
+        return np.asarray(self._like(attributes, n), np.float32)
+
+    def _like(self, rows: np.ndarray, n: int) -> np.ndarray:
+        """n of the rows, evenly spread; the same ones of labels and of attributes where both say something."""
+        random = np.random.Generator(np.random.PCG64(0))
+        if self.conditional and self._width:
+            rows = rows[random.permutation(len(rows))]
+        return np.asarray(rows[random.permutation((np.arange(n) * len(rows)) // n)])
 
     @property
-    def _has_attributes(self) -> bool:
-        task, width = self.task, self.shape.attributes
-        if not width or not isinstance(task, Latent):
-            return False
-        zero, one = (task.codes([0], self.shape, None, torch.full((1, width), v)) for v in (0.0, 1.0))
-        return zero is not None and one is not None and not zero.equal(one)
+    def _width(self) -> int:
+        """How many attributes can be asked for; 0 where they say nothing."""
+        task = self.task
+        if not isinstance(task, Latent):
+            return 0
+        width = task.condition.asked(self.shape)[1]
+        rows = (torch.full((1, width), v) for v in (0.0, 1.0))
+        heeded = width > 0 and _differ(*(task.codes([0], self.shape, None, row) for row in rows))
+        return width if heeded else 0
 
-    def _labels(self, seeds: Sequence[int], labels: Sequence[int] | None) -> list[int] | None:
+    def checked(self, labels: Sequence[int] | None, n: int) -> list[int] | None:
+        """The labels of n images. Raises UsageError if they do not fit."""
         if labels is None:
             return None
-        if not self.conditional:
+        known = self.labels
+        if not known:
             raise UsageError("this model draws without labels", "leave --label away, or train with --preset cgan")
-        if len(labels) != len(seeds):
-            raise UsageError(f"{len(labels)} labels for {len(seeds)} images")
-        wrong = [y for y in labels if not 0 <= y < self.shape.classes]
+        if len(labels) != n:
+            raise UsageError(f"{len(labels)} labels for {n} images")
+        wrong = [y for y in labels if y not in known]
         if wrong:
-            raise UsageError(f"no class {wrong[0]}: there are 0 to {self.shape.classes - 1}")
+            raise UsageError(f"no class {wrong[0]}: there are 0 to {known[-1]}")
         return list(labels)
 
     def _attributes(self, attributes: Mapping[str, float] | np.ndarray | None, n: int) -> Tensor | None:
         """[n, A]; None where nothing is asked for."""
-        if isinstance(attributes, np.ndarray):
-            if attributes.shape != (n, self.shape.attributes):
-                raise UsageError(f"attributes are {attributes.shape}, not {(n, self.shape.attributes)}")
-            return torch.from_numpy(attributes).float()
-        if not attributes:
+        named = {} if isinstance(attributes, np.ndarray) else attributes or {}
+        if not named and not isinstance(attributes, np.ndarray):
             return None
-        names = list(self.facts.get("attributes", ()))
-        wrong = [a for a in attributes if a not in names]
+        width = self._width
+        names = list(self.facts.get("attributes", ())) if self.told else [str(i) for i in range(width)]
+        wrong = [a for a in named if a not in names]
         if wrong:
             hint = nearest(wrong[0], names) or (f"there are: {', '.join(names)}" if names else "leave --attr away")
             raise UsageError(f"this model knows no attribute {wrong[0]!r}", hint)
-        if not self._has_attributes:
+        if not width:
             raise UsageError("this model draws without attributes", "train with --preset attributes")
-        return torch.tensor([[attributes.get(a, 0.0) for a in names]]).expand(n, -1)
+        if isinstance(attributes, np.ndarray):
+            if attributes.shape != (n, width):
+                raise UsageError(f"attributes are {attributes.shape}, not {(n, width)}")
+            return torch.from_numpy(attributes).float()
+        return torch.tensor([[named.get(a, 0.0) for a in names]]).expand(n, -1)
+
+
+def _differ(one: Tensor | None, other: Tensor | None) -> bool:
+    return one is not None and other is not None and not one.equal(other)
 
 
 def of_state(task: Task, state: State, average: bool = True, facts: dict[str, Any] | None = None) -> Model:

@@ -5,6 +5,7 @@ Everything that is chosen for the user is said (`Plan.choices`) and recorded.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -77,9 +78,7 @@ class Plan:
 
     def state(self) -> State:
         """A run at step 0."""
-        device = self.store.device
-        dtype = torch.bfloat16 if self.cfg.machine.precision == "bf16" else torch.float32
-        return new_state(self.cfg.task, self.cfg, self.shape, device, dtype)
+        return new_state(self.cfg.task, self.cfg, self.shape, self.store.device, self.store.dtype)
 
 
 def cache_dir() -> Path:
@@ -105,12 +104,13 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     plain = resolve(base, given)
     small = _for_small_data(plain, asked, len(split.train.images), choices)
     cfg = resolve(base, small, *request.layers, given)
-    device, dtype = _machine(cfg, ranks)
-    cfg = cfg.but(machine=cfg.machine.but(precision="bf16" if dtype == torch.bfloat16 else "fp32"))
+    cfg, device, dtype = _settled(cfg, ranks)
     if cfg.stop.until:
         parse_bound(cfg.stop.until)
     store, print_ = _store(cfg, split, device, dtype, ranks), _fingerprint(split, ranks)
     length = cfg.stop.total(store.epoch)
+    if length < 1:
+        raise UsageError(f"{cfg.stop.epochs:g} epochs of {store.epoch:,} images are not one image", "use --images")
     cfg, plain = (c.but(task=c.task.fitted(length, store.shape)) for c in (cfg, plain))
     if (
         preset_chosen
@@ -124,15 +124,17 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
 def again(cfg: Config, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     """The plan of a run that exists: the same configuration, the data read again."""
     split = ranks.by_each_host(lambda: find.read(cfg.data.source, reading))
-    store = _store(cfg, split, *_machine(cfg, ranks), ranks)
+    cfg, device, dtype = _settled(cfg, ranks)
+    store = _store(cfg, split, device, dtype, ranks)
     return Plan(cfg, split, _fingerprint(split, ranks), store, reading, cfg, ranks=ranks)
 
 
-def _machine(cfg: Config, ranks: Ranks) -> tuple[torch.device, torch.dtype]:
-    """This rank's device, and the precision of the products: bfloat16 if every rank chose it."""
+def _settled(cfg: Config, ranks: Ranks) -> tuple[Config, torch.device, torch.dtype]:
+    """With the precision of the products chosen: bfloat16 if every rank's device would. And this rank's device."""
     device = precision.device(ranks.device(cfg.machine.device))
-    full = precision.dtype(cfg.machine, device) == torch.float32
-    return device, torch.float32 if ranks.most([full])[0] else torch.bfloat16
+    full = bool(ranks.most([precision.dtype(cfg.machine, device) == torch.float32])[0])
+    chosen = cfg.machine.but(precision="fp32" if full else "bf16")
+    return cfg.but(machine=chosen), device, torch.float32 if full else torch.bfloat16
 
 
 def _fingerprint(split: Split, ranks: Ranks) -> str:
@@ -219,11 +221,12 @@ def rehearse(plan: Plan, steps: int = 5) -> dict[str, Any]:
     for _ in range(steps):
         step(task, state, plan.store, cfg)
     rate = (state.images - first) / (time.monotonic() - start)
-    total = cfg.stop.total(plan.store.epoch)
+    total = cfg.stop.expected(plan.store.epoch, state.images, state.step, 0.0)
+    minutes = min(total / rate / 60, cfg.stop.max_minutes or math.inf)
     return {
         "parameters": {n: sum(p.numel() for p in net.module.parameters()) for n, net in state.nets.items()},
         "images": total,
         "images_per_s": round(rate, 1),
-        "minutes": round(total / rate / 60, 1),
+        "minutes": round(minutes, 1),
         "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }

@@ -1,7 +1,7 @@
 """Projection of an image into latent space: the z whose image is nearest (inversion by optimisation, 1609.03552).
 
 The best of many random points is followed by Adam on the mean squared difference of pixels. z is kept at a length that the generator has
-seen by a small price on |z|^2 / width - 1.
+seen by a small price on |z|^2 / width - 1. The condition stays that of the random point; where the class is not given, all are tried.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Projection:
     z: Tensor  # [N, z]
     images: Tensor  # [N, C, H, W] in [-1, 1]
     error: Tensor  # [N], root mean squared difference in [0, 1]
+    labels: list[int] | None  # N classes, given or found; None where the model has none
 
 
 def project(
@@ -50,16 +51,22 @@ def project(
     lr: float = 0.05,
     progress: Progress = lambda _what, _done, _all: None,
 ) -> Projection:
-    """The latent points of `targets` [N, C, H, W] in [-1, 1]; the same every time. Raises UsageError without a latent space."""
+    """The latent points of `targets` [N, C, H, W] in [-1, 1], and the class of each where it is not given; the same every time.
+
+    Raises UsageError without a latent space, or for labels that do not fit.
+    """
     task = model.task
     if not isinstance(task, Latent):
         raise UsageError(f"the task {task.name!r} has no latent space to project into")
-    seeds = list(range(len(targets)))
+    labels = model.checked(labels, len(targets))
+    place = next(p.device for net in model.nets.values() for p in net.parameters())
+    targets = targets.to(place)
+    seeds, labels = _nearest(model, targets, labels, tries)
     codes = task.codes(seeds, model.shape, labels)
-    z = _nearest(model, targets, codes, tries).requires_grad_()
+    z = task.latents(seeds).to(place).requires_grad_()
     rule = torch.optim.Adam([z], lr=lr, betas=(0.9, 0.99))
     for i in range(steps):
-        images = task.decode(model.nets, z, codes, model.shape)
+        images = _shown(task.decode(model.nets, z, codes, model.shape, clamp=False))
         apart = (images - targets).square().mean((1, 2, 3))
         length = (z.square().mean(1) - 1).square()
         (gradient,) = torch.autograd.grad((apart + 1e-2 * length).sum(), z)
@@ -67,24 +74,41 @@ def project(
         rule.step()
         progress("projecting", i + 1, steps)
     with torch.no_grad():
-        images = task.decode(model.nets, z, codes, model.shape).cpu()
+        images = task.decode(model.nets, z, codes, model.shape)
     error = (images - targets).square().mean((1, 2, 3)).sqrt() / 2
-    return Projection(z.detach().cpu(), images, error)
+    return Projection(z.detach().cpu(), images.cpu(), error.cpu(), labels)
+
+
+def _shown(images: Tensor) -> Tensor:
+    """Cut to [-1, 1], with a gradient as if they were not."""
+    return images + (images.clamp(-1, 1) - images).detach()
+
+
+def _nearest(model: Model, targets: Tensor, labels: list[int] | None, tries: int) -> tuple[list[int], list[int] | None]:
+    """For each target the seed of the nearest image, of its class or of any, and the class of that."""
+    if labels is None:
+        classes = model.row_labels(max(tries, len(model.labels)), 1)
+        found = _best(model, targets, tries if classes is None else len(classes), classes)
+        return found, None if classes is None else [classes[i] for i in found]
+    seeds = torch.zeros(len(targets), dtype=torch.long)
+    for label in set(labels):
+        own = torch.tensor(labels) == label
+        seeds[own] = torch.tensor(_best(model, targets[own.to(targets.device)], tries, [label] * tries))
+    return seeds.tolist(), labels
 
 
 @torch.no_grad()
-def _nearest(model: Model, targets: Tensor, codes: Tensor | None, tries: int) -> Tensor:
-    """For each target, the best of `tries` latent points."""
+def _best(model: Model, targets: Tensor, tries: int, labels: list[int] | None) -> list[int]:
+    """For each target the seed below `tries` whose image is nearest; `labels` are those of the seeds."""
     task = model.task
     assert isinstance(task, Latent)
-    z = task.latents(list(range(tries)))
-    best = torch.full((len(targets),), torch.inf)
-    found = torch.zeros(len(targets), z.shape[1])
-    for k in range(len(targets)):
-        for first in range(0, tries, CHUNK):
-            piece = z[first : first + CHUNK]
-            c = None if codes is None else codes[k : k + 1].expand(len(piece), -1)
-            apart = (task.decode(model.nets, piece, c, model.shape).cpu() - targets[k]).square().mean((1, 2, 3))
-            if apart.min() < best[k]:
-                best[k], found[k] = apart.min(), piece[apart.argmin()]
-    return found
+    apart = []
+    for first in range(0, tries, CHUNK):
+        seeds = list(range(first, min(first + CHUNK, tries)))
+        c = task.codes(seeds, model.shape, None if labels is None else [labels[i] for i in seeds])
+        images = task.decode(model.nets, task.latents(seeds), c, model.shape)
+        apart.append(
+            torch.cdist(images.flatten(1), targets.flatten(1), compute_mode="donot_use_mm_for_euclid_dist").cpu()
+        )
+    best: list[int] = torch.cat(apart).argmin(0).tolist()
+    return best

@@ -165,7 +165,10 @@ def validated(cls: type[F], options: dict[str, Any], where: str) -> F:
         first = error.errors()[0]
         path = ".".join(str(p) for p in first["loc"])
         if first["type"] == "extra_forbidden":
-            known = list(cls.model_fields)
+            inner, within = cls, list(first["loc"][:-1])
+            for key in within:
+                inner = inner.model_fields[str(key)].annotation  # type: ignore[assignment]
+            known = [".".join([*map(str, within), name]) for name in inner.model_fields]
             hint = nearest(path, known) or f"there are: {', '.join(known)}"
             raise UsageError(f"{where} has no option {path!r}", hint) from None
         if not path:  # of several options together

@@ -17,6 +17,7 @@ from gancli.model import Model
 from gancli.run.files import disk, replace
 
 Progress = Callable[[str, int, int], None]
+MAX_FRAMES = 2000  # of a walk
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,23 @@ class Order:
     seeds: list[int]
     classes: list[int] | None  # in turn; None leaves it to the model
     columns: int | None
-    frames: int
+    frames: int | None  # of a walk; None: as many as it is long
     facts: dict[str, Any]  # for the recipe
     attributes: dict[str, float] | None = None
     truncation: float = 1.0
     rows: list[int] | None = None  # of a mix, whose columns are `seeds`
     at: int | None = None  # the layer where its styles go over from the row's to the column's; None: half way
+
+    @property
+    def stops(self) -> list[int]:
+        """The seeds that a walk goes by; from the first again, until each class has had its turn."""
+        n = max(len(self.seeds), len(self.classes or []))
+        return [self.seeds[i % len(self.seeds)] for i in range(n)]
+
+    @property
+    def length(self) -> int:
+        """The frames of a walk."""
+        return self.frames or min(max(60, 7 * len(self.stops)), MAX_FRAMES)
 
 
 def write(model: Model, order: Order, out: Path, progress: Progress) -> Path:
@@ -134,7 +146,7 @@ def _folder(model: Model, order: Order, out: Path, progress: Progress) -> None:
 
 def _folder_name(model: Model, label: int) -> str:
     """The class's name, where a folder can have it, else its number."""
-    name = model.classes[label] if label < len(model.classes) else ""
+    name = model.class_name(label)
     return name if re.fullmatch(r"\w[\w .+-]*", name) else str(label)
 
 
@@ -149,9 +161,19 @@ def _arrays(model: Model, order: Order, out: Path, progress: Progress) -> None:
 
 
 def _walk(model: Model, order: Order, out: Path, progress: Progress) -> None:
-    """A closed walk through the latent points of the seeds, on the sphere between each two."""
-    stops = order.seeds[: max(2, min(len(order.seeds), 8))]
-    images = model.walk(stops, order.frames, order.classes, lambda done: progress("walking", done, order.frames))
+    """A closed walk through the latent points of the seeds, on the sphere between each two; classes in turn, one for each."""
+    stops, n = order.stops, order.length
+    if n < len(stops):
+        raise UsageError(f"{n:,} frames do not reach {len(stops):,} seeds", "name fewer --seeds, or more --frames")
+    labels = None if order.classes is None else _labels(model, order, len(stops))
+    images = model.walk(
+        stops,
+        n,
+        labels,
+        lambda done: progress("walking", done, n),
+        attributes=order.attributes,
+        truncation=order.truncation,
+    )
     pictures = to_uint8(images)
     zoom = max(1, zoom_for(*pictures.shape[2:]) * 3)
     replace(out, gif([p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]))

@@ -44,7 +44,7 @@ class Signs:
 
     def look(self, state: State) -> None:
         made = model.of_state(self.plan.cfg.task, state)
-        labels = made.row_labels(DRAWN)
+        labels = made.row_labels(DRAWN) if made.told else None
         images = made.sample(DRAWN, seed=0, labels=labels)
         classes = None if self.classifier is None else self._classes(to_uint8(images))
         self.journal.write(self.monitor.look(state, images, labels, self.last, classes))

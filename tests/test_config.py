@@ -15,6 +15,23 @@ def test_later_layers_win_table_by_table() -> None:
     assert merge([a, {"stop": {"epochs": 2}}]) == {"stop": {"epochs": 2, "max_steps": 5}, "seed": 1}
 
 
+def test_epochs_take_the_place_of_images() -> None:
+    images, epochs = {"stop": {"images": 640}}, {"stop": {"epochs": 2}}
+    assert resolve(BASE, images, epochs).stop.total(1000) == 2000
+    assert resolve(BASE, epochs, images).stop.total(1000) == 640
+    assert resolve(merge([resolve(BASE, images).dump(), epochs])).stop.total(1000) == 2000
+
+
+def test_the_end_is_expected_by_whatever_comes_first() -> None:
+    def expected(images: int, step: int, seconds: float, **stop: float) -> int:
+        return resolve(BASE, {"stop": {"epochs": 1, **stop}}).stop.expected(1000, images, step, seconds)
+
+    assert expected(0, 0, 0.0, max_steps=5, max_minutes=1) == 1000
+    assert expected(20, 2, 1.0, max_steps=5) == 50
+    assert expected(200, 2, 30.0, max_minutes=1) == 400
+    assert expected(300, 2, 30.0, max_steps=1) == 300
+
+
 def test_another_part_starts_afresh_and_the_same_keeps_its_options() -> None:
     a = {"optimiser": {"name": "adam", "lr": 1.0}}
     assert merge([a, {"optimiser": {"name": "sgd"}}])["optimiser"] == {"name": "sgd"}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from gancli.config import Layer
-from gancli.plan import Plan, Request, make
+from gancli.engine import precision
+from gancli.plan import Plan, Request, again, make
 from gancli.sources import Reading
 
 
@@ -28,3 +29,14 @@ def test_what_is_counted_in_images_is_fitted_to_the_run(images: int, tmp_path: P
     assert [p.over for p in task.penalties] == [images, images]
     task = plan(tmp_path, "r3gan", {**stop, "task": {"penalties": [{"name": "r1", "final": 0.1, "over": 7}]}}).cfg.task
     assert [p.over for p in task.penalties] == [7]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_resumed_run_settles_its_precision_as_a_new_one_does(
+    native: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "_native_bf16", lambda: native)
+    cfg = plan(tmp_path, "textbook", {}).cfg
+    later = again(cfg.but(machine=cfg.machine.but(precision="auto")), Reading(tmp_path, tmp_path / "cache"))
+    assert later.cfg.machine.precision == cfg.machine.precision == ("bf16" if native else "fp32")
+    assert later.state().nets["G"].parameters[0].dtype == later.store.dtype

@@ -24,6 +24,7 @@ from gancli.errors import GanError, StoppedError
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 KNOWN_TO_ALL = (2, 6)  # usage, divergence
+INTERRUPTED = 130
 
 EXAMPLES = {"epochs": 20, "n": 64, "steps": 50, "json": 1}  # options, of which the first that a verb has is shown
 
@@ -42,7 +43,11 @@ class _Verb(TyperCommand):
 
 class _Root(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
-        return _brief(super().get_params(ctx))
+        """Of its own options none is an environment variable: GAN_VERSION may be anybody's."""
+        params = _brief(super().get_params(ctx))
+        for param in params:
+            param.allow_from_autoenv = False
+        return params
 
 
 app = typer.Typer(
@@ -96,7 +101,7 @@ def main() -> None:
             code = _run()
         except (KeyboardInterrupt, typer.Abort):
             text = "interrupted; what was saved before is whole"
-            code = _refuse(text, 128 + caught.number if caught.number else 130, "stopped")
+            code = _refuse(text, 128 + caught.number if caught.number else INTERRUPTED, "stopped")
     sys.exit(code)
 
 
@@ -104,6 +109,8 @@ def _run() -> int:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # typer's way of telling
+            raise KeyboardInterrupt
     except typer.TyperException as error:
         return _refuse(" ".join(error.format_message().split()), error.exit_code)
     except GanError as error:

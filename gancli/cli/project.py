@@ -18,7 +18,9 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="A PNG: the pictures above what was found.")] = Path(
         "projected.png"
     ),
-    label: Annotated[str | None, typer.Option(help="Their class, for a conditional run: 7, or its name.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Their class, or one for each: 7, or its name.", show_default="the nearest")
+    ] = None,
     step: o.Step = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the search.")] = 300,
     plugin: o.Plugin = None,
@@ -46,13 +48,19 @@ def command(
 
     model = load(found.path, step=step)
     targets = np.stack([picture(path, model.shape) for path in images])
-    labels = None if label is None else o.labels(label, model.classes) * len(images)
+    labels = None if label is None else o.labels(label, model.classes)
+    if labels is not None and len(labels) == 1:
+        labels *= len(images)
     result = project(model, torch.from_numpy(targets).float() / 127.5 - 1, labels, steps, progress=console.bar)
     console.end()
+    classes = {} if result.labels is None else {"labels": result.labels}
     shown = np.concatenate([targets, to_uint8(result.images)])
     with disk("the picture", out):
-        replace(out, png(grid(shown, len(images)), {"run": found.name, "images": [p.name for p in images]}))
-    for path, error in zip(images, result.error.tolist(), strict=True):
-        console.note(f"{path.name}: root mean squared difference {error:.3f} of 1")
+        recipe = {"run": found.name, "images": [p.name for p in images], **classes}
+        replace(out, png(grid(shown, len(images)), recipe))
+    for i, (path, error) in enumerate(zip(images, result.error.tolist(), strict=True)):
+        name = "" if result.labels is None else f"class {model.class_name(result.labels[i])}, "
+        console.note(f"{path.name}: {name}root mean squared difference {error:.3f} of 1")
     console.note(f"pictures above, projections below -> {out}")
-    console.result({"out": str(out), "error": result.error.tolist(), "z": result.z.tolist()}, only_json=True)
+    numbers = {"error": result.error.tolist(), "z": result.z.tolist(), **classes}
+    console.result({"out": str(out), **numbers}, only_json=True)

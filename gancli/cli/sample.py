@@ -17,7 +17,14 @@ def command(
     run: o.RunName = None,
     n: Annotated[
         int | None,
-        typer.Option("--n", "-n", min=1, max=1_000_000, help="How many images.", show_default="64; of --mix 8 columns"),
+        typer.Option(
+            "--n",
+            "-n",
+            min=1,
+            max=1_000_000,
+            help="How many images.",
+            show_default="64; 8 seeds of a walk, 8 columns of --mix",
+        ),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help=".png a grid, a folder/ one file each, .gif a walk, .npz arrays.")
@@ -40,7 +47,9 @@ def command(
     mix_at: Annotated[
         int | None, typer.Option(min=1, help="The layer where the fine styles begin; not given: half.")
     ] = None,
-    frames: Annotated[int, typer.Option(min=2, max=2000, help="Frames of a walk.")] = 60,
+    frames: Annotated[
+        int | None, typer.Option(min=2, max=2000, help="Frames of a walk.", show_default="60; more for many seeds")
+    ] = None,
     plugin: o.Plugin = None,
     runs_dir: o.RunsDir = o.RUNS,
     quiet: o.Quiet = False,
@@ -61,7 +70,9 @@ def command(
     if mix is not None and nrow is not None:
         raise UsageError("--mix has a column for each seed of --seeds", "leave --nrow away")
     rows = None if mix is None else o.seeds(mix)
-    wanted = o.seeds(seeds) if seeds is not None else [seed + i for i in range(n or (64 if rows is None else 8))]
+    walk = out.suffix.lower() == ".gif"
+    usual = 64 if rows is None and not walk else 8
+    wanted = o.seeds(seeds) if seeds is not None else [seed + i for i in range(n or usual)]
     count = len(wanted) * len(rows or [0])
     if count > 1_000_000:
         raise UsageError(f"--mix {mix} makes {count:,} images", "name fewer seeds")
@@ -84,5 +95,6 @@ def command(
         sample.help_out(model, order, out)
         return
     written = sample.write(model, order, out, console.bar)
-    console.note(f"{count} images of step {model.tick.step:,} -> {written}")
+    count, what = (order.length, "frames") if walk else (count, "images")
+    console.note(f"{count} {what} of step {model.tick.step:,} -> {written}")
     console.result({"out": str(written), "n": count, "seeds": [wanted[0], wanted[-1]], **facts}, only_json=True)

@@ -82,9 +82,9 @@ def command(
     from gancli.run.folder import check_place
 
     console = Console(quiet=quiet, json=json, rank=number())
+    check_place(runs_dir, name)
     if not dry_run:
         nameless(name)
-        check_place(runs_dir)
     o.plugins(plugin)
     layers = [read_table(config)] if config else []
     layers += o.layers(flags, set_)
@@ -114,10 +114,14 @@ def finish(run: Run, console: Console, reason: str, until: str | None) -> None:
     from gancli.report.curves import draw
     from gancli.run import journal
 
-    draw(journal.read(run.journal), run.path / "curves.png", run.name)
+    lines, curves = journal.read(run.journal), run.path / "curves.png"
+    try:
+        draw(lines, curves, run.name)
+    except OSError as error:
+        console.warn(f"the curves could not be drawn: {error.strerror}")
     if until and reason != "quality":
-        console.warn(f"{until} was not reached; gan resume {run.path} --epochs N goes on")
-    newest = max(run.samples.glob("*.png"), default=None)
-    console.finished(run.path, newest, reason)
-    lines = journal.read(run.journal)
+        longer = {"steps": "--max-steps", "minutes": "--max-minutes"}.get(reason, "--epochs")
+        console.warn(f"{until} was not reached; gan resume {run.path} {longer} N goes on")
+    newest = max(run.samples.glob("*.png"), default=None, key=lambda p: (len(p.name), p.name))
+    console.finished(run.path, newest, curves if curves.exists() else None, reason)
     console.result({"run": str(run.path), "stopped": reason, **(lines[-1] if lines else {})}, only_json=True)

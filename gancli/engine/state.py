@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from gancli.clock import derive
 from gancli.contracts import Logs, Phase, Shape, Task, Tick
 from gancli.engine.net import Averaged, Net
+from gancli.errors import UsageError
+from gancli.registry import nearest
 
 if TYPE_CHECKING:
     from gancli.config import Config
@@ -70,6 +72,10 @@ def new_state(task: Task, cfg: Config, shape: Shape, device: torch.device, dtype
     """A run at step 0. The nets' first weights are a function of the seed."""
     torch.manual_seed(derive(cfg.seed, "init"))
     modules = task.nets(shape)
+    for net in cfg.optimisers.keys() - modules.keys():
+        raise UsageError(
+            f"optimisers.{net}: there is no net {net!r}", nearest(net, modules) or f"there are: {', '.join(modules)}"
+        )
     nets = {name: Net(module, cfg.optimiser_of(name), device, dtype) for name, module in modules.items()}
     averages = {n: Averaged(nets[n]) for n in task.averaged if n in nets} if cfg.average.half_life else {}
     phases = task.phases({name: net.working for name, net in nets.items()})

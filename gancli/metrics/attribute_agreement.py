@@ -35,7 +35,7 @@ class AttributeAgreement(Metric):
         r = correlations(asked, seen)
         least = int(r.argmin())
         group = groups_of(len(asked))
-        error = jackknife(lambda g: correlations(asked[group != g], seen[group != g])[least])
+        error = jackknife(lambda g: correlations(asked[group != g], seen[group != g])[least], len(asked))
         detail = {name: float(v) for name, v in zip(subject.attribute_names, r, strict=True)}
         meaning = "least correlation of an attribute asked for with the same measured"
         return {"attribute-agreement": Score(float(r[least]), meaning, "higher", error, HOW, detail=detail)}

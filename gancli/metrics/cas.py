@@ -16,6 +16,7 @@ from pydantic import Field
 from gancli.metrics.classifier import square
 from gancli.metrics.contracts import Metric, Score, Subject
 from gancli.metrics.convnet import Plan, forward, resized, train
+from gancli.metrics.label_agreement import agreement, by_class
 from gancli.metrics.resampling import binomial
 
 
@@ -28,11 +29,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def accuracy(predicted: np.ndarray, labels: np.ndarray) -> float:
-    """The share of predicted [N] that are the labels [N]."""
-    return float((predicted == labels).mean())
 
 
 def predictions(
@@ -73,12 +69,8 @@ class CAS(Metric):
         fake, real = subject.fake, subject.real
         assert fake.labels is not None and real.labels is not None  # noqa: PT018
         found = predictions(fake.images, fake.labels, real.images, len(subject.classes), self.epochs, subject.seed)
-        value = accuracy(found, real.labels)
-        named = {
-            name: accuracy(found[real.labels == c], real.labels[real.labels == c])
-            for c, name in enumerate(subject.classes)
-            if len(subject.classes) <= 100 and (real.labels == c).any()
-        }
+        value = agreement(real.labels, found)
+        named = by_class(real.labels, found, subject.classes) if len(subject.classes) <= 100 else {}
         meaning = "accuracy on reals after training on samples"
         error = binomial(value, len(real))
         return {"cas": Score(value, meaning, "higher", error, "binomial, over the held-out reals", detail=named)}

@@ -61,7 +61,7 @@ class ClassHistogram(Metric):
         parts = np.stack([histogram(fake[group == g], k) for g in range(GROUPS)])
 
         def spread(of_counts: Callable[[np.ndarray], float]) -> float | None:
-            return jackknife(lambda g: of_counts(counts - parts[g])) if len(fake) >= 2 * GROUPS else None
+            return jackknife(lambda g: of_counts(counts - parts[g]), len(fake))
 
         def mixed(c: np.ndarray) -> float:
             return entropy(shares(c))

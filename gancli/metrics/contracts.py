@@ -82,18 +82,10 @@ def check_images(images: np.ndarray, what: str) -> None:
             )
         raise DataError(
             f"{what}: images are {images.dtype} {list(images.shape)}",
-            "they must be uint8 [N, C, H, W] (see `quantise`)",
+            "they must be uint8 [N, C, H, W] (see `gancli.evaluate.quantise`)",
         )
     if not len(images):
         raise DataError(f"{what}: there are no images")
-
-
-def quantise(x: Tensor) -> np.ndarray:
-    """Images [N, C, H, W] in [-1, 1] as they are saved: round((x + 1) * 127.5), clipped, uint8. Raises DataError on NaN."""
-    if not bool(torch.isfinite(x).all()):
-        raise DataError("images hold NaN or infinite values", "the generator has diverged: take an earlier checkpoint")
-    out: np.ndarray = x.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
-    return out
 
 
 class Features(Part, ABC):
@@ -232,7 +224,16 @@ class Metric(Part, ABC):
         """The scores, by the names in `gives` (of those, all that apply). Raises DataError on too few images."""
 
 
+def too_few(subject: Subject, at_least: int) -> str:
+    """The objection of a metric to fewer than `at_least` samples or reals; empty if there are enough."""
+    few = min(len(subject.real), len(subject.fake))
+    return f"fewer than {at_least} samples or reals" if few < at_least else ""
+
+
 def need(n: int, at_least: int, what: str) -> None:
     """Raises DataError if there are fewer than `at_least` images."""
     if n < at_least:
-        raise DataError(f"{what} needs at least {at_least} images, there are {n}", "take more samples (--n)")
+        raise DataError(
+            f"{what} needs at least {at_least} images, there are {n}",
+            "take more samples (--n), or data with more images",
+        )

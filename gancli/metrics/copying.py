@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gancli.metrics.resampling import binomial
+
 TAILS = (0.005, 0.01, 0.025, 0.05)  # shares of the pooled set in which copies would gather
 FEWEST = 8  # images in a tail
 
@@ -118,5 +120,5 @@ def copied_share(held: np.ndarray, fake: np.ndarray, quantile: float = 0.01) -> 
     """The excess of fakes whose ratio is below the held-out reals' 1 % quantile: (F_fake - F_held) / (1 - F_held), at least 0."""
     threshold = float(np.quantile(held, quantile))
     f, h = float((fake < threshold).mean()), float((held < threshold).mean())
-    error = math.sqrt(f * (1 - f) / len(fake) + h * (1 - h) / len(held)) / (1 - h)
+    error = math.hypot(binomial(f, len(fake)), binomial(h, len(held))) / (1 - h)
     return Copies(max(0.0, (f - h) / (1 - h)), error, threshold)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from gancli.metrics.contracts import Metric, Score, Subject
+from gancli.metrics.contracts import Metric, Score, Subject, too_few
 from gancli.metrics.distances import Crossing, crossing, crossings, neighbours
 from gancli.metrics.resampling import binomial, standard_error
 
@@ -30,6 +30,9 @@ class DensityCoverage(Metric):
     name = "density-coverage"
     gives = ("density", "coverage")
     k: int = Field(5, ge=1, description="a ball reaches to the k-th neighbour")
+
+    def objection(self, subject: Subject) -> str:
+        return too_few(subject, self.k + 1)
 
     def compute(self, subject: Subject) -> dict[str, Score]:
         found = crossing(subject, self.k)

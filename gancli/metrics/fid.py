@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gancli.errors import DataError
-from gancli.metrics.contracts import Metric, Score, Subject, need
+from gancli.metrics.contracts import Metric, Score, Subject, need, too_few
 from gancli.metrics.resampling import GROUPS, HOW, groups_of, jackknife
 
 JACKKNIFE_WIDTH = 512  # beyond this many features, the analytic error is used: the jackknife takes ten more distances
@@ -96,10 +96,10 @@ def grouped(features: np.ndarray, group: np.ndarray, groups: int) -> Sums:
     )
 
 
-def jackknife_error(real: np.ndarray, fake: np.ndarray) -> float:
-    """Standard error of FID, both sides' groups left out together."""
+def jackknife_error(real: np.ndarray, fake: np.ndarray) -> float | None:
+    """Standard error of FID, both sides' groups left out together; None where there are too few samples."""
     a, b = (grouped(s, groups_of(len(s)), GROUPS) for s in (real, fake))
-    return jackknife(lambda g: frechet(a.without(g), b.without(g)))
+    return jackknife(lambda g: frechet(a.without(g), b.without(g)), min(len(real), len(fake)))
 
 
 def influence_error(real: np.ndarray, fake: np.ndarray) -> float:
@@ -123,17 +123,19 @@ def influence_error(real: np.ndarray, fake: np.ndarray) -> float:
 
 
 def error(real: np.ndarray, fake: np.ndarray) -> tuple[float | None, str]:
-    """Standard error of FID, and how it was had; None where there are too few samples."""
-    if min(len(real), len(fake)) < 2 * GROUPS:
-        return None, ""
+    """Standard error of FID, and how it is had; None where there are too few samples."""
     if real.shape[1] <= JACKKNIFE_WIDTH:
         return jackknife_error(real, fake), HOW
-    return influence_error(real, fake), "analytic (delta method)"
+    enough = min(len(real), len(fake)) >= 2 * GROUPS
+    return influence_error(real, fake) if enough else None, "analytic (delta method)"
 
 
 class FID(Metric):
     name = "fid"
     gives = ("fid",)
+
+    def objection(self, subject: Subject) -> str:
+        return too_few(subject, 2)
 
     def compute(self, subject: Subject) -> dict[str, Score]:
         real, fake = subject.real.features, subject.fake.features

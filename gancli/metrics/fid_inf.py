@@ -12,9 +12,9 @@ import numpy as np
 from pydantic import Field
 
 from gancli.clock import derive
-from gancli.metrics.contracts import Metric, Score, Subject, need
+from gancli.metrics.contracts import Metric, Score, Subject, need, too_few
 from gancli.metrics.fid import JACKKNIFE_WIDTH, Gaussian, frechet, grouped
-from gancli.metrics.resampling import GROUPS, HOW, groups_of, jackknife
+from gancli.metrics.resampling import HOW, groups_of, jackknife
 
 Shrink = Literal["both", "fake"]
 
@@ -61,8 +61,7 @@ class FIDInfinity(Metric):
     shrink: Shrink = Field("both", description="which side is cut down: both, or the fakes only (as in the paper)")
 
     def objection(self, subject: Subject) -> str:
-        few = min(len(subject.real), len(subject.fake))
-        return "fewer than 100 samples or reals" if few < 100 else ""
+        return too_few(subject, 100)
 
     def compute(self, subject: Subject) -> dict[str, Score]:
         sets = []
@@ -78,6 +77,6 @@ class FIDInfinity(Metric):
             return value(real[groups_of(len(real)) != g], fake[groups_of(len(fake)) != g], min(5, self.points))
 
         cheap = real.shape[1] <= JACKKNIFE_WIDTH
-        error = jackknife(without, GROUPS) if cheap else None
+        error = jackknife(without, min(len(real), len(fake))) if cheap else None
         meaning = "FID without the bias of few samples"
         return {"fid-inf": Score(value(real, fake, self.points), meaning, "lower", error, HOW if cheap else "")}

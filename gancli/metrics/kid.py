@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gancli.metrics.contracts import Metric, Score, Subject, need
+from gancli.metrics.contracts import Metric, Score, Subject, need, too_few
 from gancli.metrics.distances import blocks
 
 
@@ -92,6 +92,9 @@ def kid(real: np.ndarray, fake: np.ndarray) -> float:
 class KID(Metric):
     name = "kid"
     gives = ("kid",)
+
+    def objection(self, subject: Subject) -> str:
+        return too_few(subject, 2)
 
     def compute(self, subject: Subject) -> dict[str, Score]:
         real, fake = subject.real.features, subject.fake.features

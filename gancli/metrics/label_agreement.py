@@ -6,6 +6,8 @@ conditional samples, as in AC-GAN, 1610.09585, section 4.2, which has it of a ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gancli.metrics.contracts import Metric, Score, Subject
@@ -15,6 +17,11 @@ from gancli.metrics.resampling import binomial
 def agreement(asked: np.ndarray, seen: np.ndarray) -> float:
     """The share of [N] that is equal."""
     return float((asked == seen).mean())
+
+
+def by_class(asked: np.ndarray, seen: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    """The agreement within each class that was asked for, by its name; asked and seen are [N]."""
+    return {name: agreement(asked[asked == k], seen[asked == k]) for k, name in enumerate(names) if (asked == k).any()}
 
 
 class LabelAgreement(Metric):
@@ -35,10 +42,6 @@ class LabelAgreement(Metric):
         asked, seen = subject.fake.labels, subject.fake.predicted
         assert asked is not None and seen is not None  # noqa: PT018
         share, n = agreement(asked, seen), len(asked)
-        by_class = {
-            name: agreement(asked[asked == k], seen[asked == k])
-            for k, name in enumerate(subject.classes)
-            if (asked == k).any()
-        }
+        named = by_class(asked, seen, subject.classes)
         meaning = "share of samples seen as the class asked for"
-        return {"label-agreement": Score(share, meaning, "higher", binomial(share, n), "binomial", detail=by_class)}
+        return {"label-agreement": Score(share, meaning, "higher", binomial(share, n), "binomial", detail=named)}

@@ -85,7 +85,7 @@ class Memorisation(Metric):
         order = np.lexsort((near.distances[:, 0], ratio))[: self.pairs]
         return tuple(
             Pair(
-                int(i),
+                subject.fake.original(i),
                 subject.train.original(int(near.indices[i, 0])),
                 float(near.distances[i, 0]),
                 float(ratio[i]),

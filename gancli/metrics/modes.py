@@ -10,7 +10,7 @@ import numpy as np
 
 from gancli.metrics.class_histogram import divergence, histogram, shares
 from gancli.metrics.contracts import Metric, Score, Subject
-from gancli.metrics.resampling import GROUPS, HOW, groups_of, jackknife
+from gancli.metrics.resampling import HOW, groups_of, jackknife
 
 
 def modes(predicted: np.ndarray, classes: int) -> int:
@@ -39,8 +39,7 @@ class Modes(Metric):
         known = labels is not None and len(subject.classes) == k
         reference = histogram(labels if known and labels is not None else real, k)
         group = groups_of(len(fake))
-        enough = len(fake) >= 2 * GROUPS
-        error = jackknife(lambda g: reverse_kl(fake[group != g], reference)) if enough else None
+        error = jackknife(lambda g: reverse_kl(fake[group != g], reference), len(fake))
         what = f"classes that occur, of {k:,}"
         return {
             "modes": Score(float(modes(fake, k)), what, "higher"),

@@ -31,35 +31,30 @@ class PerClassFID(Metric):
     gives = ("per-class-fid", "worst-class-fid")
 
     def objection(self, subject: Subject) -> str:
-        real, fake = self._labels(subject)
-        names = self._names(subject)
+        real, fake, names = self._classes(subject)
         if real is None or fake is None or len(names) < 2:
             return "the data has no classes that the features know"
         few = min(len(subject.real), len(subject.fake))
         return f"fewer than {FEWEST} samples or reals a class" if few < FEWEST * len(names) else ""
 
     @staticmethod
-    def _labels(subject: Subject) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def _classes(subject: Subject) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
+        """The labels of reals [N] and fakes [M], and the classes' names; no names where the features know no classes."""
         if subject.fake.labels is not None and subject.real.labels is not None:
-            return subject.real.labels, subject.fake.labels
-        return (subject.real.predicted, subject.fake.predicted) if subject.columns else (None, None)
-
-    @staticmethod
-    def _names(subject: Subject) -> tuple[str, ...]:
-        both = subject.fake.labels is not None and subject.real.labels is not None
-        return subject.classes if both else subject.columns
+            return subject.real.labels, subject.fake.labels, subject.classes
+        return subject.real.predicted, subject.fake.predicted, subject.columns
 
     def compute(self, subject: Subject) -> dict[str, Score]:
-        labels, names = self._labels(subject), self._names(subject)
-        assert labels[0] is not None and labels[1] is not None  # noqa: PT018
+        real_labels, fake_labels, names = self._classes(subject)
+        assert real_labels is not None and fake_labels is not None  # noqa: PT018
         real, fake = subject.real.features, subject.fake.features
-        values = per_class(real, fake, labels[0], labels[1], len(names))
+        values = per_class(real, fake, real_labels, fake_labels, len(names))
         there = np.flatnonzero(np.isfinite(values))
         if not len(there):
             return {}
         errors, how = {}, ""
         for c in there:
-            spread, how = error(real[labels[0] == c], fake[labels[1] == c])
+            spread, how = error(real[real_labels == c], fake[fake_labels == c])
             errors[int(c)] = np.nan if spread is None else spread
         mean_error = float(np.sqrt(np.square(list(errors.values())).sum()) / len(there))
         worst = int(there[values[there].argmax()])

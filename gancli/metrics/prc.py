@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from gancli.metrics.contracts import Metric, Score, Subject
+from gancli.metrics.contracts import Metric, Score, Subject, too_few
 from gancli.metrics.distances import crossing, crossings, neighbours
 from gancli.metrics.resampling import binomial
 
@@ -24,6 +24,9 @@ class PrecisionRecall(Metric):
     name = "prc"
     gives = ("precision", "recall")
     k: int = Field(3, ge=1, description="a ball reaches to the k-th neighbour")
+
+    def objection(self, subject: Subject) -> str:
+        return too_few(subject, self.k + 1)
 
     def compute(self, subject: Subject) -> dict[str, Score]:
         found = crossing(subject, self.k)

@@ -57,13 +57,19 @@ class Evaluation:
     pairs: tuple[Pair, ...] = ()  # the closest, for the picture; their indices go into the JSON
 
     def score(self, name: str) -> Score:
-        """The score called `name`, or `name@features`. Raises UsageError with the nearest if there is none."""
-        if name in self.scores:
-            return self.scores[name]
-        found = [s for key, s in self.scores.items() if key.split("@")[0] == name]
-        if found:
-            return found[0]
+        """The score called `name`, or `name@features`, the evaluation's own features before others.
+
+        Raises UsageError with the nearest if there is none, or with the reason why it was left out.
+        """
         known = [k.split("@")[0] for k in self.scores]
+        others = [key for key, bare in zip(self.scores, known, strict=True) if bare == name]
+        for key in (name, f"{name}@{self.protocol.get('features')}", *others):
+            if key in self.scores:
+                return self.scores[key]
+        skipped = self.protocol.get("skipped", {})
+        metric = score_names().get(name.split("@", maxsplit=1)[0])
+        if metric in skipped:
+            raise UsageError(f"{name} cannot be had: {skipped[metric]}")
         raise UsageError(
             f"no score {name!r} in this evaluation", nearest(name, known) or f"there are: {', '.join(known)}"
         )

@@ -13,7 +13,7 @@ from pydantic import Field
 from gancli.clock import generator
 from gancli.metrics.contracts import Metric, Score, Subject
 from gancli.metrics.pixels import pixels
-from gancli.metrics.resampling import GROUPS, HOW, groups_of, jackknife
+from gancli.metrics.resampling import HOW, groups_of, jackknife
 
 
 def directions(width: int, count: int, seed: int) -> np.ndarray:
@@ -60,9 +60,9 @@ class SWD(Metric):
             kept = values.T[(group != g).T].reshape(values.shape[1], -1)  # [P, n], still sorted
             return np.ascontiguousarray(kept.T)
 
-        enough = min(len(a), len(b)) >= 2 * GROUPS
-        error = (
-            jackknife(lambda g: float(wasserstein(left(a, a_group, g), left(b, b_group, g)).mean())) if enough else None
-        )
+        def without(g: int) -> float:
+            return float(wasserstein(left(a, a_group, g), left(b, b_group, g)).mean())
+
+        error = jackknife(without, min(len(a), len(b)))
         meaning = "distance of the two sets' pixels"
         return {"swd": Score(float(wasserstein(a, b).mean()), meaning, "lower", error, HOW)}

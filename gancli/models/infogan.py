@@ -4,7 +4,7 @@
 
 Codes: `classes` one-hot categories and `continuous` numbers, uniform in [-1, 1]. Q shares D's trunk; for a number it gives the mean of a
 normal of variance 1, so that its loss is half the squared error. D is not told the codes. At sampling, labels name the
-category and attributes the numbers.
+category, and attributes the numbers, which are called 0, 1, ...
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ class InfoGAN(Condition):
 
     def width(self, shape: Shape) -> int:  # noqa: ARG002
         return self.classes + self.continuous
+
+    def asked(self, shape: Shape) -> tuple[int, int]:  # noqa: ARG002
+        return self.classes, self.continuous
 
     def encode(
         self,

@@ -23,7 +23,7 @@ class Field(ProgressColumn):
 
 
 def training_bar(console: Console, total: int, done: int) -> tuple[Progress, TaskID]:
-    """A started bar over the images of a run."""
+    """A bar over the images of a run, not yet started."""
     bar = Progress(
         Field("epoch", ".1f"),
         BarColumn(bar_width=24),
@@ -36,5 +36,4 @@ def training_bar(console: Console, total: int, done: int) -> tuple[Progress, Tas
         console=console,
         transient=True,
     )
-    bar.start()
     return bar, bar.add_task("training", total=total, completed=done)

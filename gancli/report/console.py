@@ -6,6 +6,7 @@ Without one they are not wrapped, and the bar becomes plain lines.
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 import sys
@@ -97,11 +98,17 @@ class Console:
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), console=self.err, transient=True
             )
-            self._bar.start()
+            self._start()
             self._task = self._bar.add_task(what, total=total)
         self._bar.update(self._task, description=what, completed=done, total=total)
         if done >= total:
             self.end()
+
+    def _start(self) -> None:
+        """Show the bar. However the command ends, the terminal gets its cursor back."""
+        assert self._bar is not None
+        atexit.register(self.end)
+        self._bar.start()
 
     def _slow(self, text: str) -> None:
         now = time.monotonic()
@@ -114,11 +121,15 @@ class Console:
         from gancli.report.bar import training_bar
 
         self.end()
-        self._total, self._epoch, self._since = cfg.stop.total(epoch), epoch, time.monotonic()
+        self._stop, self._epoch, self._since = cfg.stop, epoch, time.monotonic()
         self._first = state.images
         if self.live:
-            self._bar, self._task = training_bar(self.err, self._total, state.images)
+            self._bar, self._task = training_bar(self.err, self._total(state), state.images)
             _fit(self._bar, self.err.width)
+            self._start()
+
+    def _total(self, state: State) -> int:
+        return self._stop.expected(self._epoch, state.images, state.step, state.seconds)
 
     def progress(self, state: State, logs: Logs) -> None:
         """After each step; shows something ten times a second at most."""
@@ -127,7 +138,9 @@ class Console:
             return
         self._next = now + (REFRESH if self.live else PLAIN)
         if self._bar is not None:
-            self._bar.update(self._task, completed=state.images, **self._fields(state, logs, now))
+            self._bar.update(
+                self._task, completed=state.images, total=self._total(state), **self._fields(state, logs, now)
+            )
         elif now - self._since > PLAIN:
             self._line(state, {k: float(v) for k, v in logs.items()})
 
@@ -142,7 +155,7 @@ class Console:
 
     def _line(self, state: State, values: dict[str, Any]) -> None:
         rate = (state.images - self._first) / max(time.monotonic() - self._since, 1e-9)
-        epochs = f"{state.images / self._epoch:.3g}/{self._total / self._epoch:.3g}"
+        epochs = f"{state.images / self._epoch:.3g}/{self._total(state) / self._epoch:.3g}"
         losses = "  ".join(f"{k} {values[k]:.3f}" for k in ("d_loss", "g_loss") if k in values)
         self.note(f"epoch {epochs}  step {state.step:,}  {losses}  {rate:,.0f} images/s  {_clock(state.seconds)}")
 
@@ -151,7 +164,7 @@ class Console:
             self._bar.stop()
             self._bar = None
 
-    def finished(self, run: Path, samples: Path | None, reason: str) -> None:
+    def finished(self, run: Path, samples: Path | None, curves: Path | None, reason: str) -> None:
         """Where everything is, and the next commands."""
         why = {
             "images": "all images seen",
@@ -162,7 +175,8 @@ class Console:
         self.note(f"done: {why.get(reason, reason)}")
         if samples is not None:
             self.note(f"samples  {samples}")
-        self.note(f"curves   {run / 'curves.png'}")
+        if curves is not None:
+            self.note(f"curves   {curves}")
         self.note(f"next     gan sample {run} --n 64 --out grid.png")
         self.note(f"         gan evaluate {run}")
 

@@ -84,8 +84,10 @@ class Run:
             ) from None
 
 
-def check_place(runs: Path) -> None:
-    """Raises ResourceError at once, before anything is read or computed, if runs cannot be made there."""
+def check_place(runs: Path, name: str | None = None) -> None:
+    """Raises at once, before anything is read or computed: UsageError for the name, ResourceError if runs cannot be made there."""
+    if name is not None and not NAME.fullmatch(name):
+        raise UsageError(f"--name {name!r} cannot be a folder's name", "use letters, digits, dots and dashes")
     place = next((p for p in (runs, *runs.absolute().parents) if os.access(p, os.F_OK)), Path("/"))
     if not place.is_dir():
         raise ResourceError(f"cannot make a run folder in {runs}: {place} is a file", "choose another --runs-dir")
@@ -97,8 +99,7 @@ def check_place(runs: Path) -> None:
 
 def create(runs: Path, stem: str, name: str | None) -> Run:
     """A new run folder: `name`, or `<stem>-0001` and so on. Raises UsageError if the name is taken or impossible."""
-    if name is not None and not NAME.fullmatch(name):
-        raise UsageError(f"--name {name!r} cannot be a folder's name", "use letters, digits, dots and dashes")
+    check_place(runs, name)
     try:
         runs.mkdir(parents=True, exist_ok=True)
         if name is not None:

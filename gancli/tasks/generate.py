@@ -236,14 +236,19 @@ class Generate(Task):
         shape: Shape,
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
+        clamp: bool = True,
     ) -> Tensor:
-        """Images of z [N, z] and c; `seeds` are those of the net's noise (not given: the same for all). Differentiable in z."""
+        """Images of z [N, z] and c; `seeds` are those of the net's noise (not given: the same for all). Differentiable in z.
+
+        Without `clamp` they may be beyond [-1, 1], where their gradient would end.
+        """
         net = nets["G"]
         like = next(net.parameters())
         z = truncated(net, z.to(like.device, like.dtype), truncation)
         with sampling(net, seeds, truncation):
             images: Tensor = net(z, None if c is None else c.to(like.device))
-        return images[:, :, : shape.height, : shape.width].clamp(-1, 1)
+        images = images[:, :, : shape.height, : shape.width]
+        return images.clamp(-1, 1) if clamp else images
 
     def mix(
         self,

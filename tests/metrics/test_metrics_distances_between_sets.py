@@ -101,6 +101,13 @@ def test_fid_and_kid_errors_are_standard_errors(shift: float) -> None:
         assert of_kid == pytest.approx(np.std(kids), rel=0.3)
 
 
+def test_fid_error_does_not_depend_on_the_order_of_rows() -> None:
+    i, shuffled = np.arange(400), np.random.default_rng(0).permutation(400)
+    a = draw(400, 4, 1) + (i % 10)[:, None] / 2  # classes in turn, as held-out images are
+    b = draw(400, 4, 2, 0.5) + (i // 40)[:, None] / 2
+    assert jackknife_error(a, b) == pytest.approx(jackknife_error(a[shuffled], b[shuffled[::-1]]), rel=0.5)
+
+
 @pytest.mark.parametrize("name", ["plain", "unequal sizes"])
 def test_fid_infinity_is_the_authors(name: str) -> None:
     real, fake = CASES[name]

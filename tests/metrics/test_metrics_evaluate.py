@@ -14,7 +14,7 @@ from rich.console import Console
 
 from gancli.errors import CheckpointError, DataError, UsageError
 from gancli.evaluate import Evaluation, Fakes, Judge, compare, evaluate, metric_of, parse_bound, quick
-from gancli.metrics.contracts import Metric
+from gancli.metrics.contracts import Metric, Score, Subject
 from gancli.metrics.random_conv import RandomConv
 from gancli.registry import build, load_plugin, parts
 from gancli.report.evaluation import HEADLINES, headlines, picture, table
@@ -133,6 +133,76 @@ def test_quick_scores_take_no_floors(digits: Split, fakes: Fakes, cache: Path) -
     assert found.protocol["n_fake"] == 200
 
 
+@pytest.mark.parametrize(("reals", "samples"), [(1, 50), (3, 50), (5, 50), (50, 2), (50, 3), (50, 5)])
+def test_what_takes_more_images_is_left_out(reals: int, samples: int, digits: Split, fakes: Fakes, cache: Path) -> None:
+    few = Split(digits.train, digits.test.take(slice(0, reals)))
+    assert fakes.labels is not None
+    some = Fakes(fakes.images[:samples], fakes.labels[:samples])
+    judge = Judge(few, "digits-v1", n=samples, cache_dir=cache)
+    found = judge(some)
+    least = min(reals, samples)
+    wants = {"fid": 2, "kid": 2, "prc": 4, "density-coverage": 6}
+    assert {m for m in wants if m in found.protocol["skipped"]} == {m for m, k in wants.items() if least < k}
+    assert "swd@pixels" in found.scores
+    assert found.protocol["skipped"]["fid-inf"] == "fewer than 100 samples or reals"
+    if least > 1:
+        assert set(quick(judge, some).protocol["skipped"]) == ({"prc"} if least < 4 else set())
+    else:
+        with pytest.raises(DataError, match=r"nothing can be scored \(fid: fewer than 2 samples or reals; prc: "):
+            quick(judge, some)
+    if least < 4:
+        with pytest.raises(UsageError, match="prc cannot be had: fewer than 4 samples or reals  ->  leave it out"):
+            judge(some, ["prc"])
+        with pytest.raises(UsageError, match="recall cannot be had: fewer than 4 samples or reals"):
+            found.score("recall")
+
+
+def test_of_more_samples_than_are_wanted_some_are_taken_at_random(digits: Split, fakes: Fakes, cache: Path) -> None:
+    seen: list[Subject] = []
+
+    class Spy(Metric):
+        name = "test-spy"
+        gives = ("test-spy",)
+        space = "pixels"
+
+        def compute(self, subject: Subject) -> dict[str, Score]:
+            seen.append(subject)
+            return {}
+
+    asked = np.arange(300, dtype=np.float32)[:, None]
+    known = replace(digits.train, attributes=np.zeros((len(digits.train.images), 1)), attribute_names=("a",))
+    split = Split(known, digits.test)
+    for n in (300, 50):
+        Judge(split, "digits-v1", n=n, cache_dir=cache)(replace(fakes, attributes=asked), [Spy()], floors=False)
+    whole, some = (s.fake for s in seen)
+    assert (whole.images == fakes.images).all()
+    assert fakes.labels is not None
+    index = np.array([some.original(i) for i in range(len(some))])
+    assert len(set(index)) == 50
+    assert index.max() >= 50
+    assert (some.images == fakes.images[index]).all()
+    assert (some.labels == fakes.labels[index]).all()
+    assert some.attributes is not None
+    assert (some.attributes[:, 0] == index).all()
+
+
+def test_pairs_are_numbered_as_the_samples_were(digits: Split, fakes: Fakes, cache: Path) -> None:
+    judge = Judge(digits, "digits-v1", n=100, cache_dir=cache)
+    for pair in judge(fakes, ["memorisation"], floors=False).pairs:
+        assert (fakes.images[pair.fake] == pair.fake_image).all()
+
+
+def test_a_score_of_two_spaces_is_that_of_the_features(found: Evaluation) -> None:
+    named = {
+        f"copied@{label}": replace(found.score("copied"), value=v)
+        for label, v in (("pixels", 1.0), ("random-conv", 2.0))
+    }
+    both = Evaluation(named, {"features": "random-conv"})
+    assert both.score("copied").value == 2
+    assert both.score("copied@pixels").value == 1
+    assert Evaluation(named, {}).score("copied").value == 1
+
+
 def test_data_without_labels_gets_what_applies(pictures: Split, cache: Path) -> None:
     plain = Split(Arrays(pictures.train.images), Arrays(pictures.test.images))
     notes: list[str] = []
@@ -164,7 +234,6 @@ def test_metrics_are_asked_for_by_their_or_a_scores_name(digits: Split, fakes: F
         (np.zeros((9, 3, 8, 8), np.uint8), None, "3x8x8"),
         (np.zeros((0, 1, 8, 8), np.uint8), None, "no images"),
         (np.zeros((1, 1, 8, 8), np.uint8), None, "one sample"),
-        (np.zeros((3, 1, 8, 8), np.uint8), None, "needs at least 4 images, there are 3"),
         (np.zeros((9, 1, 8, 8), np.uint8), np.zeros(3, np.int64), "3 labels for 9"),
         (np.zeros((9, 1, 8, 8), np.uint8), np.full(9, 10), "not classes"),
     ],

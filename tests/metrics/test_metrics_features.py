@@ -12,10 +12,10 @@ from safetensors.torch import save
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from gancli.errors import CheckpointError, DataError, GanError, UsageError
-from gancli.evaluate import choose_features
+from gancli.evaluate import choose_features, quantise
 from gancli.metrics import digits_v1
 from gancli.metrics.classifier import Classifier
-from gancli.metrics.contracts import Extractor, Features, quantise
+from gancli.metrics.contracts import Extractor, Features
 from gancli.metrics.inception import Inception, architecture
 from gancli.metrics.random_conv import RandomConv
 from gancli.metrics.weights import kept, sha256

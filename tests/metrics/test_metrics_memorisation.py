@@ -129,6 +129,12 @@ def test_a_replay_of_five_percent_is_caught_and_held_out_reals_are_not() -> None
     assert false <= 5
 
 
+def test_the_share_of_copies_has_an_error_where_there_are_none() -> None:
+    found = copied_share(np.zeros(100), np.ones(50))
+    assert found.share == 0
+    assert found.error == pytest.approx(np.sqrt(0.5 * 50.5 / 51**2 / 50 + 0.5 * 100.5 / 101**2 / 100))
+
+
 def test_the_share_of_copies_is_about_right() -> None:
     found = [copied_share(*draws(seed, 0.2, n=400)).share for seed in range(20)]
     assert np.mean(found) == pytest.approx(0.2, abs=0.03)

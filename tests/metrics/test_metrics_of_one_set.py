@@ -12,16 +12,17 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from gancli.metrics.attribute_agreement import correlations
-from gancli.metrics.cas import accuracy, predictions
+from gancli.metrics.cas import predictions
 from gancli.metrics.class_histogram import divergence, entropy, histogram, shares
 from gancli.metrics.fid import fid
 from gancli.metrics.inception_score import inception_score
 from gancli.metrics.kmeans import assign, kmeans
-from gancli.metrics.label_agreement import agreement
+from gancli.metrics.label_agreement import agreement, by_class
 from gancli.metrics.modes import modes, reverse_kl
 from gancli.metrics.ndb import different, jensen_shannon
 from gancli.metrics.per_class_fid import per_class
 from gancli.metrics.pixels import pixels
+from gancli.metrics.resampling import binomial, groups_of, jackknife, standard_error
 from gancli.metrics.ssim_diversity import ssim
 from gancli.metrics.swd import directions, sliced_wasserstein
 
@@ -54,10 +55,36 @@ def test_entropy_and_divergence_are_scipys() -> None:
 def test_agreement_is_sklearns_accuracy_and_scipys_correlation() -> None:
     asked, seen = rng.integers(0, 10, 300), rng.integers(0, 10, 300)
     assert agreement(asked, seen) == pytest.approx(accuracy_score(asked, seen))
+    within = by_class(asked, seen, [*"0123456789", "none of these"])
+    assert within["3"] == pytest.approx(accuracy_score(asked[asked == 3], seen[asked == 3]))
+    assert list(within) == [*"0123456789"]
     a = rng.normal(size=(300, 3)).astype(np.float32)
     b = (a * [1, -2, 0] + rng.normal(size=(300, 3)) * [0, 1, 1]).astype(np.float32)
     assert correlations(a, b) == pytest.approx([stats.pearsonr(a[:, i], b[:, i])[0] for i in range(3)], abs=1e-6)
     assert correlations(a, np.zeros_like(a)) == pytest.approx([0, 0, 0])
+
+
+@pytest.mark.parametrize("order", ["in turn", "sorted", "shuffled"])
+def test_jackknife_error_of_a_mean_does_not_depend_on_the_order_of_classes(order: str) -> None:
+    values = {"in turn": np.arange(1000) % 10, "sorted": np.arange(1000) // 100, "shuffled": rng.permutation(1000) % 10}
+    x, group = values[order], groups_of(1000)
+    assert jackknife(lambda g: x[group != g].mean(), 1000) == pytest.approx(standard_error(x), rel=0.6)
+    assert (np.bincount(group) == 100).all()
+    assert (groups_of(1000) == group).all()
+
+
+def test_jackknife_of_fewer_than_two_a_group_is_none() -> None:
+    assert jackknife(float, 19) is None
+    assert jackknife(float, 20) is not None
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.0, 50), (1.0, 50), (0.5, 1), (0.3, 10_000)])
+def test_the_error_of_a_share_is_never_zero(share: float, n: int) -> None:
+    p = (share * n + 0.5) / (n + 1)  # the mean of Jeffreys' posterior, Beta(k + 1/2, n - k + 1/2)
+    assert p == pytest.approx(stats.beta(share * n + 0.5, n - share * n + 0.5).mean())
+    assert binomial(share, n) == pytest.approx(np.sqrt(p * (1 - p) / n))
+    assert binomial(share, n) > 0
+    assert binomial(0.3, 10_000) == pytest.approx(stats.binom(10_000, 0.3).std() / 10_000, rel=1e-4)
 
 
 def test_modes_and_reverse_kl_of_a_thousand() -> None:
@@ -141,7 +168,7 @@ def test_accuracy_score_learns_from_good_samples_and_not_from_bad_labels() -> No
     images = np.clip(rng.normal(60, 30, (240, 1, 8, 8)), 0, 255).astype(np.uint8)
     images[classes == 1, :, :, :4] += 100
     good = predictions(images[:160], classes[:160], images[160:], 2, 1, seed=0)
-    assert accuracy(good, classes[160:]) > 0.95
+    assert agreement(good, classes[160:]) > 0.95
     wrong = predictions(images[:160], 1 - classes[:160], images[160:], 2, 1, seed=0)
-    assert accuracy(wrong, classes[160:]) < 0.05
+    assert agreement(wrong, classes[160:]) < 0.05
     assert (predictions(images[:160], classes[:160], images[160:], 2, 1, seed=0) == good).all()

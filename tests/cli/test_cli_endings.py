@@ -1,0 +1,62 @@
+"""How commands end: interrupted, on a full disk, with what is next."""
+
+from __future__ import annotations
+
+import atexit
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from gancli.report.console import Console
+from gancli.run import folder
+from tests.conftest import TINY, Gan
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_where_there_is_nothing_to_save(
+    gan: Gan, run: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    monkeypatch.setattr(folder, "find", lambda *_: signal.raise_signal(number))
+    said = gan("sample", run)
+    assert (said.code, said.err.strip()) == (code, "stopped: interrupted; what was saved before is whole")
+
+
+def test_a_bar_gives_the_cursor_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[Any] = []
+    monkeypatch.setattr(atexit, "register", left.append)
+    console = Console()
+    console.live = True
+    console.bar("sampling", 1, 10)
+    assert left == [console.end]
+    console.end()
+
+
+def test_curves_that_cannot_be_drawn_end_no_run(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    said = gan("train", "--data", "digits", "--max-steps", "60", "--name", "full", *TINY)
+    assert said.code == 0, said.err
+    assert "curves could not be drawn: No space left" in said.err
+    assert "curves.png" not in said.err
+
+
+@pytest.mark.parametrize(("limit", "next_"), [("--max-steps", "--max-steps N"), ("--images", "--epochs N")])
+def test_what_was_not_reached_can_be_gone_on_to(gan: Gan, tmp_path: Path, limit: str, next_: str) -> None:
+    where = tmp_path / "runs_dir/short"
+    said = gan("train", "--data", "digits", limit, "64", "--until", "fid<0.0001", "--name", "short", *TINY)
+    assert f"gan resume {where} {next_} goes on" in said.err
+    more = gan(
+        "resume", where, "--epochs" if limit == "--images" else limit, "66" if limit == "--max-steps" else "0.01"
+    )
+    assert more.code == 0, more.err
+    assert f"done: {'steps done' if limit == '--max-steps' else 'all images seen'}" in more.err
+
+
+def test_the_version_is_asked_for_by_no_variable(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_VERSION", "0.1.0")
+    assert gan("list", "loss").code == 0
