@@ -165,5 +165,5 @@ def _about(point: checkpoint.Checkpoint) -> str:
 
 def _left(run: folder.Run) -> Iterator[Finding]:
     left = sorted(p.name for p in run.checkpoints.glob(".tmp-*")) if run.checkpoints.is_dir() else []
-    if left:
+    if left and not lock.holder(run.path):
         yield Finding("left over", "note", f"{', '.join(left)}: a save that was broken off", "the next save removes it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +17,16 @@ from gancli.images import to_uint8
 from gancli.loading import load
 from gancli.model import Model
 from gancli.registry import Part, build
-from gancli.run import folder
+from gancli.run import folder, history
 from gancli.sources import Reading, Source, Split
 
 Progress = Callable[[str, int, int], None]
 
 
 def feature_part(name: str | None, weights: Path | None, sha256: str = "") -> Part | None:
-    """The feature net asked for. Raises UsageError if it is unknown or takes no file of weights."""
+    """The feature net asked for. Raises UsageError if it is unknown, takes no file of weights, or has a hash but no file."""
+    if sha256 and weights is None:
+        raise UsageError("--feature-hash is that of a file of weights", "add --feature-weights FILE")
     if weights is not None:
         return build("features", {"name": name or "inception", "weights": str(weights), "sha256": sha256})
     return None if name is None else build("features", name)
@@ -36,6 +39,14 @@ def data(text: str, how: Reading) -> tuple[Source, Split]:
     return source, find.read(source, how)
 
 
+def data_dir(run: folder.Run) -> Path | None:
+    """Where the run found its data, if that is there."""
+    if not (run.path / "data.json").is_file():
+        return None
+    where = run.json("data.json").get("data_dir")
+    return Path(where) if isinstance(where, str) and Path(where).is_dir() else None
+
+
 def of_run(
     run: folder.Run,
     against: str | None,
@@ -43,22 +54,32 @@ def of_run(
     average: bool,
     device: torch.device,
     step: int | None = None,
+    warn: Callable[[str], None] = lambda _text: None,
 ) -> tuple[Model, Source, Split]:
-    """A run's model, and the data to judge it by: its own, or another brought to its images' shape."""
-    model = load(run.path, step=step, average=average, device=device)
+    """A run's model, and the data to judge it by: its own, or another brought to its images' shape.
+
+    Of its own data `facts["same_data"]` says whether it is what the run was trained on.
+    """
+    model = load(run.path, step=step, average=average, device=device, note=how.note)
     shape = model.shape
-    how = replace(how, size=(shape.height, shape.width), channels=shape.channels)
     if against is not None:
-        return model, *data(against, how)
+        return model, *data(against, replace(how, size=(shape.height, shape.width), channels=shape.channels))
     if not (run.path / "data.json").is_file():
         raise UsageError(
             f"{run.path} is a bare model: it does not say by what to judge it", "add --against mnist, or a folder"
         )
-    cfg = run.config()
-    where = run.json("data.json").get("data_dir")
-    missing = isinstance(where, str) and not how.data_dir.is_dir()
-    how = replace(how, data_dir=Path(where) if missing and where else how.data_dir, holdout=cfg.data.holdout)
-    return model, cfg.data.source, find.read(cfg.data.source, how)
+    cfg = run.config().data
+    split = find.read(cfg.source, replace(how, size=cfg.image_size, channels=cfg.channels, holdout=cfg.holdout))
+    model.facts["same_data"] = find.fingerprint(split.train) == _trained_on(run, model.tick.step)
+    if not model.facts["same_data"]:
+        warn("the data is not what this run was trained on: it is judged by what is there now")
+    return model, cfg.source, split
+
+
+def _trained_on(run: folder.Run, step: int) -> Any:
+    """The fingerprint of the data of the steps before this one."""
+    later = [line["data"] for line in history.read(run.path) if "data" in line and line["step"] < step]
+    return later[-1] if later else run.json("data.json").get("fingerprint")
 
 
 def fakes(model: Model, split: Split, n: int, seed: int, average: bool, progress: Progress) -> Fakes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,13 +22,20 @@ from gancli.run.files import MAX_JSON, read_capped
 from gancli.run.tensors import MAX_TENSORS, compare, decode, most_bytes
 
 MAX_PARAMETERS = 2**33
+Note = Callable[[str], None]
 
 
 def load(
-    path: str | Path, *, step: int | None = None, average: bool = True, device: str | torch.device = "cpu"
+    path: str | Path,
+    *,
+    step: int | None = None,
+    average: bool = True,
+    device: str | torch.device = "cpu",
+    note: Note = lambda _text: None,
 ) -> Model:
-    """A model from a run folder (its newest checkpoint, or that of a step) or a model folder.
+    """A model from a run folder (its newest whole checkpoint, or that of a step) or a model folder.
 
+    `facts["average"]` says whether its weights are averaged: not every run keeps an average.
     Raises CheckpointError (missing, damaged, not ours) and UsageError (no average or no such step to be had, unknown parts).
     """
     path = Path(path)
@@ -37,7 +44,7 @@ def load(
             raise UsageError(f"{path} is a model by itself, without steps", "name the run folder for --step")
         return _from_model_folder(path, average, device)
     if (path / "config.json").is_file():
-        return _from_run(folder.Run(path), step, average, device)
+        return _from_run(folder.Run(path), step, average, device, note)
     if path.suffix in (".pt", ".pth", ".pkl", ".ckpt", ".bin"):
         raise CheckpointError(
             f"{path} is a pickle, which could run code; gan never reads one", "use a run or model folder"
@@ -46,20 +53,40 @@ def load(
 
 
 def _from_model_folder(path: Path, average: bool, device: str | torch.device) -> Model:
-    if not average:
-        raise UsageError(f"{path} holds only the averaged generator", "name the run folder for --no-ema")
     table = _table(read_capped(path / "config.json", MAX_JSON), path)
+    averaged = table["facts"].get("average") is not False
+    if averaged and not average:
+        raise UsageError(f"{path} holds only the averaged generator", "name the run folder for --no-ema")
+    table["facts"]["average"] = averaged
     most = most_bytes(_wanted(_blueprint(table, str(path))[3]))
     found = decode(read_capped(path / "model.safetensors", most), str(path / "model.safetensors"))
     return _assemble(table, found, f"{path}/model.safetensors", device)
 
 
-def _from_run(run: folder.Run, step: int | None, average: bool, device: str | torch.device) -> Model:
-    point = checkpoint.newest(run.checkpoints, lambda _: None) if step is None else checkpoint.at(run.checkpoints, step)
+def _from_run(run: folder.Run, step: int | None, average: bool, device: str | torch.device, note: Note) -> Model:
+    """Where a trainer has pruned what was listed before it was read, it is listed once more."""
+    there = checkpoint.listed(run.checkpoints)
+    said: list[str] = []
+    try:
+        model = _from_checkpoint(run, step, average, device, said.append)
+    except (CheckpointError, OSError):
+        if all(path.exists() for path in there):
+            raise
+        return _from_checkpoint(run, step, average, device, note)
+    if said and not all(path.exists() for path in there):
+        return _from_checkpoint(run, step, average, device, note)
+    for text in said:
+        note(text)
+    return model
+
+
+def _from_checkpoint(run: folder.Run, step: int | None, average: bool, device: str | torch.device, note: Note) -> Model:
+    point = checkpoint.newest(run.checkpoints, note) if step is None else checkpoint.at(run.checkpoints, step)
     table = _table(point.read("model.json"), point.path)
     most = most_bytes(_wanted(_blueprint(table, str(point.path))[3]))
     nets = decode(point.read("nets.safetensors", most), f"{point.path}/nets.safetensors")
-    if average and "average.safetensors" in point:
+    table["facts"]["average"] = average and "average.safetensors" in point
+    if table["facts"]["average"]:
         nets |= decode(point.read("average.safetensors", most), f"{point.path}/average.safetensors")
     return _assemble(table, nets, f"{point.path}/nets.safetensors", device, partial=False)
 
@@ -69,9 +96,10 @@ def _table(content: bytes, path: Path) -> dict[str, Any]:
         table = json.loads(content)
         if table["format"] != 1:
             raise CheckpointError(f"{path}: model format {table['format']}; this gan reads format 1")
-        if not isinstance(table.get("facts", {}), dict):
+        facts = table.get("facts", {})
+        if not isinstance(facts, dict):
             raise TypeError("facts are no table")
-        return dict(table)
+        return {**table, "facts": dict(facts)}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: the model's configuration is damaged: {error!r}") from None
 
@@ -131,4 +159,4 @@ def _assemble(
         net.eval().requires_grad_(False)
     empty = Batch(torch.empty(0, shape.channels, shape.height, shape.width))
     task.begin(nets, empty, tick)
-    return Model(task, nets, shape, tick, table.get("facts", {}))
+    return Model(task, nets, shape, tick, table["facts"])

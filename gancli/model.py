@@ -9,7 +9,7 @@ images nor their order changes a bit of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gancli.engine.state import State
 
 CHUNK = 32  # images per pass of the generator
+ROW = 8  # seeds in a row of a grid: where no class is asked for, they have the same
 MAX_PARAMETERS = 2**33
 
 
@@ -81,7 +82,7 @@ class Model:
     nets: dict[str, nn.Module]
     shape: Shape
     tick: Tick
-    facts: dict[str, Any]  # data, preset, classes, where it comes from
+    facts: dict[str, Any]  # data, preset, classes, where it comes from, whether its weights are averaged
     ranks: Ranks = ALONE  # those that share the work of `sample`, and all get all of it
 
     @torch.no_grad()
@@ -240,10 +241,14 @@ class Model:
         """Whether a label says what is drawn."""
         return len(self.labels) > 0
 
-    def row_labels(self, n: int, columns: int = 8) -> list[int] | None:
-        """Labels for a grid, one class per row; None where labels say nothing."""
+    def seed_labels(self, seeds: Iterable[int], alike: int = ROW) -> list[int] | None:
+        """A class for each seed, by the seed alone: so many have one, the next the next; None where labels say nothing."""
         classes = len(self.labels)
-        return [i // columns % classes for i in range(n)] if classes else None
+        return [s // alike % classes for s in seeds] if classes else None
+
+    def row_labels(self, n: int, columns: int = ROW) -> list[int] | None:
+        """The classes of seeds 0 to n - 1 for a grid, one per row; None where labels say nothing."""
+        return self.seed_labels(range(n), columns)
 
     def labels_like(self, labels: np.ndarray | None, n: int) -> list[int] | None:
         """n labels with the shares of the data's `labels`, evenly spread; None where those labels say nothing.
@@ -318,7 +323,8 @@ def _differ(one: Tensor | None, other: Tensor | None) -> bool:
 
 def of_state(task: Task, state: State, average: bool = True, facts: dict[str, Any] | None = None) -> Model:
     """The model of a run that is being trained."""
-    return Model(task, state.sampling(average), state.shape, state.tick(0), facts or {})
+    known = {**(facts or {}), "average": average and bool(state.averages)}
+    return Model(task, state.sampling(average), state.shape, state.tick(0), known)
 
 
 def describe(model: Model) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from gancli.errors import UsageError
 from gancli.images import gif, grid, picture, png, to_uint8, zoom_for
-from gancli.model import Model
+from gancli.model import ROW, Model
 from gancli.run.files import disk, replace
 
 Progress = Callable[[str, int, int], None]
@@ -33,6 +34,7 @@ class Order:
     truncation: float = 1.0
     rows: list[int] | None = None  # of a mix, whose columns are `seeds`
     at: int | None = None  # the layer where its styles go over from the row's to the column's; None: half way
+    folder: bool = False  # whether --out is one, whatever its name
 
     @property
     def stops(self) -> list[int]:
@@ -48,7 +50,7 @@ class Order:
 
 def write(model: Model, order: Order, out: Path, progress: Progress) -> Path:
     """Draw and write. Raises UsageError for a form that is not known, ResourceError if the disk refuses."""
-    form = out.suffix.lower()
+    form = _form(order, out)
     writers = {".png": _grid, ".gif": _walk, ".npz": _arrays, "": _folder}
     if form not in writers:
         raise UsageError(f"--out {out}: do not know the form {form!r}", "use .png, .gif, .npz or a folder")
@@ -58,21 +60,25 @@ def write(model: Model, order: Order, out: Path, progress: Progress) -> Path:
         writers = {form: _mix}
     if form and not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
-    with disk("samples", out):
+    with disk("samples", out, then=""):
         writers[form](model, order, out, progress)
     return out
 
 
+def _form(order: Order, out: Path) -> str:
+    return "" if order.folder else out.suffix.lower()
+
+
 def help_out(model: Model, order: Order, out: Path) -> None:
     """What the ranks do that do not write: their share of the drawing."""
-    if out.suffix.lower() != ".gif":
+    if _form(order, out) != ".gif":
         _draw(model, order if order.rows is None else _sources(model, order), lambda _what, _done, _all: None)
 
 
 def _labels(model: Model, order: Order, n: int) -> list[int] | None:
     if order.classes is not None:
         return [order.classes[i % len(order.classes)] for i in range(n)]
-    return model.row_labels(n, order.columns or 8)
+    return model.seed_labels(order.seeds)
 
 
 def _draw(model: Model, order: Order, progress: Progress) -> tuple[np.ndarray, list[int] | None]:
@@ -101,7 +107,7 @@ def _recipe(order: Order, **more: Any) -> dict[str, Any]:
 
 def _grid(model: Model, order: Order, out: Path, progress: Progress) -> None:
     images, labels = _draw(model, order, progress)
-    columns = order.columns or (8 if labels is not None else None)
+    columns = order.columns or (ROW if labels is not None else None)
     replace(out, png(grid(images, columns), _recipe(order, **({"labels": labels} if labels else {}))))
 
 
@@ -130,6 +136,9 @@ def _mix(model: Model, order: Order, out: Path, progress: Progress) -> None:
 
 def _folder(model: Model, order: Order, out: Path, progress: Progress) -> None:
     """A file each; of a model that draws by label in a folder for each class, as `gan train --data` reads them."""
+    asked = _labels(model, order, len(order.seeds)) or []
+    if len({*zip_longest(order.seeds, asked)}) < len(order.seeds):
+        raise UsageError("a seed is named twice, and has one file", "name each once, or use .png or .npz")
     images, labels = _draw(model, order, progress)
     files: dict[Path, bytes] = {}
     for i, (seed, image) in enumerate(zip(order.seeds, images, strict=True)):

@@ -53,6 +53,13 @@ def test_the_labels_of_drawn_codes_are_their_categories(data: int, categories: i
     assert model.classes == [], "a category that was found is none of the data's classes"
 
 
+def test_a_seed_has_its_class_whatever_is_drawn_beside_it() -> None:
+    model = made("concat")
+    assert model.seed_labels([8, 0, 35, 8]) == [1, 0, 0, 1]
+    assert model.seed_labels(range(64)) == model.row_labels(64) == [i // 8 % 4 for i in range(64)]
+    assert made("none").seed_labels([8]) is None
+
+
 @pytest.mark.parametrize("data", [0, 2, 5], ids="data has {} attributes".format)
 def test_the_attributes_of_drawn_codes_are_their_numbers(data: int) -> None:
     names = ["slant", "thickness", "c", "d", "e"][:data]

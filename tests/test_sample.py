@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -60,6 +61,37 @@ def test_labels_are_checked_in_every_form(form: str, tmp_path: Path) -> None:
         write(made("none"), replace(ORDER, classes=[0]), tmp_path / form, nothing)
     with pytest.raises(UsageError, match="no class 99"):
         write(made("concat"), replace(ORDER, classes=[99]), tmp_path / form, nothing)
+
+
+@pytest.mark.parametrize("columns", [None, 3, 10])
+def test_an_image_comes_from_its_seed_alone(columns: int | None, tmp_path: Path) -> None:
+    found = []
+    for seeds in (list(range(20)), [9, 17, 3]):
+        write(made("concat"), replace(ORDER, seeds=seeds, columns=columns), tmp_path / "s.npz", nothing)
+        with np.load(tmp_path / "s.npz") as file:
+            found.append(dict(file))
+    many, few = found
+    assert many["labels"].tolist() == [0] * 8 + [1] * 8 + [2] * 4
+    assert np.array_equal(many["labels"][[9, 17, 3]], few["labels"])
+    assert np.array_equal(many["images"][[9, 17, 3]], few["images"])
+
+
+def test_a_seed_has_one_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="named twice"):
+        write(made("none"), replace(ORDER, seeds=[1, 2, 1]), tmp_path / "f", nothing)
+    with pytest.raises(UsageError, match="named twice"):
+        write(made("concat"), replace(ORDER, seeds=[1, 1], classes=[2]), tmp_path / "f", nothing)
+    assert not (tmp_path / "f").exists()
+    write(made("concat"), replace(ORDER, seeds=[1, 1], classes=[2, 3]), tmp_path / "f", nothing)
+    assert sorted(str(p.relative_to(tmp_path / "f")) for p in tmp_path.glob("f/*/*")) == [
+        "2/seed000001.png", "3/seed000001.png",
+    ]  # fmt: skip
+
+
+def test_a_folder_may_be_called_like_a_form(tmp_path: Path) -> None:
+    for name in ("out.v2", "out.gif"):
+        write(made("none"), replace(ORDER, folder=True), tmp_path / name, nothing)
+        assert len(list((tmp_path / name).iterdir())) == 3
 
 
 def test_folders_of_categories_are_not_called_after_the_data_s_classes(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def command(
     from gancli.report.comparison import best, show
     from gancli.report.console import Console
     from gancli.run import folder
+    from gancli.run.files import MAX_JSON, read_capped
 
     console = Console(json=json)
     o.plugins(plugin)
@@ -44,19 +45,26 @@ def command(
         if not file.is_file():
             raise UsageError(f"{run.path} has not been evaluated", f"gan evaluate {run.path}")
         name = run.name if there.get(run.name, run) == run else str(run.path)
-        there[name], found[name] = run, Evaluation.from_json(file.read_text())
+        try:
+            there[name], found[name] = run, Evaluation.from_json(read_capped(file, MAX_JSON))
+        except CheckpointError as error:
+            raise CheckpointError(f"{file}: {error.cause}", f"gan evaluate {run.path}") from None
     rows = compare(found)
-    steps = {name: dict(e.protocol.get("fakes") or {}).get("step") for name, e in found.items()}
+    steps = {name: _step(e.protocol.get("fakes")) for name, e in found.items()}
     for row in rows:
         scores = {name: e.scores[row["score"]] for name, e in found.items() if row["score"] in e.scores}
         row |= {"better": next(iter(scores.values())).better, "best": best(scores), "steps": steps}
     _stale(console, there, steps)
     if json:
-        console.dump(plain(rows))
+        console.dump(plain({"rows": rows}))
     elif not rows:
         console.note("these evaluations hold no score")
     else:
         show(console, rows, next(iter(found.values())).protocol, _different(console, there))
+
+
+def _step(fakes: Any) -> Any:
+    return fakes.get("step") if isinstance(fakes, dict) else None
 
 
 def _stale(console: Console, there: Mapping[str, Run], steps: Mapping[str, Any]) -> None:

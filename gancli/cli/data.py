@@ -33,11 +33,13 @@ def command(
 
     console = Console(quiet=quiet, json=json)
     o.plugins(plugin)
+    from gancli.config import data_asked
     from gancli.data.find import source_for
     from gancli.data.inspect import inspect
     from gancli.registry import build
 
-    how = o.reading(console, data_dir, o.size(image_size), channels, download)
+    asked = data_asked(o.layers({"image_size": o.size(image_size), "channels": channels}, None))
+    how = o.reading(console, data_dir, asked.image_size, asked.channels, download)
     source: Any = build("data", source_for(data))
     report = inspect(source, how)
     console.end()
@@ -57,7 +59,7 @@ def command(
         if report.split is None:
             raise DataError("there is nothing to preview")
         images = report.split.train.images[list(report.preview)]
-        with disk("the preview", preview):
+        with disk("the preview", preview, then=""):
             replace(preview, png(grid(images, 8), {"data": data}))
         console.note(f"preview {preview}")
 

@@ -8,12 +8,13 @@ from gancli.errors import CheckpointError, ResourceError, UsageError
 PLACE = 8
 
 
-def command(run: o.RunName = None, runs_dir: o.RunsDir = o.RUNS, json: o.Json = False) -> None:
+def command(run: o.RunName = None, plugin: o.Plugin = None, runs_dir: o.RunsDir = o.RUNS, json: o.Json = False) -> None:
     """Check the machine, the versions, the disk and every checkpoint of a run; say what to do."""
     from gancli.report.console import Console
     from gancli.run import folder
 
     console = Console(json=json)
+    o.plugins(plugin)
     found: folder.Run | None = None
     try:
         found = folder.find(runs_dir, run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from gancli.cli import options as o
 from gancli.errors import BoundError, UsageError
 
 if TYPE_CHECKING:
-    from gancli.evaluate import Evaluation, Fakes
+    from gancli.evaluate import Bound, Evaluation, Fakes
     from gancli.report.console import Console
 
 PLACE = 4
@@ -23,7 +24,7 @@ def command(
     against: Annotated[str | None, typer.Option(help="The data to judge by; not given: the run's own.")] = None,
     metrics: Annotated[str | None, typer.Option(help="fid,prc,...; not given: all that apply.")] = None,
     n: Annotated[int, typer.Option("--n", "-n", min=2, max=1_000_000, help="How many samples.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the samples and the subsets.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the samples and the subsets.")] = 0,
     features: Annotated[str | None, typer.Option(help="The feature net (gan list features).")] = None,
     feature_weights: Annotated[Path | None, typer.Option(help="Its weights, where it needs a file.")] = None,
     feature_hash: Annotated[str, typer.Option(help="The SHA-256 that file must have.")] = "",
@@ -47,30 +48,27 @@ def command(
 
     console = Console(quiet=quiet, json=json, rank=number())
     o.plugins(plugin)
-    if images is not None and run is not None:
-        raise UsageError("a run and --images are two things to judge", "name one of them")
-    if images is not None and against is None:
-        raise UsageError("--images needs the data to judge by", "add --against mnist, or a folder")
-    if images is not None and not images.exists():
-        raise UsageError(f"--images {images}: there is no such file or folder")
+    if images is not None:
+        _check_images(images, run, against, step is not None or not ema)
     found = None if images is not None else folder.find(runs_dir, run)
     if found is not None and run is None:
         console.note(f"run {found.path}")
 
     from gancli import judging
     from gancli.engine import precision
-    from gancli.evaluate import evaluate, parse_bound
+    from gancli.evaluate import evaluate
     from gancli.plan import cache_dir
 
-    bounds = [parse_bound(b) for b in fail_if or []]
     chosen = [m.strip() for m in metrics.split(",") if m.strip()] if metrics else None
+    bounds = _bounds(fail_if or [], chosen)
     part = judging.feature_part(features, feature_weights, feature_hash)
     precision.set_threads(threads or 0)
     on = precision.device(here().device(device or "auto"))
     if found is not None:
-        model, source, split = judging.of_run(
-            found, against, o.reading(console, data_dir, download=download), ema, on, step
-        )
+        if data_dir is None and against is None:
+            data_dir = judging.data_dir(found)
+        how = o.reading(console, data_dir, download=download)
+        model, source, split = judging.of_run(found, against, how, ema, on, step, console.warn)
         model.ranks = here()
         fakes = judging.fakes(model, split, n, seed, ema, console.bar)
     else:
@@ -86,9 +84,39 @@ def command(
     )  # fmt: skip
     console.end()
     _tell(console, result, fakes, out or (found.path if found else None))
-    broken = [b for b in bounds if b.met(result)]
-    if broken:
-        raise BoundError(f"{broken[0]} holds: {result.score(broken[0].metric).value:.4g}")
+    if found is not None and out is None:
+        console.note(f"next     gan compare {found.path} OTHER")
+    for b in bounds:
+        if b.fails(result):
+            value = result.score(b.metric).value
+            raise BoundError(f"{b} {'holds' if math.isfinite(value) else 'cannot be told'}: {value:.4g}")
+
+
+def _check_images(images: Path, run: str | None, against: str | None, of_run: bool) -> None:
+    """Raises UsageError for what does not go with --images."""
+    if run is not None:
+        raise UsageError("a run and --images are two things to judge", "name one of them")
+    if against is None:
+        raise UsageError("--images needs the data to judge by", "add --against mnist, or a folder")
+    if not images.exists():
+        raise UsageError(f"--images {images}: there is no such file or folder")
+    if of_run:
+        raise UsageError("--images are judged as they are", "leave away --step and --no-ema, which are of a run")
+
+
+def _bounds(texts: list[str], chosen: list[str] | None) -> list[Bound]:
+    """Raises UsageError for one that is none, or whose score is not among the metrics that were chosen."""
+    from gancli.evaluate import metric_of, parse_bound
+
+    bounds = [parse_bound(text) for text in texts]
+    if chosen is not None:
+        scored = {metric_of(m) for m in chosen}
+        left_out = [b for b in bounds if metric_of(b.metric) not in scored]
+        if left_out:
+            raise UsageError(
+                f"--fail-if {left_out[0]}: its score is not in --metrics", f"add {metric_of(left_out[0].metric)}"
+            )
+    return bounds
 
 
 def _tell(console: Console, result: Evaluation, fakes: Fakes, folder: Path | None) -> None:
@@ -102,7 +130,7 @@ def _tell(console: Console, result: Evaluation, fakes: Fakes, folder: Path | Non
     else:
         console.table(table(result, words=console.wide))
     if folder is not None:
-        with disk("the evaluation", folder):
+        with disk("the evaluation", folder, then=""):
             folder.mkdir(parents=True, exist_ok=True)
             replace(folder / "evaluation.json", (result.to_json() + "\n").encode())
             picture(result, fakes, folder / "evaluation.png")

@@ -149,9 +149,10 @@ def seeds(text: str) -> list[int]:
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", piece)
         if match is None or int(match[2] or match[1]) < int(match[1]):
             raise UsageError(f"{text!r} is not a list of numbers", "for instance 0-63,99")
-        out += range(int(match[1]), int(match[2] or match[1]) + 1)
-        if len(out) > 1_000_000:
+        named = range(int(match[1]), int(match[2] or match[1]) + 1)
+        if len(out) + named.stop - named.start > 1_000_000:
             raise UsageError(f"{text!r} is more than a million numbers")
+        out += named
     return out
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gancli.cli import options as o
+from gancli.errors import UsageError
 
 PLACE = 9
 
@@ -33,6 +34,10 @@ def command(
     from gancli.run import folder
 
     console = Console(quiet=quiet, json=json)
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"--out {out}: projections are shown in a grid", "use .png")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
     o.plugins(plugin)
     found = folder.find(runs_dir, run)
     if run is None:
@@ -46,7 +51,7 @@ def command(
     from gancli.project import picture, project
     from gancli.run.files import disk, replace
 
-    model = load(found.path, step=step)
+    model = load(found.path, step=step, note=console.note)
     targets = np.stack([picture(path, model.shape) for path in images])
     labels = None if label is None else o.labels(label, model.classes)
     if labels is not None and len(labels) == 1:
@@ -55,7 +60,7 @@ def command(
     console.end()
     classes = {} if result.labels is None else {"labels": result.labels}
     shown = np.concatenate([targets, to_uint8(result.images)])
-    with disk("the picture", out):
+    with disk("the picture", out, then=""):
         recipe = {"run": found.name, "images": [p.name for p in images], **classes}
         replace(out, png(grid(shown, len(images)), recipe))
     for i, (path, error) in enumerate(zip(images, result.error.tolist(), strict=True)):

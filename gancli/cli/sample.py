@@ -11,6 +11,7 @@ from gancli.cli import options as o
 from gancli.errors import UsageError
 
 PLACE = 3
+LAST = 2**63 - 1  # of the seeds
 
 
 def command(
@@ -27,11 +28,18 @@ def command(
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help=".png a grid, a folder/ one file each, .gif a walk, .npz arrays.")
-    ] = Path("samples.png"),
-    seed: Annotated[int, typer.Option(min=0, help="Image i comes from seed + i alone.")] = 0,
+        str,
+        typer.Option(
+            "--out", "-o", metavar="PATH", help=".png a grid, a folder/ one file each, .gif a walk, .npz arrays."
+        ),
+    ] = "samples.png",
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=LAST, help="Image i comes from seed + i alone.", show_default="0")
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="These seeds: 0-63,99.")] = None,
-    label: Annotated[str | None, typer.Option(help="All of this class: 7, or its name.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="All of this class: 7, or its name.", show_default="by the seed, 8 of each")
+    ] = None,
     labels: Annotated[str | None, typer.Option(help="These classes in turn: 0-9, or cat,dog.")] = None,
     attr: Annotated[str | None, typer.Option(help="Attributes of all: slant=0.3,thickness=1.")] = None,
     truncation: Annotated[float, typer.Option(min=0, max=1, help="Below 1: less variety, more quality.")] = 1.0,
@@ -69,10 +77,16 @@ def command(
         raise UsageError("--mix-at says where --mix goes over to fine styles", "add --mix 100-103")
     if mix is not None and nrow is not None:
         raise UsageError("--mix has a column for each seed of --seeds", "leave --nrow away")
+    if seeds is not None and (n is not None or seed is not None):
+        raise UsageError("--seeds names every seed", "leave --n and --seed away")
     rows = None if mix is None else o.seeds(mix)
-    walk = out.suffix.lower() == ".gif"
+    path = Path(out)
+    into = out.endswith("/") or path.is_dir()
+    walk = path.suffix.lower() == ".gif" and not into
     usual = 64 if rows is None and not walk else 8
-    wanted = o.seeds(seeds) if seeds is not None else [seed + i for i in range(n or usual)]
+    wanted = o.seeds(seeds) if seeds is not None else [(seed or 0) + i for i in range(n or usual)]
+    if (last := max([*wanted, *(rows or [])])) > LAST:
+        raise UsageError(f"there is no seed {last}", f"the last is {LAST}")
     count = len(wanted) * len(rows or [0])
     if count > 1_000_000:
         raise UsageError(f"--mix {mix} makes {count:,} images", "name fewer seeds")
@@ -86,15 +100,18 @@ def command(
     from gancli.loading import load
 
     precision.set_threads(threads or 0)
-    model = load(found.path, step=step, average=ema, device=precision.device(here().device(device or "auto")))
+    on = precision.device(here().device(device or "auto"))
+    model = load(found.path, step=step, average=ema, device=on, note=console.note)
     model.ranks = here()
     classes = None if label is None and labels is None else o.labels(label or labels or "", model.classes)
-    facts = {"run": found.name, "step": model.tick.step, "average": ema}
-    order = sample.Order(wanted, classes, nrow, frames, facts, o.attributes(attr), truncation, rows, mix_at)
+    facts = {"run": found.name, "step": model.tick.step, "average": model.facts["average"]}
+    order = sample.Order(wanted, classes, nrow, frames, facts, o.attributes(attr), truncation, rows, mix_at, into)
     if not model.ranks.first:
-        sample.help_out(model, order, out)
+        sample.help_out(model, order, path)
         return
-    written = sample.write(model, order, out, console.bar)
+    written = sample.write(model, order, path, console.bar)
     count, what = (order.length, "frames") if walk else (count, "images")
     console.note(f"{count} {what} of step {model.tick.step:,} -> {written}")
+    if (found.path / "data.json").is_file():
+        console.note(f"next     gan evaluate {found.path}")
     console.result({"out": str(written), "n": count, "seeds": [wanted[0], wanted[-1]], **facts}, only_json=True)

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import io
 import threading
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
@@ -55,29 +57,34 @@ def looks_like_image(head: bytes) -> bool:
     return head.startswith(_STARTS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """A broken file can raise anything; what is too little memory now may be enough another time."""
+    try:
+        yield
+    except (BrokenImageError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001
+        raise BrokenImageError(_reason(error)) from None
+
+
+@_guarded()
 def header(data: bytes) -> Header:
     """Read the header alone. Raises BrokenImageError."""
     image = _opened(data)
-    try:
-        height, width = image.height, image.width
-        if image.format != "TIFF" and _turned(image):  # Pillow gives TIFF's size upright
-            height, width = width, height
-        return Header(height, width, _is_grey(image))
-    except Exception as error:  # noqa: BLE001 - a broken file can raise anything
-        raise BrokenImageError(_reason(error)) from None
+    height, width = image.height, image.width
+    if image.format != "TIFF" and _turned(image):  # Pillow gives TIFF's size upright
+        height, width = width, height
+    return Header(height, width, _is_grey(image))
 
 
+@_guarded()
 def decode(data: bytes, channels: int, size: tuple[int, int], background: Background) -> np.ndarray:
     """The picture as uint8 [channels, *size]. Raises BrokenImageError."""
     image = _opened(data)
-    try:
-        with _one_large if image.width * image.height > LARGE else nullcontext():
-            image.load()
-            pixels = np.asarray(_cover(image, "L" if channels == 1 else "RGB", size, background))
-    except BrokenImageError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a broken file can raise anything
-        raise BrokenImageError(_reason(error)) from None
+    with _one_large if image.width * image.height > LARGE else nullcontext():
+        image.load()
+        pixels = np.asarray(_cover(image, "L" if channels == 1 else "RGB", size, background))
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
@@ -90,8 +97,6 @@ def _opened(data: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise BrokenImageError("no picture in a known format, or cut short") from None
-    except Exception as error:  # noqa: BLE001 - a broken file can raise anything
-        raise BrokenImageError(_reason(error)) from None
     if image.width * image.height > MOST_PIXELS:
         raise BrokenImageError(f"{image.width} x {image.height} pixels are more than 64 million")
     if image.width < 1 or image.height < 1:
@@ -108,6 +113,8 @@ def _orientation(image: Image.Image) -> int:
     """How EXIF says that it is to be turned: 1 (not at all) to 8. Broken EXIF is no EXIF."""
     try:
         said = image.getexif().get(_ORIENTATION)
+    except MemoryError:
+        raise
     except Exception:  # noqa: BLE001 - a broken file can raise anything
         return 1
     return said if isinstance(said, int) and 1 <= said <= 8 else 1

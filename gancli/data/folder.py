@@ -67,6 +67,7 @@ class FolderPile(Pile):
             with os.fdopen(handle, "rb") as file:
                 data = file.read(most + 1)
         except OSError as error:
+            self.unread = True
             raise BrokenImageError(error.strerror or "cannot be read") from None
         if len(data) > most:
             raise BrokenImageError(f"the file is larger than {most // 2**20} MB")

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gancli.data import cache
 from gancli.sources import Arrays, Split
 
 if TYPE_CHECKING:
+    from gancli.data.labels import Known
     from gancli.sources import Reading
 
 MOST = 10_000  # images held out
@@ -35,9 +37,16 @@ def held_out(n: int, share: float) -> int:
     return 0 if share <= 0 else min(n - 1, MOST, max(1, round(share * n)))
 
 
-def split(everything: Arrays, how: Reading) -> Split:
-    """The last images as the test set; views, no copies. `everything` is in the order of `order`."""
-    n = len(everything.images)
+def key(by: np.ndarray) -> str:
+    """What of an order, which depends on the labels, goes into the key of images that are kept in it."""
+    return cache.digest(by.astype("<i8"))
+
+
+def split(images: np.ndarray, known: Known, by: np.ndarray, how: Reading) -> Split:
+    """The last images as the test set; views, no copies. The images are in the order `by`, what is known of them is not yet."""
+    labels, attributes = (None if part is None else part[by] for part in (known.labels, known.attributes))
+    everything = Arrays(images, labels, attributes, known.classes, known.attribute_names)
+    n = len(images)
     last = held_out(n, how.holdout)
     if how.holdout > 0 and not last:
         how.note(f"{n} image: none is held out")

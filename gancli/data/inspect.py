@@ -100,10 +100,11 @@ def inspect(source: Source, how: Reading) -> Report:
         return _report(told, finished(source, raw, how), {(h, w): n}, n if c == 1 else 0, {}, notes)
     split = None
     try:
-        split = finished(source, source.but(skip_broken=True).read(how), how)
+        raw, found = source.but(skip_broken=True).scanned(how)
+        split = finished(source, raw, how)
     except DataError as error:
         notes.append(error.cause)
-    _, found = source.survey(how)  # decoding may have found more that is broken
+        _, found = source.survey(how)
     return _report(told, split, _sizes(found), sum(found.grey), found.broken, notes)
 
 

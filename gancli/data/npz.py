@@ -21,9 +21,9 @@ import numpy as np
 from pydantic import Field
 
 from gancli.data import cache, holdout
-from gancli.data.labels import classes_of
+from gancli.data.labels import Known, classes_of
 from gancli.errors import DataError
-from gancli.sources import Arrays, Reading, Source, Split
+from gancli.sources import Reading, Source, Split
 
 NAMES = ("images", "x", "arr_0")
 LARGEST = 256 * 2**30  # bytes of the images, unpacked
@@ -77,8 +77,8 @@ class Npz(Source):
             raise DataError(f"{path} has no array called {', '.join(NAMES)}", REMEDY)
         images = _member(archive, name, path, LARGEST)
         to_chw = _layout(images.shape, path)
-        arrays = _labels(archive, path, images.shape[0]) if "labels.npy" in there else Arrays(np.empty(0, np.uint8))
-        order = holdout.order(images.shape[0], arrays.labels)
+        known = _labels(archive, path, images.shape[0]) if "labels.npy" in there else Known()
+        order = holdout.order(images.shape[0], known.labels)
         place = np.argsort(order)
 
         def fill(out: np.ndarray) -> None:
@@ -91,10 +91,8 @@ class Npz(Source):
                 how.progress("reading", at, len(out))
 
         shape = to_chw(np.broadcast_to(np.uint8(0), images.shape)).shape
-        key = cache.key_of("npz", 1, _content(path, how), name, cache.digest(order.astype("<i8")))
-        pixels = cache.array(how, key, shape, fill)
-        labels, attributes = (None if part is None else part[order] for part in (arrays.labels, arrays.attributes))
-        return holdout.split(Arrays(pixels, labels, attributes, arrays.classes, arrays.attribute_names), how)
+        key = cache.key_of("npz", 1, _content(path, how), name, holdout.key(order))
+        return holdout.split(cache.array(how, key, shape, fill), known, order, how)
 
 
 def _content(path: Path, how: Reading) -> str:
@@ -180,8 +178,8 @@ def _range(archive: zipfile.ZipFile, images: _Member, path: Path) -> tuple[float
     return (255.0, 0.0) if low >= 0 else (127.5, 127.5)
 
 
-def _labels(archive: zipfile.ZipFile, path: Path, n: int) -> Arrays:
-    """Labels or attributes, with no images."""
+def _labels(archive: zipfile.ZipFile, path: Path, n: int) -> Known:
+    """Labels or attributes."""
     member = _member(archive, "labels", path, LARGEST_LABELS)
     values: Any = np.concatenate(list(_parts(archive, member))) if member.shape and member.shape[0] else np.empty(0)
     if values.ndim == 2 and values.shape[1] == 1 and values.dtype.kind in "iuU":
@@ -190,8 +188,8 @@ def _labels(archive: zipfile.ZipFile, path: Path, n: int) -> Arrays:
         raise DataError(f"{path}: {n} images but labels of the shape {list(member.shape)}", REMEDY)
     if values.ndim == 1 and values.dtype.kind in "iubU":
         labels, classes = classes_of(values.astype(int if values.dtype.kind == "b" else values.dtype).tolist())
-        return Arrays(np.empty(n, np.uint8), labels, classes=classes)
+        return Known(labels, classes)
     if values.ndim == 2 and values.dtype.kind == "f" and values.shape[1] and np.isfinite(values).all():
         names = tuple(str(i) for i in range(values.shape[1]))
-        return Arrays(np.empty(n, np.uint8), attributes=values.astype(np.float32), attribute_names=names)
+        return Known(attributes=values.astype(np.float32), attribute_names=names)
     raise DataError(f"{path}: labels are neither classes [N] nor finite attributes [N, A]", REMEDY)

@@ -17,7 +17,7 @@ from gancli.data import cache, decode, holdout, labels
 from gancli.data.decode import Background
 from gancli.data.pile import Pile, Scan, each, keep, scan, shown
 from gancli.errors import DataError
-from gancli.sources import Arrays, Reading, Source, Split
+from gancli.sources import Reading, Source, Split
 
 LISTED = 20  # broken files named in an error
 
@@ -40,12 +40,16 @@ class Pictures(Source, ABC):
 
     def read(self, how: Reading) -> Split:
         """Raises DataError if there is no picture, or a broken one (all of them listed) unless `skip_broken`."""
+        return self.scanned(how)[0]
+
+    def scanned(self, how: Reading) -> tuple[Split, Scan]:
+        """`read`, and what was found, by the decoding too."""
         pile, found = self.survey(how)
         for note in pile.notes:
             how.note(note)
         return self._read(pile, found, how)
 
-    def _read(self, pile: Pile, found: Scan, how: Reading) -> Split:
+    def _read(self, pile: Pile, found: Scan, how: Reading) -> tuple[Split, Scan]:
         self._check(pile, found)
         known, notes = labels.known(pile, found.names)
         size, channels = chosen_size(found, how), chosen_channels(found, how)
@@ -58,7 +62,7 @@ class Pictures(Source, ABC):
                 raise _BrokenError
 
         key = cache.key_of(
-            "pictures", 1, found.content, sorted(found.broken), size, channels, self.background, order_key(order)
+            "pictures", 1, found.content, sorted(found.broken), size, channels, self.background, holdout.key(order)
         )
         try:
             images = cache.array(how, key, (len(order), channels, *size), fill)
@@ -69,9 +73,7 @@ class Pictures(Source, ABC):
         for note in notes:
             how.note(note)
         self._say(found, size, how)
-        everything = Arrays(images, None, None, known.classes, known.attribute_names)
-        everything = _beside(everything, known, order)
-        return holdout.split(everything, how)
+        return holdout.split(images, known, order, how), found
 
     def _check(self, pile: Pile, found: Scan) -> None:
         if found.broken and not self.skip_broken:
@@ -118,21 +120,6 @@ def chosen_size(found: Scan, how: Reading) -> tuple[int, int]:
 
 def chosen_channels(found: Scan, how: Reading) -> int:
     return how.channels or (1 if all(found.grey) else 3)
-
-
-def order_key(order: np.ndarray) -> str:
-    """The order is part of the key, as it depends on the labels."""
-    return cache.digest(order.astype("<i8"))
-
-
-def _beside(arrays: Arrays, known: labels.Known, order: np.ndarray) -> Arrays:
-    return Arrays(
-        arrays.images,
-        None if known.labels is None else known.labels[order],
-        None if known.attributes is None else known.attributes[order],
-        known.classes,
-        known.attribute_names,
-    )
 
 
 def _decode(pile: Pile, names: list[str], out: np.ndarray, background: Background, how: Reading) -> dict[str, str]:

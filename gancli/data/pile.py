@@ -1,7 +1,8 @@
 """A pile of files, in a folder or in a zip, and what a scan of all of them finds.
 
 The scan reads each file once: its BLAKE2b, and the header of what looks like a picture. It is kept in the cache under the files' names,
-sizes and times; `content` depends on names and bytes alone, so touching a file changes nothing but the time that the next scan takes.
+sizes and times, unless the disk or the rights kept a file from being read, which may pass. `content` depends on names and bytes alone, so
+touching a file changes nothing but the time that the next scan takes.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Pile(ABC):
     where: str  # for messages
     entries: list[Entry]
     notes: list[str]
+    unread = False  # whether the disk or the rights kept a file from being read
 
     @abstractmethod
     def read(self, name: str, most: int = LARGEST) -> bytes:
@@ -94,12 +96,13 @@ def scan(pile: Pile, how: Reading) -> Scan:
 
 
 def keep(pile: Pile, found: Scan, how: Reading) -> None:
-    """Keep a scan for the next time."""
-    cache.remember(how, scan_key(pile), asdict(found))
+    """Keep a scan for the next time, if the next one would find the same."""
+    if not pile.unread:
+        cache.remember(how, scan_key(pile), asdict(found))
 
 
 def scan_key(pile: Pile) -> str:
-    return cache.key_of("scan", 1, pile.where, [(entry.name, entry.size, entry.stamp) for entry in pile.entries])
+    return cache.key_of("scan", 2, pile.where, [(entry.name, entry.size, entry.stamp) for entry in pile.entries])
 
 
 def each(work: Callable[[T], R], items: Sequence[T], what: str, how: Reading) -> list[R]:

@@ -87,6 +87,7 @@ class ZipPile(Pile):
             NotImplementedError,
             RuntimeError,
         ) as error:
+            self.unread |= isinstance(error, OSError)
             raise BrokenImageError(f"damaged in the archive: {error}") from None
         if len(data) != info.file_size:
             raise BrokenImageError("damaged in the archive: not of the size it says")

@@ -27,6 +27,7 @@ LIKE = (
     "split",
     "seed",
 )  # must agree to compare
+BETTER = ("lower", "higher", "floor")
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -86,18 +87,29 @@ class Evaluation:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Evaluation:
+    def from_json(cls, text: str | bytes) -> Evaluation:
         """What `to_json` wrote, without the pictures of the pairs. Raises CheckpointError if it is no such thing."""
         try:
             raw = json.loads(text)
-            scores = {}
-            for name, s in raw["scores"].items():
-                known = {k: v for k, v in s.items() if k != "interval"}
-                known["value"] = math.nan if known["value"] is None else known["value"]
-                scores[name] = Score(**known)
-            return cls(scores, raw["protocol"], raw.get("timings", {}))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            scores = {name: _score(s) for name, s in raw["scores"].items()}
+            protocol, timings = raw["protocol"], raw.get("timings", {})
+            if not isinstance(protocol, dict) or not isinstance(timings, dict):
+                raise TypeError("its protocol is no table")
+            if not all(isinstance(protocol.get(k, 0), int) for k in ("n_fake", "n_real")):
+                raise TypeError("its numbers of images are none")
+            return cls(scores, protocol, timings)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointError(f"this is no evaluation: {error}", "make it with: gan evaluate RUN") from None
+
+
+def _score(raw: Mapping[str, Any]) -> Score:
+    known = {k: v for k, v in raw.items() if k != "interval"}
+    known["value"] = math.nan if known["value"] is None else known["value"]
+    found = Score(**known)
+    numbers = (found.value, found.error, found.floor, found.floor_error)
+    if found.better not in BETTER or not all(isinstance(x, int | float | None) for x in numbers):
+        raise TypeError("a score is no number")
+    return found
 
 
 def plain(value: Any) -> Any:
@@ -150,6 +162,10 @@ class Bound:
         found = evaluation.score(self.metric).value
         return math.isfinite(found) and OPERATORS[self.op](found, self.value)
 
+    def fails(self, evaluation: Evaluation) -> bool:
+        """Whether a gate with this bound stays shut: it is met, or the score is no number. Raises UsageError as `met` does."""
+        return self.met(evaluation) or not math.isfinite(evaluation.score(self.metric).value)
+
     def __str__(self) -> str:
         return f"{self.metric}{self.op}{self.value:g}"
 
@@ -171,7 +187,7 @@ def parse_bound(text: str) -> Bound:
 
 
 def compare(evaluations: Mapping[str, Evaluation] | Sequence[Evaluation]) -> list[dict[str, Any]]:
-    """Rows of a table: one per score, {"score", "floor", <name>: value, <name> +-: error}; evaluations by name or number.
+    """Rows of a table, one per score: {"score", "floor", "runs": {name: {"value", "error"}}}; evaluations by name or number.
 
     Raises UsageError, naming the difference, if two were made in unlike ways: their scores do not compare.
     """
@@ -190,14 +206,10 @@ def compare(evaluations: Mapping[str, Evaluation] | Sequence[Evaluation]) -> lis
     order = dict.fromkeys(k for e in named.values() for k in e.scores)
     rows: list[dict[str, Any]] = []
     for key in order:
-        row: dict[str, Any] = {"score": key, "floor": None}
-        for name, e in named.items():
-            score = e.scores.get(key)
-            row[name] = None if score is None else score.value
-            row[f"{name} ±"] = None if score is None else score.error
-            if score is not None and row["floor"] is None:
-                row["floor"] = score.floor
-        rows.append(row)
+        scores = {name: e.scores.get(key) for name, e in named.items()}
+        runs = {name: {"value": s and s.value, "error": s and s.error} for name, s in scores.items()}
+        floor = next((s.floor for s in scores.values() if s is not None and s.floor is not None), None)
+        rows.append({"score": key, "floor": floor, "runs": runs})
     return rows
 
 

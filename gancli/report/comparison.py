@@ -40,7 +40,7 @@ def show(
     columns = {}
     for name in names:
         step = rows[0]["steps"][name]
-        scores = [(number(row[name]), number(row[f"{name} ±"]), row["best"] == name) for row in rows]
+        scores = [_told(row["runs"][name], row["best"] == name) for row in rows]
         values = [short(of.get(name))[:24] for of in shown.values()]
         columns[name] = [f"{step:,}" if isinstance(step, int) else "–", *_cells(scores), *values]
     console.say(
@@ -68,6 +68,10 @@ def show(
             if shown
             else "The configurations do not differ."
         )
+
+
+def _told(score: Mapping[str, Any], best: bool) -> tuple[str, str, bool]:
+    return number(score["value"]), number(score["error"]), best
 
 
 def _cells(scores: list[tuple[str, str, bool]]) -> list[str]:

@@ -16,7 +16,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from gancli.errors import ResourceError
+from gancli.errors import ResourceError, UsageError
 from gancli.evaluate import Evaluation, Fakes, Score
 
 INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
@@ -76,7 +76,7 @@ def table(evaluation: Evaluation, words: bool = True) -> Table:
     return out
 
 
-def _share_copied(evaluation: Evaluation) -> float:
+def share_copied(evaluation: Evaluation) -> float:
     found = _scores(evaluation, "copied")
     return 0.0 if found is None else found.value
 
@@ -125,7 +125,10 @@ def picture(evaluation: Evaluation, fakes: Fakes, path: Path) -> None:
 
 
 def _scores(evaluation: Evaluation, name: str) -> Score | None:
-    return next((s for key, s in evaluation.scores.items() if key.split("@")[0] == name), None)
+    try:
+        return evaluation.score(name)
+    except UsageError:
+        return None
 
 
 def _shown(image: np.ndarray) -> np.ndarray:
@@ -194,7 +197,7 @@ def _headline(axes: Axes, evaluation: Evaluation, shown: list[tuple[str, Score]]
     for x, text in ((0.5, "value"), (0.72, "± error"), (0.98, "reals get")):
         axes.text(x, 1 - row / 2, text, ha="right", va="center", fontsize=8.5, color=SOFT, transform=axes.transAxes)
     for i, (name, score) in enumerate(shown):
-        alarm = name.startswith("copied-p") and score.value < 0.05 and _share_copied(evaluation) >= ALARMING
+        alarm = name.startswith("copied-p") and score.value < 0.05 and share_copied(evaluation) >= ALARMING
         cells = ((0.0, name, "left"), (0.5, number(score.value), "right"), (0.72, number(score.error), "right"))
         for x, text, side in (*cells, (0.98, number(score.floor), "right")):
             said = axes.text(x, 1 - (i + 1.5) * row, text, ha=side, va="center", transform=axes.transAxes)

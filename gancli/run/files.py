@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,16 +37,39 @@ def sync_folder(path: Path) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write beside, then rename: readers see the old file or the new one, never a part."""
+    """Write beside, then rename: readers see the old file or the new one, never a part. Of several writers each waits for its turn."""
     beside = path.with_name(f".{path.name}.tmp")
-    try:
-        write_synced(beside, content)
-        beside.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
+    with _alone(beside):
+        try:
+            write_synced(beside, content)
+            beside.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a file that is renamed or removed in the end, made if it is not there. One that a killed process left is taken over."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            with contextlib.suppress(OSError):  # a disk without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is_still(handle, path):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _is_still(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:  # another writer was done with it
+        return False
 
 
 def as_json(value: Any) -> bytes:
@@ -92,18 +117,20 @@ def _amount(size: int) -> str:
 
 
 @contextlib.contextmanager
-def disk(what: str, path: Path, needed: int = 0) -> Iterator[None]:
-    """Turn what a disk can do to us into a ResourceError that says how much is needed."""
+def disk(what: str, path: Path, needed: int = 0, then: str = "gan resume") -> Iterator[None]:
+    """Turn what a disk can do to us into a ResourceError that says how much is needed, and what to do `then`, with room again."""
     try:
         yield
     except OSError as error:
         size = f" ({needed / 1e6:.3g} MB needed)" if needed else ""
+        again = f", then: {then}" if then else ""
         if error.errno == errno.EFBIG:
             raise ResourceError(
-                f"{what} in {path} is over the limit of a file's size{size}", "ulimit -f unlimited, then: gan resume"
+                f"{what} in {path} is over the limit of a file's size{size}", f"ulimit -f unlimited{again}"
             ) from error
         if error.errno in FULL:
-            raise ResourceError(f"no room for {what} in {path}{size}", "free some disk, then: gan resume") from error
-        raise ResourceError(
-            f"cannot write {what} in {path}: {error.strerror or error}", "check its owner and its rights"
-        ) from error
+            raise ResourceError(f"no room for {what} in {path}{size}", f"free some disk{again}") from error
+        remedy = "check its owner and its rights"
+        if error.errno == errno.ENOENT and not (above := Path(error.filename or path).parent).exists():
+            remedy = f"mkdir -p {shlex.quote(str(above))}"
+        raise ResourceError(f"cannot write {what} in {path}: {error.strerror or error}", remedy) from error

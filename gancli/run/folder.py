@@ -23,6 +23,7 @@ from gancli.run import history
 from gancli.run.files import MAX_JSON, as_json, read_capped, replace, table
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+OURS = ("config.json", "model.safetensors")  # one of them is in every run and model folder
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,12 @@ def create(runs: Path, stem: str, name: str | None) -> Run:
 
 
 def find(runs: Path, name: str | None) -> Run:
-    """The run of that name or path; without one, the newest. Raises UsageError if there is none."""
+    """The run of that name or path, or a model folder; without a name, the newest run. Raises UsageError if there is none."""
     if name is not None:
-        for path in (Path(name), runs / name):
-            if (path / "config.json").is_file() or path.is_dir():
-                return Run(path)
+        there = [path for path in (Path(name), runs / name) if path.is_dir()]
+        ours = [path for path in there if any((path / file).is_file() for file in OURS)]
+        if there:
+            return Run((ours or there)[0])
         known = [p.name for p in runs.iterdir()] if runs.is_dir() else []
         raise UsageError(f"no run {name!r}", nearest(name, known) or f"gan looked in {runs}; see --runs-dir")
     found = [p.parent for p in runs.glob("*/config.json")] if runs.is_dir() else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gancli.errors import InUseError
 from gancli.run.files import disk
 
 NAME = ".lock"
+LOOK = 0.05  # seconds, more than `holder` has the lock
 
 
 @contextlib.contextmanager
@@ -21,12 +23,10 @@ def locked(folder: Path) -> Iterator[None]:
         handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         with disk("the run's lock", folder):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InUseError(
-                    f"{folder} is being trained by process {_said(handle)}", "wait for it, or stop it"
-                ) from None
+            if not _got(handle):
+                time.sleep(LOOK)
+                if not _got(handle):
+                    raise InUseError(f"{folder} is being trained by process {_said(handle)}", "wait for it, or stop it")
         with contextlib.suppress(OSError):  # a full disk: the lock holds without its owner's name
             os.truncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
@@ -49,6 +49,14 @@ def holder(folder: Path) -> str:
         return ""
     finally:
         os.close(handle)
+
+
+def _got(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _said(handle: int) -> str:

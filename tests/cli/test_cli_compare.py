@@ -47,10 +47,10 @@ def test_stale_scores_are_told(gan: Gan, tmp_path: Path) -> None:
 def test_the_best_is_marked_where_it_is_clear(gan: Gan, tmp_path: Path, other: float, best: str | None) -> None:
     scored(tmp_path, "a", 5, 5, 9.0)
     scored(tmp_path, "b", 5, 5, other)
-    rows = {row["score"]: row for row in gan("compare", "a", "b", "--json").json()}
+    rows = {row["score"]: row for row in gan("compare", "a", "b", "--json").json()["rows"]}
     assert rows["fid@x"]["best"] == best
     assert [rows[k]["best"] for k in ("coverage@x", "density@x", "modes@x")] == [None] * 3
-    assert {"score", "floor", "a", "a ±", "b", "b ±"} <= rows["fid@x"].keys()
+    assert rows["fid@x"]["runs"] == {"a": {"value": 9.0, "error": 1.0}, "b": {"value": other, "error": 1.0}}
     assert (rows["fid@x"]["better"], rows["fid@x"]["steps"]) == ("lower", {"a": 5, "b": 5})
     said = gan("compare", "a", "b").out
     marked = "*" in "".join(line(said, "fid@x"))
@@ -86,5 +86,37 @@ def test_many_runs_fit_80_columns(gan: Gan, tmp_path: Path, monkeypatch: pytest.
 
 def test_two_runs_of_one_name_are_two(gan: Gan, tmp_path: Path) -> None:
     here, there = scored(tmp_path, "same", 5, 5, 9.0), scored(tmp_path / "elsewhere", "same", 5, 5, 2.0)
-    row = gan("compare", here, there, here, "--json").json()[0]
-    assert {"same", str(there)} <= row.keys()
+    row = gan("compare", here, there, here, "--json").json()["rows"][0]
+    assert row["runs"].keys() == {"same", str(there)}
+
+
+def test_a_run_may_be_called_like_a_column(gan: Gan, tmp_path: Path) -> None:
+    names = ["score", "floor", "runs", "better", "best", "steps"]
+    for i, name in enumerate(names):
+        scored(tmp_path, name, i, i, 90.0 - 10 * i, seed=i)
+    rows = {row["score"]: row for row in gan("compare", *names, "--json").json()["rows"]}
+    assert [rows["fid@x"]["runs"][name]["value"] for name in names] == [90, 80, 70, 60, 50, 40]
+    assert (rows["fid@x"]["best"], rows["fid@x"]["floor"]) == ("steps", 0.0005284)
+    said = gan("compare", *names)
+    assert said.code == 0, said.err
+    values = [word for word in line(said.out, "fid@x")[3:] if word.isdigit()]
+    assert values == ["90", "80", "70", "60", "50", "40"]
+    assert line(said.out, "step") == ["step", *map(str, range(6))]
+    assert line(said.out, "seed") == ["seed", *map(str, range(6))]
+
+
+@pytest.mark.parametrize("content", [b"\xff", b'{"scores": {}, "protocol": []}', b"{"])
+def test_a_damaged_evaluation_is_one_line(gan: Gan, tmp_path: Path, content: bytes) -> None:
+    run = scored(tmp_path, "a", 5, 5, 9.0)
+    (run / "evaluation.json").write_bytes(content)
+    said = gan("compare", "a")
+    assert said.code == 4
+    assert said.err.startswith(f"error: {run / 'evaluation.json'}: this is no evaluation")
+    assert said.err.strip().endswith(f"gan evaluate {run}")
+
+
+def test_fakes_of_anywhere_have_no_step(gan: Gan, tmp_path: Path) -> None:
+    run = scored(tmp_path, "a", 5, 5, 9.0)
+    judged = json.loads((run / "evaluation.json").read_text())
+    (run / "evaluation.json").write_text(json.dumps({**judged, "protocol": {**judged["protocol"], "fakes": "mine"}}))
+    assert gan("compare", "a", "--json").json()["rows"][0]["steps"] == {"a": None}

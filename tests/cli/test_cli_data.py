@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from pathlib import Path
@@ -121,3 +122,34 @@ def test_the_training_bar_fits_a_line(width: int) -> None:
     bar.stop()
     shown = Rich(file=io.StringIO(), width=width).render_lines(bar.get_renderable())
     assert len(shown) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--channels", "2"), "channels: input should be 1 or 3"),
+        (("--image-size", "9999"), "less than or equal to 4096"),
+    ],
+)
+def test_no_other_shapes_than_a_run_can_have(gan: Gan, words: tuple[str, str], says: str) -> None:
+    said = gan("data", "digits", *words)
+    assert said.code == 2
+    assert says in said.err
+
+
+def test_a_preview_in_no_folder_and_on_a_full_disk(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = gan("data", "digits", "--preview", tmp_path / "no" / "x.png")
+    assert said.code == 5
+    assert said.err.endswith(f"  ->  mkdir -p {tmp_path / 'no'}\n")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gancli.run.files.write_synced", full)
+    assert gan("data", "digits", "--preview", tmp_path / "x.png").err.endswith("  ->  free some disk\n")
+
+
+def test_a_bench_is_of_the_images_asked_for(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gancli.bench.measure", lambda plan, _steps: {"shape": plan.split.train.images.shape[1:]})
+    asked = ["--set", "data.image_size=[16,16]", "--set", "data.channels=3"]
+    assert gan("bench", "--data", "digits", "--json", *asked).json()["shape"] == [3, 16, 16]

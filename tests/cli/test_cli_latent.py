@@ -33,6 +33,15 @@ def test_a_walk_is_of_frames(gan: Gan, run: Path, tmp_path: Path) -> None:
     assert (said.code, "--frames" in said.err) == (2, True)
 
 
+def test_where_a_projection_goes_is_looked_at_first(gan: Gan, run: Path, tmp_path: Path) -> None:
+    photo, none = tmp_path / "x.jpg", tmp_path / "none/x.png"
+    photo.write_bytes(b"mine")
+    for out, named in ((photo, "use .png"), (none, f"mkdir -p {none.parent}")):
+        said = gan("project", tmp_path / "missing.png", "--run", run, "--out", out)
+        assert (said.code, named in said.err) == (2, True), said.err
+    assert photo.read_bytes() == b"mine"
+
+
 def test_project_says_which_class_it_found(gan: Gan, cats: Path, tmp_path: Path) -> None:
     picture = next((tmp_path / "data/dog").iterdir())
     words = ["project", picture, picture, "--run", cats, "--steps", "1", "--out", tmp_path / "p.png"]

@@ -193,3 +193,18 @@ def test_what_is_no_picture(data: bytes) -> None:
 def test_floats_outside_of_0_to_1_are_refused() -> None:
     with pytest.raises(BrokenImageError, match="floating"):
         all_of(saved(Image.fromarray(np.array([[3.0]], np.float32)), "TIFF"))
+
+
+@pytest.mark.parametrize("place", ["open", "Image.getexif", "Image.crop"])
+def test_too_little_memory_is_no_broken_picture(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(Image.new("L", (4, 4)), "JPEG")
+
+    def failing(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(f"PIL.Image.{place}", failing)
+    with pytest.raises(MemoryError):
+        decode(data, 1, (4, 4), "white")
+    if place != "Image.crop":
+        with pytest.raises(MemoryError):
+            header(data)

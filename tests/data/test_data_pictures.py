@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -209,3 +211,41 @@ def test_progress_reaches_the_end(classes: dict[str, bytes], write: Write, how: 
     Folder(path=str(write("pets", classes))).read(replace(how, progress=lambda *args: seen.append(args)))
     assert {what for what, _, _ in seen} == {"looking at the files", "decoding"}
     assert seen[-1] == ("decoding", 20, 20)
+
+
+def test_a_picture_that_could_not_be_read_once_is_not_broken_for_good(
+    picture: Make, write: Write, how: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = picture(size=(64, 64))[:5000]
+    files = {f"{i}.png": picture(seed=i, size=(64, 64)) for i in range(4)} | {"cut.png": cut, "notes.txt": b"x"}
+    source = Folder(path=str(write("data", files)))
+    real = os.open
+
+    def open_(path: str, *rest: int, **more: int) -> int:
+        if str(path).endswith(("0.png", "notes.txt")):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", open_)
+    with pytest.raises(DataError, match=r"1 of 5 .* 0\.png: Too many open files"):
+        source.read(how)
+    assert set(inspect(source, how).broken) == {"0.png", "cut.png"}
+    monkeypatch.setattr(os, "open", real)
+    assert set(inspect(source, how).broken) == {"cut.png"}
+    split = source.but(skip_broken=True).read(how)
+    assert len(split.train.images) + len(split.test.images) == 4
+
+
+def test_a_zip_that_could_not_be_read_once(
+    classes: dict[str, bytes], how: Reading, tmp_path: Path, zipped: Zipper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Zip(path=str(zipped(classes, tmp_path / "x.zip")))
+
+    def failing(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(zipfile.ZipExtFile, "read", failing)
+        with pytest.raises(DataError, match="Input/output error"):
+            source.read(how)
+    assert len(source.read(how).train.images) == 18

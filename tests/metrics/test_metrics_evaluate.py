@@ -17,7 +17,7 @@ from gancli.evaluate import Evaluation, Fakes, Judge, compare, evaluate, metric_
 from gancli.metrics.contracts import Metric, Score, Subject
 from gancli.metrics.random_conv import RandomConv
 from gancli.registry import build, load_plugin, parts
-from gancli.report.evaluation import HEADLINES, headlines, picture, table
+from gancli.report.evaluation import HEADLINES, headlines, picture, share_copied, table
 from gancli.sources import Arrays, Split
 
 
@@ -111,7 +111,14 @@ def test_json_goes_there_and_back(found: Evaluation) -> None:
     back = Evaluation.from_json(text)
     assert {k: s.value for k, s in back.scores.items()} == {k: s.value for k, s in found.scores.items()}
     assert json.loads(text)["scores"]["fid@digits-v1"]["interval"][0] < found.score("fid").value
-    for broken in ("", "{}", '{"scores": [], "protocol": {}}', '{"scores": {"a": {"b": 1}}, "protocol": {}}'):
+    wrong = (
+        "", "{}", "[" * 100_000, b"\xff", '{"scores": [], "protocol": {}}', '{"scores": {"a": {"b": 1}}, "protocol": {}}',
+        '{"scores": {}, "protocol": []}', '{"scores": {}, "protocol": {"n_fake": "x"}}',
+        '{"scores": {}, "protocol": {}, "timings": 1}', '{"scores": {"a": {"value": "1", "meaning": ""}}, "protocol": {}}',
+        '{"scores": {"a": {"value": 1, "meaning": "", "error": []}}, "protocol": {}}',
+        '{"scores": {"a": {"value": 1, "meaning": "", "better": []}}, "protocol": {}}',
+    )  # fmt: skip
+    for broken in wrong:
         with pytest.raises(CheckpointError) as caught:
             Evaluation.from_json(broken)
         assert "\n" not in str(caught.value)
@@ -203,6 +210,13 @@ def test_a_score_of_two_spaces_is_that_of_the_features(found: Evaluation) -> Non
     assert Evaluation(named, {}).score("copied").value == 1
 
 
+def test_the_picture_takes_the_scores_of_the_features() -> None:
+    both = {"copied@digits-v1": Score(0.0, ""), "copied@pixels": Score(0.5, "")}
+    for label, share in (("digits-v1", 0.0), ("pixels", 0.5)):
+        assert share_copied(Evaluation(both, {"features": label})) == share
+    assert share_copied(Evaluation({}, {})) == 0
+
+
 def test_data_without_labels_gets_what_applies(pictures: Split, cache: Path) -> None:
     plain = Split(Arrays(pictures.train.images), Arrays(pictures.test.images))
     notes: list[str] = []
@@ -282,11 +296,22 @@ def test_a_bound_is_met_or_not(found: Evaluation) -> None:
         parse_bound("recall>0").met(replace(found, scores={"fid@digits-v1": found.score("fid")}))
 
 
+@pytest.mark.parametrize(("value", "met", "fails"), [(9.0, True, True), (7.0, False, False), (np.nan, False, True)])
+def test_what_is_no_number_fails_a_gate(value: float, met: bool, fails: bool) -> None:
+    bound, judged = parse_bound("fid>8"), Evaluation({"fid@x": Score(value, "")}, {})
+    assert (bound.met(judged), bound.fails(judged)) == (met, fails)
+    assert parse_bound("fid>8").fails(Evaluation({"fid@x": Score(np.inf, "")}, {}))
+
+
 def test_evaluations_side_by_side(found: Evaluation) -> None:
     rows = compare({"a": found, "b": found})
     fid = next(r for r in rows if r["score"] == "fid@digits-v1")
-    assert fid["a"] == fid["b"] == found.score("fid").value
+    assert fid["runs"]["a"] == fid["runs"]["b"]
+    assert fid["runs"]["a"] == {"value": found.score("fid").value, "error": found.score("fid").error}
     assert fid["floor"] == found.score("fid").floor
+    names = ("score", "floor", "runs", "a ±")
+    assert list(compare(dict.fromkeys(names, found))[0]["runs"]) == list(names)
+    assert compare([found])[0].keys() == {"score", "floor", "runs"}
     other = replace(found, protocol={**found.protocol, "n_fake": 10})
     with pytest.raises(UsageError, match="a and b do not compare: n_fake is 300 and 10"):
         compare({"a": found, "b": other})

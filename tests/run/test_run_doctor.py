@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 from gancli.run import checkpoint
 from gancli.run.lock import locked
+
+PLUGIN = """
+from gancli.losses.hinge import Hinge
+class Twice(Hinge):
+    name = "twice_of_doctor"
+"""
 
 
 def test_all_is_well(gan: Any, run: Path) -> None:
@@ -41,3 +48,19 @@ def test_who_is_training(gan: Any, run: Path) -> None:
 
 def test_no_such_run(gan: Any) -> None:
     assert gan("doctor", "nowhere").code == 2
+
+
+def test_a_save_that_goes_on_is_not_broken_off(gan: Any, run: Path) -> None:
+    (run / "checkpoints" / ".tmp-000030").mkdir()
+    with locked(run):
+        assert "broken off" not in gan("doctor", run).err
+    assert "broken off" in gan("doctor", run).err
+
+
+def test_a_run_of_a_plugin_s_part(gan: Any, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "twice.py").write_text(PLUGIN)
+    config = json.loads((run / "config.json").read_text())
+    config["task"]["loss"] = {"name": "twice_of_doctor"}
+    (run / "config.json").write_text(json.dumps(config))
+    assert gan("doctor", run).code == 4
+    assert gan("doctor", run, "--plugin", tmp_path / "twice.py").code == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -15,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gancli.config import merge, parse_set, resolve
-from gancli.errors import CheckpointError, GanError, ResourceError, UsageError
-from gancli.run import checkpoint, folder, history, journal, tensors
+from gancli.errors import CheckpointError, GanError, InUseError, ResourceError, UsageError
+from gancli.run import checkpoint, files, folder, history, journal, lock, tensors
 from gancli.run.files import disk, read_capped, replace
 from gancli.run.signals import InterruptedWork, Signals
 
@@ -212,3 +214,74 @@ def test_fuzzed_configs_are_refused_or_whole(value: object) -> None:
 def test_fuzzed_settings_are_refused_or_whole(text: str) -> None:
     with contextlib.suppress(UsageError):
         parse_set(text)
+
+
+def test_of_two_writers_of_one_file_the_second_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, real = tmp_path / "x", files.write_synced
+    second = threading.Thread(target=replace, args=(path, b"second"))
+
+    def slow(beside: Path, content: bytes) -> None:
+        real(beside, content)
+        if content == b"first":
+            second.start()
+            second.join(0.2)
+
+    monkeypatch.setattr(files, "write_synced", slow)
+    replace(path, b"first")
+    second.join()
+    assert path.read_bytes() == b"second"
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_what_a_killed_writer_left_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / ".x.tmp").write_bytes(b"half, and longer than the whole")
+    replace(tmp_path / "x", b"content")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"content")]
+
+
+def test_the_lock_is_tried_again_as_someone_may_only_have_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking = os.open(tmp_path / lock.NAME, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr("gancli.run.lock.time.sleep", lambda _seconds: os.close(looking))
+    with lock.locked(tmp_path):
+        assert lock.holder(tmp_path) == str(os.getpid())
+        monkeypatch.undo()
+        with pytest.raises(InUseError, match=str(os.getpid())), lock.locked(tmp_path):
+            pass
+
+
+@pytest.mark.parametrize("ours", ["config.json", "model.safetensors"])
+def test_a_run_goes_before_a_folder_of_its_name(ours: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    here, there = Path("a"), tmp_path / "runs" / "a"
+    here.mkdir()
+    there.mkdir(parents=True)
+    assert folder.find(tmp_path / "runs", "a").path == here
+    (there / ours).touch()
+    assert folder.find(tmp_path / "runs", "a").path == there
+    (here / ours).touch()
+    assert folder.find(tmp_path / "runs", "a").path == here
+
+
+@pytest.mark.parametrize(
+    ("number", "then", "remedy"),
+    [
+        (errno.ENOSPC, "gan resume", "free some disk, then: gan resume"),
+        (errno.ENOSPC, "", "free some disk"),
+        (errno.EFBIG, "", "ulimit -f unlimited"),
+        (errno.EACCES, "", "check its owner and its rights"),
+    ],
+)
+def test_what_to_do_about_a_disk(number: int, then: str, remedy: str, tmp_path: Path) -> None:
+    with pytest.raises(ResourceError) as refused, disk("it", tmp_path, then=then):
+        raise OSError(number, "no")
+    assert refused.value.remedy == remedy
+
+
+def test_a_folder_that_is_missing_is_to_be_made(tmp_path: Path) -> None:
+    missing = tmp_path / "no such"
+    with pytest.raises(ResourceError) as refused, disk("it", missing / "x.png"):
+        replace(missing / "x.png", b"")
+    assert refused.value.remedy == f"mkdir -p '{missing}'"
