@@ -171,7 +171,7 @@ class Checkpoints(Part):
         self.drawn = (here / journal).read_bytes() != self.files[journal]
         everything(
             lambda: doctor.command(run, runs_dir=self.place),
-            lambda: sample.command(run, n=2, out=here / "x.npz", runs_dir=self.place, quiet=True),
+            lambda: sample.command(run, n=2, out=str(here / "x.npz"), runs_dir=self.place, quiet=True),
             lambda: load(here / "model"),
             lambda: resume.command(run, runs_dir=self.place, quiet=True, download=False),
         )

@@ -123,6 +123,10 @@ class Judge:
         """Fingerprints of the held-out and of the training images, labels included."""
         return fingerprint(self.real.images, self.real.labels), fingerprint(self.train.images, self.train.labels)
 
+    def subject(self, fakes: Fakes) -> Subject:
+        """What the metrics are given of these fakes."""
+        return self._subject(self._fake_side(fakes))
+
     def _subject(self, fake: Side) -> Subject:
         return Subject(
             self.real,
@@ -183,8 +187,8 @@ class Judge:
         self._check(fakes)
         begun = time.perf_counter()
         timings: dict[str, float] = {}
-        fake = self._fake_side(fakes)
-        subject = self._subject(fake)
+        subject = self.subject(fakes)
+        fake = subject.fake
         floor = self._subject(self._floor_side(len(fake), fake.labels is not None)) if floors else None
         todo, skipped = self._applicable(metrics, subject, insist and metrics is not None)
         scores: dict[str, Score] = {}

@@ -1,4 +1,4 @@
-"""What each rank of several does between steps: the first keeps the run folder, the others wait where it takes its time."""
+"""What each rank does between steps: the first keeps the run folder, the others wait where it takes its time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gancli.engine.fit import crossed
 from gancli.engine.retry import Retries
-from gancli.errors import ResourceError
+from gancli.errors import GanError, ResourceError
 from gancli.run import history
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def log_of(run: Run, rank: int) -> Path:
 
 
 class Following:
-    """The loop's `Watch` on several ranks. `sitting` is there on the first alone; stopping is what all agree on."""
+    """The loop's `Watch`. `sitting` is there on the first alone; stopping is what all agree on."""
 
     def __init__(
         self,
@@ -39,20 +40,29 @@ class Following:
         state: State,
     ) -> None:
         self.ranks, self.sitting, self.cfg, self.signals, self.voice = ranks, sitting, cfg, signals, voice
-        before = ranks.by_first(lambda: [line["step"] for line in history.read(run.path) if "diverged" in line])
-        self.retries = Retries(before)
+        steps, self.every, self.looked = ranks.by_first(lambda: self._known(run))
+        self.retries = Retries(steps)
         self.retries.apply(state, cfg)
+
+    def _known(self, run: Run) -> tuple[list[int], int, int]:
+        """Where the run went back to; how often, in images, the monitor looks, and when it last did."""
+        steps = [line["step"] for line in history.read(run.path) if "diverged" in line]
+        monitor = self._first.signs.monitor
+        return steps, monitor.every, monitor.lines[-1].get("images", 0) if monitor.lines else 0
 
     def stepped(self, state: State, logs: Logs) -> bool:
         self.retries.apply(state, self.cfg)
+        if crossed(self.looked, state.images, self.every):
+            self.looked = state.images
+            self.ranks.by_first(lambda: self._first.stepped(state, logs))
+        elif self.sitting is not None:
+            self.sitting.stepped(state, logs)
         if self.sitting is None:
             self.voice.progress(state, logs)
-        else:
-            self.sitting.stepped(state, logs)
-        return self.ranks.ask("signal", self.signals.caught != 0)
+        return self.asked()
 
     def asked(self) -> bool:
-        return self.ranks.granted["signal"]
+        return self.ranks.ask("signal", self.signals.caught != 0)
 
     def line(self, values: dict[str, float]) -> None:
         if self.sitting is not None:
@@ -67,15 +77,20 @@ class Following:
     def sample(self, state: State) -> None:
         self.ranks.by_first(lambda: self._first.sample(state))
 
-    def evaluate(self, state: State) -> bool:
-        return self.ranks.by_first(lambda: self._first.evaluate(state))
+    def evaluate(self, state: State) -> str:
+        """What was trained is saved if this fails."""
+        try:
+            return self.ranks.by_first(lambda: self._first.evaluate(state))
+        except GanError:
+            self.save(state)
+            raise
 
-    def catch_up(self, state: State) -> bool:
-        return self.ranks.by_first(lambda: self._first.catch_up(state))
+    def catch_up(self, state: State) -> str:
+        return self.ranks.by_first(lambda: self._first.scores.catch_up(state))
 
     def save(self, state: State) -> None:
         """Raises ResourceError if the ranks' weights are no longer the same to the bit: they must never be saved as one."""
-        for name, net in state.nets.items():
+        for name, net in state.nets.items() if self.ranks.world > 1 else ():
             here = float(zlib.crc32(net.flat.detach().cpu().numpy().tobytes()))
             largest, smallest = self.ranks.most([here, -here])
             if largest != -smallest:

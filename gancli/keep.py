@@ -61,10 +61,12 @@ def _model_step(run: folder.Run) -> int | None:
 
 def best(run: folder.Run) -> list[int]:
     """The step with the best score so far, if anything was scored: its checkpoint is never pruned."""
+    return [line["step"] for line in _evaluations(run) if line.get("best")][-1:]
+
+
+def _evaluations(run: folder.Run) -> list[dict[str, Any]]:
     with suppress(OSError):
-        return [s for line in journal.read(run.scores) if line.get("best") and isinstance(s := line.get("step"), int)][
-            -1:
-        ]
+        return [line for line in journal.read(run.scores) if isinstance(line.get("step"), int)]
     return []
 
 
@@ -162,7 +164,7 @@ def facts(plan: Plan) -> dict[str, Any]:
     return {
         "preset": plan.cfg.preset,
         "data": plan.data_name,
-        "images": plan.store.epoch,
+        "images": len(plan.split.train.images),
         "classes": list(plan.split.train.classes),
         "attributes": list(plan.split.train.attribute_names),
     }
@@ -171,12 +173,23 @@ def facts(plan: Plan) -> dict[str, Any]:
 def card(run: folder.Run, plan: Plan, state: State) -> str:
     """The model folder's README."""
     known = facts(plan)
+    what = "The averaged generator" if state.averages else "The generator"
     return (
-        f"# {run.name}\n\nThe averaged generator of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
-        f"({len(plan.split.train.images):,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
+        f"# {run.name}\n\n{what} of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
+        f"({known['images']:,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
         f"    gan sample {run.name} --n 64 --out grid.png\n\n"
-        "`model.safetensors` holds the weights in float32, `config.json` the architecture. Scores: `gan evaluate`.\n"
+        "`model.safetensors` holds the weights in float32, `config.json` the architecture.\n\n"
+        f"{_scored(run, plan, state.step)}Scores: `gan evaluate`.\n"
     )
+
+
+def _scored(run: folder.Run, plan: Plan, step: int) -> str:
+    """The last evaluation while training, with what was compared; empty if there was none."""
+    line: dict[str, Any] = next((line for line in reversed(_evaluations(run)) if line["step"] <= step), {})
+    scores = ", ".join(f"{k} {v:.4g}" for k, v in line.items() if "@" in k and isinstance(v, int | float))
+    n, real = plan.cfg.rhythm.evaluate_n, len(plan.split.test.images)
+    what = f"{n:,} samples against {min(n, real):,} held-out images"
+    return f"At step {line['step']:,}, {what}: {scores}.\n\n" if scores else ""
 
 
 def versions() -> dict[str, str]:

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace as replaced
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from gancli import model
 from gancli.config import Config, Layer, differences, merge, nest, resolve
 from gancli.contracts import Logs
-from gancli.engine.fit import evaluation_interval, fit
+from gancli.engine.fit import finished, fit
 from gancli.engine.memory import fitting, is_out_of_memory
 from gancli.engine.ranks import job, restarted
-from gancli.engine.retry import MOST, Retries
+from gancli.engine.retry import MOST
 from gancli.engine.state import State
 from gancli.errors import DivergedError, GanError, InUseError, ResourceError, StoppedError, UsageError
-from gancli.evaluate import QUICK, Fakes, Judge, metric_of, parse_bound, quick
+from gancli.evaluate import parse_bound
 from gancli.following import Following, log_of
 from gancli.images import grid, png, to_uint8
 from gancli.keep import MAY_CHANGE, commit, environment, restore, room, same_config
-from gancli.plan import Plan, Request, again, cache_dir, make
+from gancli.plan import Plan, Request
 from gancli.run import checkpoint, folder, history
 from gancli.run.files import disk, replace
-from gancli.run.journal import Journal, read, rewind
+from gancli.run.journal import Journal, rewind
 from gancli.run.lock import locked
 from gancli.run.signals import InterruptedWork, Signals
+from gancli.scores import Scores, check, reached
 from gancli.signs import Signs
 
 GRID = 64  # images in a sample grid
@@ -49,33 +49,26 @@ class Voice(Protocol):
 
 
 class Sitting:
-    """The loop's `Watch`: keeps the run folder up to date."""
+    """What the first rank does between steps: keeps the run folder up to date."""
 
     def __init__(self, run: folder.Run, plan: Plan, voice: Voice, signals: Signals, state: State) -> None:
-        self.run, self.plan, self.voice, self.signals = run, plan, voice, signals
+        self.run, self.plan, self.voice = run, plan, voice
         self.journal = Journal(run.journal, voice.warn)
-        self.scores = Journal(run.scores, voice.warn)
-        self.last: dict[str, Any] = {}
-        self.warned = False
-        self.retries = Retries([line["step"] for line in history.read(run.path) if "diverged" in line])
-        self.retries.apply(state, plan.cfg)
+        self.scores = Scores(run, plan, voice.warn, voice.note, signals)
         self.signs = Signs(run, plan, voice.warn, voice.note, state)
+        self.warned = False
 
-    def stepped(self, state: State, logs: Logs) -> bool:
-        self.retries.apply(state, self.plan.cfg)
+    def stepped(self, state: State, logs: Logs) -> None:
         self.signs.stepped(state)
         self.voice.progress(state, logs)
-        return self.asked()
-
-    def asked(self) -> bool:
-        return self.signals.caught != 0
 
     def line(self, values: dict[str, float]) -> None:
-        self.last = self.signs.last = {**values, **self.signs.updates}
-        self.journal.write(self.last)
+        if self.signs.last.get("step") != values["step"]:
+            self.signs.last = {**values, **self.signs.updates}
+            self.journal.write(self.signs.last)
 
     def epoch(self, state: State) -> None:
-        self.voice.epoch(state, {**self.last, **state.meter.read()})
+        self.voice.epoch(state, {**self.signs.last, **state.meter.read()})
 
     def sample(self, state: State) -> None:
         """A grid from fixed seeds. A disk that refuses it does not stop the training."""
@@ -91,70 +84,17 @@ class Sitting:
                 self.voice.warn(f"cannot write {self.run.samples}: {error.strerror}; training goes on")
             self.warned = True
 
-    def evaluate(self, state: State) -> bool:
-        """Score the moment's average; true once `until` has held as often in a row as asked. The best is kept.
-
-        A signal leaves it at once; it is then made up for when the run is resumed.
-        """
-        cfg = self.plan.cfg
-        bound = parse_bound(cfg.stop.until) if cfg.stop.until else None
-        metrics = sorted({*QUICK, *([metric_of(bound.metric)] if bound else [])})
-        try:
-            with self.signals.breaking():
-                result = quick(self.judge, self._fakes(state), metrics)
-        except InterruptedWork:
-            return False
-        scores = {k: s.value for k, s in result.scores.items()}
-        met = bound is not None and bound.met(result)
-        before = read(self.run.scores)
-        line = {"step": state.step, "images": state.images, **scores, **({"met": met} if bound else {})}
-        key = next((k for k in scores if k.split("@")[0] == (bound.metric if bound else "fid")), next(iter(scores)))
-        line["best"] = _is_best(scores[key], [old.get(key) for old in before], result.scores[key].better)
-        self.scores.write(line)
-        self.voice.note("  ".join(f"{k} {v:.4g}" for k, v in scores.items()))
-        if line["best"]:
-            self.save(state)
-        last = [old.get("met", False) for old in [*before, line][-cfg.stop.patience :]]
-        return met and len(last) >= cfg.stop.patience and all(last)
-
-    def catch_up(self, state: State) -> bool:
-        """Make the evaluation that a signal broke off just before the checkpoint."""
-        every = evaluation_interval(self.plan.cfg, self.plan.store.epoch)
-        due = state.images // every * every if every else 0
-        done = max((n for line in read(self.run.scores) if isinstance(n := line.get("images"), int)), default=0)
-        return self.evaluate(state) if done < due else False
-
-    @cached_property
-    def judge(self) -> Judge:
-        plan = self.plan
-        return Judge(
-            plan.split,
-            plan.cfg.data.source.features,
-            n=plan.cfg.rhythm.evaluate_n,
-            cache_dir=plan.reading.cache_dir,
-            note=self.voice.note,
-        )
-
-    def _fakes(self, state: State) -> Fakes:
-        n = self.plan.cfg.rhythm.evaluate_n
-        made = model.of_state(self.plan.cfg.task, state)
-        labels = made.labels_like(self.plan.split.train.labels, n)
-        images = to_uint8(made.sample(n, labels=labels))
-        return Fakes(images, None, {"run": self.run.name, "step": state.step})
+    def evaluate(self, state: State) -> str:
+        return self.scores.evaluate(state)
 
     def save(self, state: State) -> None:
         self.journal.sync()
         commit(self.run, self.plan, state)
 
 
-def _is_best(value: float, before: list[Any], better: str) -> bool:
-    """Whether no earlier score was as good."""
-    known = [v for v in before if isinstance(v, int | float)]
-    return math.isfinite(value) and all(value > v if better == "higher" else value < v for v in known)
-
-
 def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.Run:
-    """Make the run folder of a new run and write what it is. Raises ResourceError before anything is trained."""
+    """Make the run folder of a new run and write what it is. Raises UsageError and ResourceError before anything is trained."""
+    check(plan)
     run = folder.create(runs, f"{plan.data_name}-{plan.cfg.preset}", name)
     _describe(request, plan, run)
     return run
@@ -189,7 +129,7 @@ def begin(request: Request, plan: Plan, runs: Path, name: str | None) -> tuple[f
 def _data_facts(request: Request, plan: Plan) -> dict[str, Any]:
     return {
         "fingerprint": plan.fingerprint,
-        "images": plan.store.epoch,
+        "images": len(plan.split.train.images),
         "held_out": len(plan.split.test.images),
         "choices": plan.choices,
         "data_dir": str(request.data_dir.resolve()),
@@ -203,17 +143,18 @@ def train(
     resumed: bool = False,
     allow_data_change: bool = False,
     on_divergence: str = "stop",
+    begun: Callable[[], None] = lambda: None,
 ) -> tuple[str, State]:
-    """Train until what was asked for is reached. Returns why it stopped, and the state.
+    """Train until what was asked for is reached. Returns why it stopped, and the state. Calls `begun` once the run is its own.
 
-    Raises StoppedError after saving on a signal, DivergedError, ResourceError, InUseError.
+    Raises UsageError if what is asked for cannot be had, StoppedError after saving on a signal, DivergedError, ResourceError, InUseError.
     """
     ranks = plan.ranks
     with Signals() as signals, _bugs_logged(log_of(run, ranks.rank)), ExitStack() as held:
-        if ranks.first:
-            lock(held, run, LOCK_PATIENCE if ranks.world > 1 else 0)
+        ranks.by_first(lambda: lock(held, run, LOCK_PATIENCE if ranks.world > 1 else 0))
         if resumed:
-            ranks.by_first(lambda: _record_changes(run, plan.cfg))
+            ranks.by_first(partial(_check, plan, signals))
+        begun()
         while True:
             try:
                 reason, state = _sitting(run, plan, voice, signals, resumed, allow_data_change)
@@ -245,22 +186,29 @@ def _sitting(
         room(run, state)
         if resumed:
             restore(run, plan, state, voice.note, allow_data_change)
-            rewind(run.journal, state.step, still_open=bool(state.meter.sums))
+            _record_changes(run, plan.cfg)
             rewind(run.scores, state.step)
             rewind(run.monitor, state.step)
+            total = plan.cfg.stop.total(plan.store.epoch)
+            over = finished(state, plan.cfg, total) or reached(run, plan.cfg, state.step)
+            rewind(run.journal, state.step, still_open=bool(state.meter.sums) and not over)
 
     ranks.synchronise(state)
     ranks.by_first(prepare)
     ranks.spread(state)
     sitting = Sitting(run, plan, voice, signals, state) if ranks.first else None
-    watch = sitting if sitting and ranks.world == 1 else Following(ranks, sitting, plan.cfg, signals, voice, run, state)
+    watch = Following(ranks, sitting, plan.cfg, signals, voice, run, state)
     voice.begin(plan.cfg, state, plan.store.epoch)
     try:
-        if watch.catch_up(state):
-            return "quality", state
         return fit(plan.cfg.task, state, plan.store, plan.cfg, watch, ranks), state
     finally:
         voice.end()
+
+
+def _check(plan: Plan, signals: Signals) -> None:
+    """What `start` does of a new run. A signal leaves it."""
+    with suppress(InterruptedWork), signals.breaking():
+        check(plan, resumed=True)
 
 
 def lock(held: ExitStack, run: folder.Run, patience: float) -> None:
@@ -326,6 +274,8 @@ def extend(run: folder.Run, layers: list[Layer]) -> Config:
         raise UsageError(
             f"a resumed run cannot change {said}", f"start a new one: gan train --config {run.path / 'config.json'}"
         )
+    if new.stop.until:
+        parse_bound(new.stop.until)
     return new
 
 
@@ -334,6 +284,3 @@ def _record_changes(run: folder.Run, cfg: Config) -> None:
     different = differences(run.config(), cfg)
     if different:
         history.append(run.path, {"changes": merge(nest(k, now) for k, (_, now) in different.items())})
-
-
-__all__ = ["Plan", "Request", "Sitting", "again", "begin", "cache_dir", "extend", "make", "restore", "start", "train"]

@@ -53,14 +53,15 @@ def command(
     from gancli.plan import again
     from gancli.train import extend, train
 
-    console.open(found)
     console.note(f"resuming {found.path}")
     cfg = extend(found, layers)
     where = Path(str(found.json("data.json").get("data_dir", "."))) if data_dir is None else data_dir
     size = list(cfg.data.image_size) if cfg.data.image_size else None
     how = o.reading(console, where, size, cfg.data.channels, download, cfg.data.holdout)
     plan = again(cfg, how, here())
-    reason, _ = train(found, plan, console, True, allow_data_change, on_divergence.value)
+    reason, _ = train(
+        found, plan, console, True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)
+    )
     if plan.ranks.first:
         finish(found, console, reason, plan.cfg.stop.until)
     plan.ranks.close()

@@ -91,6 +91,7 @@ def command(
     asked = data_asked(layers)
 
     from gancli.plan import Request, make, rehearse
+    from gancli.scores import check
     from gancli.train import begin, train
 
     how = o.reading(console, data_dir, asked.image_size, asked.channels, download, asked.holdout)
@@ -98,6 +99,7 @@ def command(
     plan = make(request, how, here())
     console.plan(plan)
     if dry_run:
+        check(plan)
         console.settings(plan)
         console.result({**rehearse(plan), **({"config": plan.cfg.dump()} if json else {})})
         return

@@ -25,7 +25,7 @@ class Watch(Protocol):
         """Whether to stop now."""
 
     def line(self, values: dict[str, float]) -> None:
-        """A line of the journal."""
+        """A line of the journal, unless this step has one: a run that was finished has its last."""
 
     def epoch(self, state: State) -> None:
         """An epoch has ended."""
@@ -33,8 +33,11 @@ class Watch(Protocol):
     def sample(self, state: State) -> None:
         """Time for a grid of samples."""
 
-    def evaluate(self, state: State) -> bool:
-        """Time for an evaluation; true says that the quality asked for is reached."""
+    def evaluate(self, state: State) -> str:
+        """Time for an evaluation; "quality" says that the one asked for is reached, "best" that none was as good before."""
+
+    def catch_up(self, state: State) -> str:
+        """Before the first step: as `evaluate`, of what was evaluated at this step or should have been."""
 
     def save(self, state: State) -> None:
         """Time for a checkpoint."""
@@ -47,7 +50,9 @@ def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch, ranks
     saving = cfg.rhythm.save or save_interval(store.epoch)
     evaluating = evaluation_interval(cfg, store.epoch)
     clock = _Clock(state)
-    reason = _finished(state, cfg, total)
+    reason = "quality" if watch.catch_up(state) == "quality" else finished(state, cfg, total)
+    if reason:
+        _finish(state, store, cfg, watch, clock)
     while not reason:
         before = state.images
         logs = step(task, state, store, cfg, ranks)
@@ -58,18 +63,25 @@ def fit(task: Task, state: State, store: Store, cfg: Config, watch: Watch, ranks
             watch.line(_line(state, store, clock))
         if crossed(before, state.images, store.epoch):
             watch.epoch(state)
-        if crossed(before, state.images, evaluating) and watch.evaluate(state):
-            reason = "quality"
-        asked = asked or watch.asked()
-        reason = reason or _finished(state, cfg, total, ranks) or ("asked" if asked else "")
-        if crossed(before, state.images, sampling) or (reason and reason != "asked"):
+        found = watch.evaluate(state) if crossed(before, state.images, evaluating) else ""
+        asked = watch.asked() or asked
+        reason = "quality" if found == "quality" else finished(state, cfg, total, ranks) or ("asked" if asked else "")
+        if reason not in ("", "asked"):
+            _finish(state, store, cfg, watch, clock)
+        elif crossed(before, state.images, sampling):
             watch.sample(state)
-        if reason and reason != "asked" and state.step % cfg.rhythm.log:
-            watch.line(_line(state, store, clock, last=True))
-        if reason or crossed(before, state.images, saving):
+        if reason or found or crossed(before, state.images, saving):
+            clock.read(state)
             watch.save(state)
             clock.skip()
     return reason
+
+
+def _finish(state: State, store: Store, cfg: Config, watch: Watch, clock: _Clock) -> None:
+    """The last grid and the last line."""
+    watch.sample(state)
+    if state.step % cfg.rhythm.log:
+        watch.line(_line(state, store, clock, last=True))
 
 
 def save_interval(epoch: int) -> int:
@@ -87,7 +99,8 @@ def crossed(before: int, now: int, interval: int) -> bool:
     return interval > 0 and before // interval != now // interval
 
 
-def _finished(state: State, cfg: Config, total: int, ranks: Ranks = ALONE) -> str:
+def finished(state: State, cfg: Config, total: int, ranks: Ranks = ALONE) -> str:
+    """Which of the images, steps and minutes asked for are reached; empty if none."""
     if state.images >= total:
         return "images"
     if cfg.stop.max_steps and state.step >= cfg.stop.max_steps:
@@ -113,7 +126,9 @@ class _Clock:
         self.last = time.monotonic()
 
     def rate(self, state: State) -> float:
-        rate = (state.images - self.images) / max(state.seconds - self.mark, 1e-9)
+        """Images per second since the last time; of the whole run where there were none since."""
+        images, seconds = state.images - self.images, state.seconds - self.mark
+        rate = (images or state.images) / max(seconds if images else state.seconds, 1e-9)
         self.mark, self.images = state.seconds, state.images
         return rate
 

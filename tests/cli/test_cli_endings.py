@@ -57,6 +57,11 @@ def test_what_was_not_reached_can_be_gone_on_to(gan: Gan, tmp_path: Path, limit:
     assert f"done: {'steps done' if limit == '--max-steps' else 'all images seen'}" in more.err
 
 
+def test_a_dry_run_checks_what_is_to_be_reached(gan: Gan) -> None:
+    said = gan("train", "--data", "digits", "--until", "fid@inception<5", "--dry-run", *TINY)
+    assert (said.code, "--until fid@inception<5" in said.err) == (2, True)
+
+
 def test_the_version_is_asked_for_by_no_variable(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAN_VERSION", "0.1.0")
     assert gan("list", "loss").code == 0

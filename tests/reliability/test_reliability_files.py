@@ -268,8 +268,9 @@ def test_changed_data(bench: Bench, run: folder.Run, monkeypatch: pytest.MonkeyP
     with pytest.raises(DataError, match="--allow-data-change") as refused:
         bench.go(run, 25)
     assert refused.value.code == 3
+    assert not history.read(run.path)
     assert "going on with it, as allowed" in " ".join(bench.go(run, 25, allow_data_change=True).said)
-    assert history.read(run.path)[-1].keys() == {"step", "data"}
+    assert [line.keys() for line in history.read(run.path)] == [{"step", "data"}, {"changes"}]
     bench.go(run, 28)
 
 

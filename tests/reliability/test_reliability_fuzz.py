@@ -156,7 +156,7 @@ RUNS: dict[
         True,
     ),
     "epochs without an end": ("config.json", lambda table: table["stop"].update(epochs=float("inf")), True),
-    "half a pair as a quality": ("config.json", lambda table: table["stop"].update(until="\ud800<8"), False),
+    "half a pair as a quality": ("config.json", lambda table: table["stop"].update(until="\ud800<8"), True),
     "a window of tables": ("checkpoints/000020/state.json", lambda table: table.update(window={"x": [{}, 1]}), True),
     "a model of an endless step": ("model/config.json", lambda table: table["tick"].update(step=float("inf")), True),
     "seconds beyond a float": ("checkpoints/000020/timings.json", lambda table: table.update(seconds=10**400), False),

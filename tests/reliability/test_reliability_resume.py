@@ -130,13 +130,13 @@ def test_a_signal_within_an_evaluation(tmp_path: Path, monkeypatch: pytest.Monke
     import os
     import signal
 
-    from gancli import train
+    from gancli import scores
     from gancli.errors import StoppedError
 
     bench = Bench(tmp_path, 40, {"rhythm": {"evaluate": 160, "evaluate_n": 64}})
     whole, parts = bench.new(), bench.new()
     bench.go(whole, resumed=False)
-    real, count = train.quick, []
+    real, count = scores.quick, []
 
     def slow(*args: Any) -> Any:
         count.append(1)
@@ -145,7 +145,7 @@ def test_a_signal_within_an_evaluation(tmp_path: Path, monkeypatch: pytest.Monke
             raise AssertionError("the signal was not heard")
         return real(*args)
 
-    monkeypatch.setattr(train, "quick", slow)
+    monkeypatch.setattr(scores, "quick", slow)
     with pytest.raises(StoppedError):
         bench.go(parts, resumed=False)
     assert checkpoint.newest(parts.checkpoints, print).step == 30

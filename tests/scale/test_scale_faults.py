@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gancli.engine import group
 from gancli.engine.ranks import ALONE, Ranks, nameless
 from gancli.errors import GanError, UsageError
 from gancli.plan import Request, make
 from gancli.run import checkpoint
 from gancli.run.folder import Run
+from gancli.signs import Signs
 from gancli.sources import Reading
 from gancli.train import begin, train
 
@@ -174,6 +176,26 @@ def test_minutes_are_the_first_ranks(fork: Fork, tmp_path: Path) -> None:
     ends = fork(2, sitting(tmp_path, 10_000, layer={"stop": {"max_minutes": 0.02}, "rhythm": {"sample": 10**6}}))
     assert [end["reason"] for end in ends] == ["minutes"] * 2
     assert ends[0]["step"] == ends[1]["step"]
+
+
+def test_a_slow_look_of_the_monitor_is_waited_for(fork: Fork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than another rank waits without a sign; and all know when the next one is due, resumed or not."""
+    real = Signs.look
+
+    def look(signs: Signs, state: Any) -> None:
+        time.sleep(6 if state.step == 23 else 0)
+        real(signs, state)
+
+    monkeypatch.setattr(group, "PATIENCE", 4.0)
+    monkeypatch.setattr(group, "BEAT", 1.0)
+    monkeypatch.setattr(Signs, "look", look)
+    for steps in (30, 50):
+        ends = fork(2, sitting(tmp_path, steps, resumed=steps > 30))
+        assert [end.get("step", end) for end in ends] == [steps] * 2
+    there = [
+        json.loads(line)["step"] for line in (tmp_path / "runs" / "run" / "monitor.jsonl").read_text().splitlines()
+    ]
+    assert there == [23, 45]
 
 
 def test_different_data_is_refused(fork: Fork, tmp_path: Path) -> None:
