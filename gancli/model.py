@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 CHUNK = 32  # images per pass of the generator
 ROW = 8  # seeds in a row of a grid: where no class is asked for, they have the same
-MAX_PARAMETERS = 2**33
 
 
 @runtime_checkable
