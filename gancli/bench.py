@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 from gancli.engine.state import State
 from gancli.engine.step import step
+from gancli.models.linear import ONEDNN
 from gancli.plan import Plan
 
 PARTS = {  # part of a step -> how the names of torch's operations begin
@@ -22,6 +25,7 @@ PARTS = {  # part of a step -> how the names of torch's operations begin
         "aten::addmm",
         "aten::bmm",
         "aten::mkldnn",
+        "mkldnn::",
         "aten::convolution",
         "aten::_slow_conv",
         "aten::thnn",
@@ -31,6 +35,12 @@ PARTS = {  # part of a step -> how the names of torch's operations begin
     "random numbers": ("aten::random", "aten::randn", "aten::normal", "aten::bernoulli", "aten::uniform"),
     "data": ("aten::index", "aten::randperm"),
 }
+
+
+@register_flop_formula(ONEDNN)
+def _linear(x: Sequence[int], w: Sequence[int], *_: Any, **__: Any) -> int:
+    """Of oneDNN's linear layer, which torch does not count: [N, I] and [O, I]."""
+    return 2 * prod(x) * w[0]
 
 
 def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import os
 import re
 import time
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ import torch
 
 from gancli.config import Config, Data, Layer, differences, merge, read_preset, resolve
 from gancli.contracts import Shape, Tick
-from gancli.data import find
+from gancli.data import cache, find
 from gancli.data.store import Store
-from gancli.engine import precision
+from gancli.engine import precision, trial
+from gancli.engine.memory import keep_freed
 from gancli.engine.ranks import ALONE, Ranks
 from gancli.engine.state import State, new_state
 from gancli.engine.step import step
@@ -104,14 +105,14 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     plain = resolve(base, given)
     small = _for_small_data(plain, asked, len(split.train.images), choices)
     cfg = resolve(base, small, *request.layers, given)
-    cfg, device, dtype = _settled(cfg, ranks)
     if cfg.stop.until:
         parse_bound(cfg.stop.until)
-    store, print_ = _store(cfg, split, device, dtype, ranks), _fingerprint(split, ranks)
+    store, print_ = _store(cfg, split, ranks), _fingerprint(split, ranks)
     length = cfg.stop.total(store.epoch)
     if length < 1:
         raise UsageError(f"{cfg.stop.epochs:g} epochs of {store.epoch:,} images are not one image", "use --images")
     cfg, plain = (c.but(task=c.task.fitted(length, store.shape)) for c in (cfg, plain))
+    cfg, store = _precise(cfg, store, reading, ranks, choices)
     if (
         preset_chosen
         and store.shape.classes > 1
@@ -124,17 +125,34 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
 def again(cfg: Config, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     """The plan of a run that exists: the same configuration, the data read again."""
     split = ranks.by_each_host(lambda: find.read(cfg.data.source, reading))
-    cfg, device, dtype = _settled(cfg, ranks)
-    store = _store(cfg, split, device, dtype, ranks)
+    cfg, store = _precise(cfg, _store(cfg, split, ranks), reading, ranks, [])
     return Plan(cfg, split, _fingerprint(split, ranks), store, reading, cfg, ranks=ranks)
 
 
-def _settled(cfg: Config, ranks: Ranks) -> tuple[Config, torch.device, torch.dtype]:
-    """With the precision of the products chosen: bfloat16 if every rank's device would. And this rank's device."""
-    device = precision.device(ranks.device(cfg.machine.device))
-    full = bool(ranks.most([precision.dtype(cfg.machine, device) == torch.float32])[0])
-    chosen = cfg.machine.but(precision="fp32" if full else "bf16")
-    return cfg.but(machine=chosen), device, torch.float32 if full else torch.bfloat16
+def _precise(cfg: Config, store: Store, reading: Reading, ranks: Ranks, chosen: list[str]) -> tuple[Config, Store]:
+    """With the precision of the products chosen: bfloat16 if every rank would."""
+    able = precision.choices(cfg.machine, store.device)
+    if len(able) > 1:
+        gain = _gain(cfg.but(batch_size=ranks.rows(cfg.batch_size)[1]), store, reading)
+        pays = gain >= trial.WORTH
+        able = (torch.bfloat16,) if pays else (torch.float32,)
+        if pays:
+            chosen.append(f"products in bfloat16, in which a step is {gain:.1f} times as fast here")
+    full = bool(ranks.most([able[0] == torch.float32])[0])
+    machine = cfg.machine.but(precision="fp32" if full else "bf16")
+    return cfg.but(machine=machine), store.of(torch.float32 if full else torch.bfloat16)
+
+
+def _gain(cfg: Config, store: Store, reading: Reading) -> float:
+    """As the trial told when these nets were first trained here: the same command is to give the same bits."""
+    what = cfg.model_dump(mode="json", include={"task", "batch_size", "machine"})
+    here = (torch.get_num_threads(), torch.__version__, dict(torch.cpu.get_capabilities()))
+    key = cache.key_of("gain", what, asdict(store.shape), *here)
+    known = cache.recall(reading, key)
+    if known is None:
+        known = {"gain": trial.gain(cfg, store)}
+        cache.remember(reading, key, known)
+    return float(known["gain"])
 
 
 def _fingerprint(split: Split, ranks: Ranks) -> str:
@@ -147,13 +165,15 @@ def _fingerprint(split: Split, ranks: Ranks) -> str:
     return found
 
 
-def _store(cfg: Config, split: Split, device: torch.device, dtype: torch.dtype, ranks: Ranks) -> Store:
+def _store(cfg: Config, split: Split, ranks: Ranks) -> Store:
+    device = precision.device(ranks.device(cfg.machine.device))
+    keep_freed()
     precision.set_threads(cfg.machine.threads)
     precision.choose_kernels(cfg.machine, device)
     _parted(cfg, ranks)
     if cfg.batch_size > 10 * len(split.train.images):
         raise UsageError(f"--batch-size {cfg.batch_size} is more than ten epochs of {len(split.train.images)} images")
-    return Store(split.train, cfg.seed, device, dtype, cfg.data.flip, cfg.data.repeat or 1)
+    return Store(split.train, cfg.seed, device, torch.float32, cfg.data.flip, cfg.data.repeat or 1)
 
 
 def _parted(cfg: Config, ranks: Ranks) -> None:

@@ -12,19 +12,22 @@ from typing import Any
 import pytest
 import torch
 
+from gancli.engine import precision
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TINY = ["--set", "task.model.g_widths=[16]", "--set", "task.model.d_widths=[16]", "--batch-size", "32"]
 
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No network, no data but what the test makes, a cache and runs of its own, a terminal of 200 columns."""
+    """No network, no data but what the test makes, a cache and runs of its own, a terminal of 200 columns, float32 everywhere."""
     for name in ("DATA_DIR", "CACHE_DIR", "RUNS_DIR"):
         monkeypatch.setenv(f"GAN_{name}", str(tmp_path / name.lower()))
     monkeypatch.setenv("GAN_TRAIN_DOWNLOAD", "0")
     monkeypatch.setenv("GAN_DATA_DOWNLOAD", "0")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda: False)
     torch.set_num_threads(1)
 
 

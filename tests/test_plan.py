@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gancli.config import Layer
-from gancli.engine import precision
+from gancli.engine import precision, trial
 from gancli.plan import Plan, Request, again, make
 from gancli.sources import Reading
 
@@ -31,12 +32,28 @@ def test_what_is_counted_in_images_is_fitted_to_the_run(images: int, tmp_path: P
     assert [p.over for p in task.penalties] == [7]
 
 
-@pytest.mark.parametrize("native", [True, False])
-def test_a_resumed_run_settles_its_precision_as_a_new_one_does(
-    native: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("gain", "chosen"), [(1.5, "bf16"), (0.6, "fp32"), (0.0, "fp32")])
+def test_bfloat16_is_chosen_where_a_trial_shows_that_it_pays(
+    gain: float, chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "_native_bf16", lambda: native)
-    cfg = plan(tmp_path, "textbook", {}).cfg
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda: True)
+    monkeypatch.setattr(trial, "gain", lambda cfg, store: gain)
+    new = plan(tmp_path, "textbook", {})
+    assert any("bfloat16" in said for said in new.choices) == (chosen == "bf16")
+    monkeypatch.setattr(trial, "gain", lambda cfg, store: pytest.fail("tried twice"))
+    cfg = new.cfg
     later = again(cfg.but(machine=cfg.machine.but(precision="auto")), Reading(tmp_path, tmp_path / "cache"))
-    assert later.cfg.machine.precision == cfg.machine.precision == ("bf16" if native else "fp32")
+    assert later.cfg.machine.precision == cfg.machine.precision == chosen
     assert later.state().nets["G"].parameters[0].dtype == later.store.dtype
+    assert plan(tmp_path, "textbook", {"machine": {"precision": "fp32"}}).cfg.machine.precision == "fp32"
+
+
+def test_a_trial_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither the data's dtype nor the run's first weights; and what fails in it is left to the training to say."""
+    new = plan(tmp_path, "textbook", {"machine": {"precision": "fp32"}})
+    before = new.state().nets["G"].flat.clone()
+    assert trial.gain(new.cfg, new.store) > 0
+    assert new.store.dtype == torch.float32
+    assert torch.equal(before, new.state().nets["G"].flat)
+    fast = new.cfg.but(optimiser=new.cfg.optimiser.but(lr=1e30))
+    assert trial.gain(fast, new.store) == 0

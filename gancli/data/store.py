@@ -9,6 +9,7 @@ into pinned memory and copied while the GPU goes on.
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache
 
 import torch
@@ -37,6 +38,12 @@ class Store:
         _, c, h, w = data.images.shape
         self.shape = Shape(c, h, w, len(data.classes), len(data.attribute_names))
         self._order = lru_cache(maxsize=2)(self._permutation)
+
+    def of(self, dtype: torch.dtype) -> Store:
+        """The same images, as batches of another dtype."""
+        other = copy.copy(self)
+        other.dtype = dtype
+        return other
 
     def _permutation(self, number: int) -> Tensor:
         return torch.randperm(self.n, generator=generator(self.seed, "order", number))

@@ -1,7 +1,8 @@
-"""Out of memory: is it that, and what would fit."""
+"""Memory: what is let go of is kept for the next step; and when there is none, what would fit."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
     from gancli.engine.state import State
 
 SAID = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+LARGE = 2**28  # bytes
+
+
+def keep_freed() -> None:
+    """Have glibc keep large pieces that are let go of, for the next step to take.
+
+    As it is, maps of megabytes are given back to the kernel and asked of it again, page by page: a tenth of a step of `dcgan`.
+    Another C library is left as it is.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE)
+        mallopt(M_TRIM_THRESHOLD, LARGE)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

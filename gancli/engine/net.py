@@ -110,8 +110,14 @@ class Net:
 
     @torch.no_grad()
     def gradient_norm(self) -> Tensor:
-        """The Euclidean norm of all gradients, a scalar; not finite if any of them is not."""
-        norm: Tensor = torch.stack(torch._foreach_norm(self.gradients())).norm()
+        """The Euclidean norm of all gradients, a scalar; not finite if any of them is not.
+
+        On a CPU by dot products, which take half of the time of torch's norms.
+        """
+        found = self.gradients()
+        if self.flat.device.type == "cpu":
+            return torch.stack([torch.dot(g.view(-1), g.view(-1)) for g in found]).sum().sqrt()
+        norm: Tensor = torch.stack(torch._foreach_norm(found)).norm()
         return norm
 
 

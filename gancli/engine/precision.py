@@ -27,20 +27,21 @@ def device(name: str) -> torch.device:
     return found
 
 
-def dtype(machine: Machine, on: torch.device) -> torch.dtype:
-    """The precision of the products. `auto` is bfloat16 where the processor multiplies it natively, else float32."""
+def choices(machine: Machine, on: torch.device) -> tuple[torch.dtype, ...]:
+    """The precisions of the products that may be chosen: one, or where only a trial can tell, float32 and bfloat16."""
     if machine.precision == "fp32":
-        return torch.float32
+        return (torch.float32,)
     if machine.precision == "bf16":
-        return torch.bfloat16
+        return (torch.bfloat16,)
     if on.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    return torch.bfloat16 if _native_bf16() else torch.float32
+        return (torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32,)
+    return (torch.float32, torch.bfloat16) if multiplies_bf16() else (torch.float32,)
 
 
-def _native_bf16() -> bool:
+def multiplies_bf16() -> bool:
+    """Whether the processor has instructions for it; not whether they are faster."""
     able = torch.cpu.get_capabilities()
-    return bool(able.get("amx_bf16"))
+    return any(able.get(key) for key in ("amx_bf16", "avx512_bf16"))
 
 
 def choose_kernels(machine: Machine, on: torch.device) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ def _backward(phase: Phase, turn: Turn, nets: Sequence[Net], share: float, first
 
 
 def _finite(value: Tensor, what: str, state: State) -> Tensor:
-    if not torch.isfinite(value):
+    if not math.isfinite(value):
         raise DivergedError(
             f"{what} is {float(value.detach())} at step {state.step}; nothing was updated",
             "try a lower learning rate (--set optimiser.lr=1e-4) or --precision fp32",

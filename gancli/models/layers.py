@@ -23,13 +23,17 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.cut = min(round(p * 65536), 65535)
+        self.scale = 65536 / (65536 - self.cut)
+        self.bits = int(torch.tensor(self.scale, dtype=torch.bfloat16, device="cpu").view(torch.int16))
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.cut == 0:
             return x
         words = rows.draw(lambda s, g: _words(s, g, x.device), x.shape, device=x.device)
-        keep = torch.ge(words, self.cut - 32768, out=torch.empty(x.shape, dtype=x.dtype, device=x.device))
-        return x * keep.mul_(65536 / (65536 - self.cut))
+        narrow = x.dtype == torch.bfloat16  # whose bits fit the words: what is compared need not be converted
+        keep = torch.empty(x.shape, dtype=words.dtype if narrow else x.dtype, device=x.device)
+        torch.ge(words, self.cut - 32768, out=keep)
+        return x * (keep.mul_(self.bits).view(x.dtype) if narrow else keep.mul_(self.scale))
 
     def extra_repr(self) -> str:
         return f"p={self.cut / 65536:.3g}"
@@ -67,6 +71,15 @@ class Stem(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         maps = super().forward(x.contiguous(memory_format=torch.channels_last))
         return maps.contiguous(memory_format=torch.channels_last)
+
+
+class Flat(nn.Flatten):
+    """[N, C, H, W] -> [N, C H W]; the gradient comes back channels last, as the maps lie."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad:
+            x.register_hook(lambda g: g.contiguous(memory_format=torch.channels_last))  # type: ignore[no-untyped-call]
+        return super().forward(x)
 
 
 class Beside(nn.Module):

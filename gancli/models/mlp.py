@@ -14,6 +14,7 @@ from torch import nn
 
 from gancli.contracts import Model, Shape, Trunk
 from gancli.models.layers import Beside, Dropout, FlatTrunk, Reshape
+from gancli.models.linear import Linear
 
 
 class MLP(Model):
@@ -28,13 +29,13 @@ class MLP(Model):
         pixels = (shape.channels, shape.height, shape.width)
         layers: list[nn.Module] = []
         for a, b in pairwise((self.z + condition, *self.g_widths)):
-            layers += [nn.Linear(a, b), nn.ReLU(inplace=True)]
-        layers += [nn.Linear(self.g_widths[-1] if self.g_widths else self.z + condition, prod(pixels)), nn.Tanh()]
+            layers += [Linear(a, b), nn.ReLU(inplace=True)]
+        layers += [Linear(self.g_widths[-1] if self.g_widths else self.z + condition, prod(pixels)), nn.Tanh()]
         return Beside(nn.Sequential(*layers, Reshape(*pixels)))
 
     def discriminator(self, shape: Shape, condition: int) -> Trunk:
         pixels = shape.channels * shape.height * shape.width
         layers: list[nn.Module] = [nn.Flatten()]
         for a, b in pairwise((pixels + condition, *self.d_widths)):
-            layers += [nn.Linear(a, b), nn.LeakyReLU(self.slope, inplace=True), Dropout(self.dropout)]
+            layers += [Linear(a, b), nn.LeakyReLU(self.slope, inplace=True), Dropout(self.dropout)]
         return FlatTrunk(nn.Sequential(*layers), self.d_widths[-1])
