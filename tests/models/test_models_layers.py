@@ -20,7 +20,7 @@ from gancli.models.blocks import (
 )
 from gancli.models.labels import ProjectionHead
 from gancli.models.latent import sampling
-from gancli.models.layers import Dropout, LinearHead
+from gancli.models.layers import Dropout, Flat, LinearHead
 from gancli.models.norms import ConditionalBatchNorm, PixelNorm, norm, spectral
 
 
@@ -168,3 +168,25 @@ def test_dropout_keeps_the_mean(p: float) -> None:
     assert torch.isfinite(out).all()
     assert float(out.mean()) == pytest.approx(1, abs=0.3)
     assert float((out == 0).float().mean()) == pytest.approx(p, abs=1e-3)
+
+
+def test_dropout_drops_the_same_in_any_precision() -> None:
+    layer = Dropout(0.3)
+    kept = []
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.manual_seed(3)
+        kept.append(layer(torch.ones(64, 33, dtype=dtype)))
+    assert kept[1].dtype == torch.bfloat16
+    assert torch.equal(kept[0].to(torch.bfloat16), kept[1])
+
+
+def test_flat_gives_its_gradient_back_as_the_maps_lie() -> None:
+    x = torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
+    weights = torch.randn(2, 60)
+    flat = Flat()(x)
+    assert torch.equal(flat, x.flatten(1))
+    (gradient,) = torch.autograd.grad((flat.square() * weights).sum(), x, create_graph=True)
+    assert gradient.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(gradient.flatten(1), 2 * flat * weights)
+    (second,) = torch.autograd.grad(gradient.sum(), x)
+    torch.testing.assert_close(second.flatten(1), 2 * weights)
