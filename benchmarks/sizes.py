@@ -50,7 +50,7 @@ def facts() -> dict[str, Any]:
     return {
         "processor": names[0] if names else platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
-        "amx": bool(able.get("amx_bf16")),
+        "bf16": [k for k in ("amx_bf16", "avx512_bf16") if able.get(k)],
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),

@@ -49,10 +49,11 @@ def main() -> None:
     }
     for size, steps in ((32, "60"), (64, "40")):
         folder = ["--data", a.folder, "--image-size", str(size), "--preset", "dcgan", "--batch-size", "128"]
-        rows[f"dcgan {size}x{size}"] = (
-            ["plain_dcgan.py", "--folder", a.folder, "--size", str(size), "--steps", steps],
-            [*folder, "--max-steps", steps, "--set", "rhythm.log=10"],
-        )
+        for p in ("fp32", "auto"):
+            rows[f"dcgan {size}x{size}, {p}"] = (
+                ["plain_dcgan.py", "--folder", a.folder, "--size", str(size), "--steps", steps],
+                [*folder, "--max-steps", steps, "--set", "rhythm.log=10", "--precision", p],
+            )
     print("| what | plain, images/s | gan, images/s | ratio (median of pairs) | spread |\n|-|-|-|-|-|")
     os.environ["GAN_TRAIN_DOWNLOAD"] = "0"
     for name, (theirs, mine) in rows.items():

@@ -21,14 +21,14 @@ def turns(n):
         maps = [torch.ones(12_000_000) for _ in range(3)]
         del maps
     return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / n
-turns(2)
-print(turns(4))
+turns(1)
+print(turns(2))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_what_is_let_go_of_is_not_asked_of_the_kernel_again() -> None:
-    """Three maps of 48 MB are 35,000 pages."""
+    """Three maps of 48 MB are 35,000 pages, or some 70 huge ones."""
     faults = {}
     for kept in (False, True):
         done = subprocess.run(
@@ -37,5 +37,4 @@ def test_what_is_let_go_of_is_not_asked_of_the_kernel_again() -> None:
         if "no mallopt" in done.stderr:
             pytest.skip("this C library has no mallopt")
         faults[kept] = float(done.stdout)
-    assert faults[False] > 100
-    assert faults[True] < 10
+    assert faults[True] < faults[False] / 4
