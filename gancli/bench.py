@@ -106,9 +106,8 @@ def _finish(plan: Plan) -> None:
 
 def product_peak(plan: Plan, size: int = 1024, rounds: int = 20) -> float:
     """The best rate of a square matrix product here, in the run's precision, in operations a second."""
-    dtype = torch.bfloat16 if plan.cfg.machine.precision == "bf16" else torch.float32
-    layer = Linear(size, size, bias=False, device=plan.store.device, dtype=dtype)
-    x = torch.randn(size, size, device=plan.store.device).to(dtype)
+    layer = Linear(size, size, bias=False, device=plan.store.device, dtype=plan.store.dtype)
+    x = torch.randn(size, size, device=plan.store.device).to(plan.store.dtype)
     best = float("inf")
     with torch.no_grad():
         for _ in range(rounds):

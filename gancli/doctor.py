@@ -72,7 +72,7 @@ def _processor() -> Iterator[Finding]:
     able = torch.cpu.get_capabilities()
     mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = torch.get_num_threads()
-    bf16 = "bfloat16 in hardware" if precision.multiplies_bf16() else "no bfloat16: fp32 is chosen"
+    bf16 = "bfloat16 in hardware" if precision.multiplies_bf16(torch.device("cpu")) else "no bfloat16: fp32 is chosen"
     text = f"{able.get('architecture', platform.machine())}, {mine} cores, {threads} threads, {bf16}"
     crowded = threads > mine
     yield Finding(

@@ -130,17 +130,15 @@ def again(cfg: Config, reading: Reading, ranks: Ranks = ALONE) -> Plan:
 
 
 def _precise(cfg: Config, store: Store, reading: Reading, ranks: Ranks, chosen: list[str]) -> tuple[Config, Store]:
-    """With the precision of the products chosen: bfloat16 if every rank would."""
-    able = precision.choices(cfg.machine, store.device)
-    if len(able) > 1:
-        gain = _gain(cfg.but(batch_size=ranks.rows(cfg.batch_size)[1]), store, reading)
-        pays = gain >= trial.WORTH
-        able = (torch.bfloat16,) if pays else (torch.float32,)
-        if pays:
+    """With the precision of the products settled: where nobody asked for one, bfloat16 if it pays on every rank."""
+    name = cfg.machine.precision
+    if name == "auto":
+        can = precision.multiplies_bf16(store.device)
+        gain = _gain(cfg.but(batch_size=ranks.rows(cfg.batch_size)[1]), store, reading) if can else 0.0
+        name = "bf16" if -ranks.most([-gain])[0] >= trial.WORTH else "fp32"
+        if name == "bf16":
             chosen.append(f"products in bfloat16, in which a step is {gain:.1f} times as fast here")
-    full = bool(ranks.most([able[0] == torch.float32])[0])
-    machine = cfg.machine.but(precision="fp32" if full else "bf16")
-    return cfg.but(machine=machine), store.of(torch.float32 if full else torch.bfloat16)
+    return cfg.but(machine=cfg.machine.but(precision=name)), store.of(precision.DTYPES[name])
 
 
 def _gain(cfg: Config, store: Store, reading: Reading) -> float:

@@ -27,7 +27,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAN_DATA_DOWNLOAD", "0")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr(precision, "multiplies_bf16", lambda: False)
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda _device: False)
     torch.set_num_threads(1)
 
 

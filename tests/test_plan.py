@@ -36,7 +36,7 @@ def test_what_is_counted_in_images_is_fitted_to_the_run(images: int, tmp_path: P
 def test_bfloat16_is_chosen_where_a_trial_shows_that_it_pays(
     gain: float, chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "multiplies_bf16", lambda: True)
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda _device: True)
     monkeypatch.setattr(trial, "gain", lambda cfg, store: gain)
     new = plan(tmp_path, "textbook", {})
     assert any("bfloat16" in said for said in new.choices) == (chosen == "bf16")

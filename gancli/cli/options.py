@@ -25,7 +25,9 @@ DataDir = Annotated[
 ]
 Download = Annotated[bool, typer.Option(help="Whether data sets may be fetched.", rich_help_panel="Data")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel="Machine")]
-Precision = Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", rich_help_panel="Machine")]
+Precision = Annotated[
+    str | None, typer.Option(help="auto (bf16 where it is faster), fp32, bf16 or fp16.", rich_help_panel="Machine")
+]
 Threads = Annotated[int | None, typer.Option(help="Threads; 0: all cores.", rich_help_panel="Machine")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=V", help="Any option of the configuration; see gan list.")

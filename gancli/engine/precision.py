@@ -10,6 +10,7 @@ from gancli.config import Machine
 from gancli.errors import UsageError
 
 MOST_THREADS = 1024
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the products
 
 
 def device(name: str) -> torch.device:
@@ -27,19 +28,10 @@ def device(name: str) -> torch.device:
     return found
 
 
-def choices(machine: Machine, on: torch.device) -> tuple[torch.dtype, ...]:
-    """The precisions of the products that may be chosen: one, or where only a trial can tell, float32 and bfloat16."""
-    if machine.precision == "fp32":
-        return (torch.float32,)
-    if machine.precision == "bf16":
-        return (torch.bfloat16,)
+def multiplies_bf16(on: torch.device) -> bool:
+    """Whether the device has instructions for it; not whether they are faster."""
     if on.type == "cuda":
-        return (torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32,)
-    return (torch.float32, torch.bfloat16) if multiplies_bf16() else (torch.float32,)
-
-
-def multiplies_bf16() -> bool:
-    """Whether the processor has instructions for it; not whether they are faster."""
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()
     return any(able.get(key) for key in ("amx_bf16", "avx512_bf16"))
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gancli.engine.net import Net
     from gancli.engine.state import State
 
+SCALES = (2.0**12, 2.0**8, 2.0**4, 1.0)
+
 
 def step(task: Task, state: State, store: Store, cfg: Config, ranks: Ranks = ALONE) -> Logs:
     """Carry out every phase whose time it is, then the average. Returns means for the journal, still on the device.
@@ -98,11 +100,26 @@ def _backward(phase: Phase, turn: Turn, nets: Sequence[Net], share: float, first
     """Collect the gradients of a part of the batch, which is `share` of it; returns as much of the logs."""
     loss, values = phase.loss(turn)
     mean = loss.mean() * share
-    gradients = torch.autograd.grad(mean, [p for net in nets for p in net.parameters], allow_unused=True)
+    gradients = scaled_gradients(mean, [p for net in nets for p in net.parameters])
     for net in nets:
         net.collect(gradients[: len(net.parameters)], first)
         gradients = gradients[len(net.parameters) :]
     return {_key(phase): mean.detach(), **{k: v.float().mean() * share for k, v in values.items()}}
+
+
+def scaled_gradients(mean: Tensor, parameters: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    """The gradients of a mean loss. Where they pass through float16, of a larger loss, then made smaller in float32.
+
+    float16 has nothing below 6e-8 and nothing above 65,504. The scale (1710.03740, section 3.2) is the largest of four with which no
+    gradient overflows, found anew in each step: so it has no state.
+    """
+    if all(p.dtype != torch.float16 for p in parameters):
+        return torch.autograd.grad(mean, parameters, allow_unused=True)
+    for scale in SCALES:
+        found = torch.autograd.grad(mean * scale, parameters, allow_unused=True, retain_graph=scale != SCALES[-1])
+        if all(torch.isfinite(g).all() for g in found if g is not None):
+            break
+    return [None if g is None else g.float() / scale for g in found]
 
 
 def _finite(value: Tensor, what: str, state: State) -> Tensor:

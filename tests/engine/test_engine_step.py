@@ -16,7 +16,7 @@ from gancli.contracts import Tick
 from gancli.data.store import Store
 from gancli.engine.net import Flat
 from gancli.engine.state import State, new_state
-from gancli.engine.step import step
+from gancli.engine.step import scaled_gradients, step
 from gancli.errors import DivergedError
 from gancli.sources import Arrays, Reading
 
@@ -129,8 +129,9 @@ def test_the_average_has_its_half_life() -> None:
     torch.testing.assert_close(state.averages["G"].flat - start, moved * (1 - decay), rtol=1e-3, atol=1e-7)
 
 
-def test_bf16_keeps_float32_weights() -> None:
-    cfg, state, store = made(SMALL, torch.bfloat16)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_stay_float32(dtype: torch.dtype) -> None:
+    cfg, state, store = made(SMALL, dtype)
     before = state.nets["D"].flat.detach().clone()
     logs = step(cfg.task, state, store, cfg)
     assert torch.isfinite(logs["d_loss"])
@@ -138,8 +139,22 @@ def test_bf16_keeps_float32_weights() -> None:
     assert not torch.equal(before, state.nets["D"].flat)
     working = next(iter(state.nets["D"].working.parameters()))
     module = next(iter(state.nets["D"].module.parameters()))
-    assert working.dtype == torch.bfloat16
-    assert torch.equal(working, module.to(torch.bfloat16))
+    assert working.dtype == dtype
+    assert torch.equal(working, module.to(dtype))
+
+
+@pytest.mark.parametrize("size", [1e-7, 1.0, 300.0])
+def test_gradients_in_float16_are_neither_lost_nor_infinite(size: float) -> None:
+    """As long as they fit into float16 themselves, or would if they were up to 4,096 times as large."""
+    x = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
+    found = []
+    for dtype in (torch.float32, torch.float16):
+        weight = torch.full((5,), 0.5, dtype=dtype, requires_grad=True)
+        out = (x.to(dtype) @ weight).float()
+        found.append(scaled_gradients((size * out).mean(), [weight])[0])
+    assert found[1] is not None
+    assert found[1].dtype == torch.float32
+    torch.testing.assert_close(found[1] / size, found[0] / size, rtol=2e-3, atol=1e-3)
 
 
 def test_flat_layout_is_aligned() -> None:

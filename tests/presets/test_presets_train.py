@@ -1,4 +1,4 @@
-"""Every preset: data only, found parts, two steps on a tiny store in both precisions, the same bits again."""
+"""Every preset: data only, found parts, two steps on a tiny store in every precision, the same bits again."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_header_and_parts(name: str) -> None:
     assert resolve(cfg.dump()) == cfg
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", NAMES)
 def test_trains_and_samples(name: str, dtype: torch.dtype) -> None:
     cfg, store, state = started(name, dtype)
