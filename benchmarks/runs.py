@@ -40,7 +40,7 @@ def trained(run: Run, layers: list[Layer], data_dir: Path, images: int, every: i
         "sample": every,
         "keep": ALL,
     }  # grids with the checkpoints, whose time is not counted
-    own: Layer = {"stop": {"images": images}, "rhythm": rhythm, "machine": {"threads": threads}}
+    own: Layer = {"stop": {"images": images}, "rhythm": rhythm, "machine": {"threads": threads, "precision": "fp32"}}
     request = Request([own, *layers], None, data_dir, how.cache_dir, False)
     plan = make(request, how)
     resumed = (run.path / "config.json").is_file()
