@@ -37,10 +37,13 @@ PARTS = {  # part of a step -> how the names of torch's operations begin
 }
 
 
-@register_flop_formula(ONEDNN)
 def _linear(x: Sequence[int], w: Sequence[int], *_: Any, **__: Any) -> int:
     """Of oneDNN's linear layer, which torch does not count: [N, I] and [O, I]."""
     return 2 * prod(x) * w[0]
+
+
+if ONEDNN is not None:
+    register_flop_formula(ONEDNN)(_linear)
 
 
 def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:

@@ -149,7 +149,8 @@ def _gain(cfg: Config, store: Store, reading: Reading) -> float:
     known = cache.recall(reading, key)
     if known is None:
         known = {"gain": trial.gain(cfg, store)}
-        cache.remember(reading, key, known)
+        if known["gain"]:
+            cache.remember(reading, key, known)
     return float(known["gain"])
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import nn
 
 from gancli.contracts import Model, Shape, Trunk
-from gancli.models.layers import Beside, Flat, Maps, PlainTrunk, Stem, stages, widths
+from gancli.models.layers import Beside, FlatMaps, Maps, PlainTrunk, Stem, stages, widths
 from gancli.models.norms import NormName, Which, applies, norm, spectral
 
 
@@ -56,7 +56,7 @@ class DCGAN(Model):
             layers.append(nn.LeakyReLU(self.slope, inplace=True))
             before = width
         h, w = sizes[-1]
-        net = _initialised(nn.Sequential(*layers, Flat()))
+        net = _initialised(nn.Sequential(*layers, FlatMaps()))
         bound = applies(self.spectral, "D")
         return PlainTrunk(spectral(net) if bound else net, wide[-1] * h * w, spectral if bound else None)
 

@@ -73,7 +73,7 @@ class Stem(nn.Conv2d):
         return maps.contiguous(memory_format=torch.channels_last)
 
 
-class Flat(nn.Flatten):
+class FlatMaps(nn.Flatten):
     """[N, C, H, W] -> [N, C H W]; the gradient comes back channels last, as the maps lie."""
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-ONEDNN = torch.ops.mkldnn._linear_pointwise
+ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # not in every build of torch
 
 
 class Linear(nn.Linear):
@@ -30,7 +30,7 @@ def by_onednn() -> bool:
     """Whether float32 products are oneDNN's here."""
     able = torch.cpu.get_capabilities()
     foreign = bool(able.get("avx512_f")) and "intel" not in str(able.get("cpu_name", "intel")).lower()
-    return foreign and torch._C._has_mkldnn
+    return foreign and ONEDNN is not None
 
 
 def product(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:

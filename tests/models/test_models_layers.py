@@ -20,7 +20,7 @@ from gancli.models.blocks import (
 )
 from gancli.models.labels import ProjectionHead
 from gancli.models.latent import sampling
-from gancli.models.layers import Dropout, Flat, LinearHead
+from gancli.models.layers import Dropout, FlatMaps, LinearHead
 from gancli.models.norms import ConditionalBatchNorm, PixelNorm, norm, spectral
 
 
@@ -180,10 +180,10 @@ def test_dropout_drops_the_same_in_any_precision() -> None:
     assert torch.equal(kept[0].to(torch.bfloat16), kept[1])
 
 
-def test_flat_gives_its_gradient_back_as_the_maps_lie() -> None:
+def test_flat_maps_give_their_gradient_back_as_they_lie() -> None:
     x = torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
     weights = torch.randn(2, 60)
-    flat = Flat()(x)
+    flat = FlatMaps()(x)
     assert torch.equal(flat, x.flatten(1))
     (gradient,) = torch.autograd.grad((flat.square() * weights).sum(), x, create_graph=True)
     assert gradient.is_contiguous(memory_format=torch.channels_last)
