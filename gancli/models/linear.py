@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # not in every build of torch
+ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # not in every build of torch
 
 
 class Linear(nn.Linear):
