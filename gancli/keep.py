@@ -31,10 +31,12 @@ def commit(run: folder.Run, plan: Plan, state: State) -> None:
     groups = snapshot.tensors(state)
     snapshot.check_finite(groups)
     made = model.of_state(plan.cfg.task, state, facts=facts(plan))
-    files = {f"{name}.safetensors": partial(tensors.encode, group) for name, group in groups.items() if group}
-    files["state.json"] = partial(as_json, snapshot.numbers(state))
-    files["model.json"] = partial(as_json, model.describe(made))
-    files["timings.json"] = partial(as_json, {"seconds": round(state.seconds, 3)})
+    files: dict[str, Callable[[], checkpoint.Pieces]] = {
+        f"{name}.safetensors": partial(tensors.encode, group) for name, group in groups.items() if group
+    }
+    files["state.json"] = lambda: [as_json(snapshot.numbers(state))]
+    files["model.json"] = lambda: [as_json(model.describe(made))]
+    files["timings.json"] = lambda: [as_json({"seconds": round(state.seconds, 3)})]
     needed = sum(tensor.nbytes for group in groups.values() for tensor in group.values())
     record = {"config": plan.cfg.dump(), "data": plan.fingerprint, "versions": versions(), "machine": machine(plan)}
     checkpoint.commit(run.checkpoints, state.step, files, record, needed)
@@ -46,9 +48,9 @@ def export(run: folder.Run, plan: Plan, state: State, made: model.Model) -> None
     """Write the model folder; `config.json`, which says of which step it is, last."""
     nets = {f"{n}.{k}": v for n in plan.cfg.task.averaged for k, v in made.nets[n].state_dict().items()}
     weights = tensors.encode(nets, {"format": "pt"})
-    with disk("the model", run.model, len(weights)):
+    with disk("the model", run.model, sum(map(len, weights))):
         run.model.mkdir(exist_ok=True)
-        replace(run.model / "model.safetensors", weights)
+        replace(run.model / "model.safetensors", *weights)
         replace(run.model / "README.md", card(run, plan, state).encode())
         replace(run.model / "config.json", as_json(model.describe(made)))
 

@@ -78,7 +78,8 @@ class Plan:
         return {k: v for k, v in ours.items() if not k.startswith("data.source") and found.get(k) != v}
 
     def state(self) -> State:
-        """A run at step 0."""
+        """A run at step 0, for whose steps memory is kept from now on."""
+        keep_freed()
         return new_state(self.cfg.task, self.cfg, self.shape, self.store.device, self.store.dtype)
 
 
@@ -166,7 +167,6 @@ def _fingerprint(split: Split, ranks: Ranks) -> str:
 
 def _store(cfg: Config, split: Split, ranks: Ranks) -> Store:
     device = precision.device(ranks.device(cfg.machine.device))
-    keep_freed()
     precision.set_threads(cfg.machine.threads)
     precision.choose_kernels(cfg.machine, device)
     _parted(cfg, ranks)

@@ -59,9 +59,9 @@ def command(
     size = list(cfg.data.image_size) if cfg.data.image_size else None
     how = o.reading(console, where, size, cfg.data.channels, download, cfg.data.holdout)
     plan = again(cfg, how, here())
-    reason, _ = train(
+    reason = train(
         found, plan, console, True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)
-    )
+    )[0]
     if plan.ranks.first:
         finish(found, console, reason, plan.cfg.stop.until)
     plan.ranks.close()

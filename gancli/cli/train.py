@@ -105,7 +105,7 @@ def command(
         return
     run, resumed = begin(request, plan, runs_dir, name)
     console.open(run)
-    reason, _ = train(run, plan, console, resumed, on_divergence=on_divergence.value)
+    reason = train(run, plan, console, resumed, on_divergence=on_divergence.value)[0]
     if plan.ranks.first:
         finish(run, console, reason, plan.cfg.stop.until)
     plan.ranks.close()
@@ -113,9 +113,11 @@ def command(
 
 def finish(run: Run, console: Console, reason: str, until: str | None) -> None:
     """The curves, and what to do next."""
+    from gancli.engine.memory import give_back_freed
     from gancli.report.curves import draw
     from gancli.run import journal
 
+    give_back_freed()
     lines, curves = journal.read(run.journal), run.path / "curves.png"
     try:
         draw(lines, curves, run.name)

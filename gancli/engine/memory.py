@@ -33,6 +33,13 @@ def keep_freed() -> None:
         mallopt(M_TRIM_THRESHOLD, LARGE)
 
 
+def give_back_freed() -> None:
+    """Have glibc give back what it has kept: the steps are over."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Torch says it by a RuntimeError on the CPU."""
     named = isinstance(error, MemoryError | torch.OutOfMemoryError)

@@ -106,9 +106,9 @@ class Monitor:
         out: Values = {}
         if self._before:
             for name, net in state.nets.items():
-                old = self._before[name]
-                out[f"{name.lower()}_update"] = float((net.flat - old).norm() / old.norm().clamp_min(1e-12))
-            self._before = {}
+                old = self._before.pop(name)
+                weights = old.norm().clamp_min(1e-12)
+                out[f"{name.lower()}_update"] = float(old.sub_(net.flat).norm() / weights)
         if (state.step + 1) % self.cfg.rhythm.log == 0:
             self._before = {name: net.flat.detach().clone() for name, net in state.nets.items()}
         return out

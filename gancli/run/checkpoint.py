@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ NAME = re.compile(r"(?:\.old-)?(\d{1,18})", re.ASCII)
 SEAL = re.compile(rb'\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')
 BLOCK = 1 << 20
 Note = Callable[[str], None]
+Pieces = Sequence[bytes | memoryview]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Checkpoint:
 
 
 def commit(
-    folder: Path, step: int, files: Mapping[str, Callable[[], bytes]], facts: dict[str, Any], needed: int = 0
+    folder: Path, step: int, files: Mapping[str, Callable[[], Pieces]], facts: dict[str, Any], needed: int = 0
 ) -> Path:
     """Write a checkpoint of these files, some `needed` bytes in all, each made when it is written.
 
@@ -66,10 +67,11 @@ def commit(
         try:
             beside.mkdir()
             for name, made in files.items():
-                content = made()
-                entries[name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-                write_synced(beside / name, content)
-                del content  # before the next is made
+                pieces, digest = made(), hashlib.sha256()
+                for piece in pieces:
+                    digest.update(piece)
+                entries[name] = {"size": sum(map(len, pieces)), "sha256": digest.hexdigest()}
+                write_synced(beside / name, *pieces)
             write_synced(beside / MANIFEST, _sealed({"format": FORMAT, "step": step, "files": entries, **facts}))
             sync_folder(beside)
             _rename(beside, final, folder / f".old-{step:06d}")

@@ -19,10 +19,10 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAX_JSON = 4 << 20  # bytes
 
 
-def write_synced(path: Path, content: bytes) -> None:
+def write_synced(path: Path, *pieces: bytes | memoryview) -> None:
     """Write and fsync; the file is on the disk when this returns."""
     with path.open("wb") as file:
-        file.write(content)
+        file.writelines(pieces)
         file.flush()
         os.fsync(file.fileno())
 
@@ -36,12 +36,12 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, *pieces: bytes | memoryview) -> None:
     """Write beside, then rename: readers see the old file or the new one, never a part. Of several writers each waits for its turn."""
     beside = path.with_name(f".{path.name}.tmp")
     with _alone(beside):
         try:
-            write_synced(beside, content)
+            write_synced(beside, *pieces)
             beside.replace(path)
         except OSError:
             with contextlib.suppress(OSError):

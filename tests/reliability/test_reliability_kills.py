@@ -70,7 +70,7 @@ def test_kill_while_a_checkpoint_is_replaced_by_one_of_the_same_step(bench: Benc
     def again(run: Path, at: int) -> None:
         points = Points(at, run)
         points.install()
-        checkpoint.commit(run / "checkpoints", 10, {n: partial(bytes, content) for n, content in files.items()}, {})
+        checkpoint.commit(run / "checkpoints", 10, {n: partial(list, [content]) for n, content in files.items()}, {})
         checkpoint.prune(run / "checkpoints", 2)
 
     at, code = 0, -signal.SIGKILL

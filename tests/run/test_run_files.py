@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +24,10 @@ from gancli.run.files import disk, read_capped, replace
 from gancli.run.signals import InterruptedWork, Signals
 
 SOME = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(1, dtype=torch.int64)}
+
+
+def encoded(some: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    return b"".join(tensors.encode(some, metadata))
 
 
 def test_a_torn_line_is_dropped_and_written_again(tmp_path: Path) -> None:
@@ -67,17 +72,26 @@ def test_history_that_is_damaged_is_named(tmp_path: Path) -> None:
 
 
 def test_encode_is_decode(tmp_path: Path) -> None:
-    content = tensors.encode(SOME)
-    assert content == tensors.encode(dict(reversed(SOME.items())))
+    content = encoded(SOME)
+    assert content == encoded(dict(reversed(SOME.items())))
     found = tensors.decode(content, "x")
     assert all(torch.equal(found[k], v) for k, v in SOME.items())
+
+
+@pytest.mark.parametrize("metadata", [None, {"é": '"\n\u2028\x7f'}])
+def test_encoded_are_the_bytes_of_the_library(metadata: dict[str, str] | None) -> None:
+    some = {f"{i}.{dtype}".removeprefix("3."): torch.ones(shape).to(dtype) for i, shape in enumerate(
+        [(), (0, 3), (2, 3), (5,)]) for dtype in tensors.NAMES}  # fmt: skip
+    some |= {'ü"\\/\t': torch.arange(12.0).view(3, 4).t(), "slice": torch.arange(9)[2:5]}
+    library = safetensors.torch.save({k: v.contiguous() for k, v in some.items()}, metadata)
+    assert encoded(some, metadata) == library
 
 
 def test_a_header_whose_size_looks_like_a_pickles_first_bytes() -> None:
     """640 bytes are 80 02, 19,280 bytes are "PK": a whole file must not be taken for a pickle."""
     for size in (640, 19_280):
         for pad in range(size):
-            content = tensors.encode(SOME, {"pad": "x" * pad})
+            content = encoded(SOME, {"pad": "x" * pad})
             if int.from_bytes(content[:8], "little") == size:
                 assert tensors.decode(content, "x").keys() == SOME.keys()
                 break
@@ -87,14 +101,14 @@ def test_a_header_whose_size_looks_like_a_pickles_first_bytes() -> None:
 
 def test_keep_counts_whole_ones_only_and_spares_the_best(tmp_path: Path) -> None:
     for step in (1, 2, 3, 4, 5):
-        checkpoint.commit(tmp_path, step, {"x": lambda: b"content"}, {})
+        checkpoint.commit(tmp_path, step, {"x": lambda: [b"content"]}, {})
     (tmp_path / "000005" / "x").write_bytes(b"c0ntent")
     checkpoint.prune(tmp_path, 2, [1])
     assert [p.name for p in checkpoint.listed(tmp_path)] == ["000005", "000004", "000003", "000001"]
 
 
 def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
-    checkpoint.commit(tmp_path, 7, {"x": lambda: b"content"}, {})
+    checkpoint.commit(tmp_path, 7, {"x": lambda: [b"content"]}, {})
     for name in ("notes.txt", "²", "12a", "-3"):
         (tmp_path / name).mkdir()
     checkpoint.prune(tmp_path, 1)
@@ -164,7 +178,7 @@ fuzz = settings(max_examples=150, deadline=2000, suppress_health_check=list(Heal
 @fuzz
 @given(st.data())
 def test_fuzzed_safetensors_are_whole_or_refused(data: st.DataObject) -> None:
-    content = bytearray(tensors.encode(SOME))
+    content = bytearray(encoded(SOME))
     for _ in range(data.draw(st.integers(1, 8))):
         at = data.draw(st.integers(0, len(content) - 1))
         content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
