@@ -1,6 +1,6 @@
 """How long a step takes: against the batch, against the data set, and before there is anything to compute.
 
-    python benchmarks/sizes.py --results sizes.json
+    python benchmarks/sizes.py --precision bf16 --results sizes.json
 
 The textbook preset on made-up images of 28x28, in one process, with the engine's own step. Sizes are measured in turn, several times over,
 so that a machine that slows down slows all of them. The data set should not matter: a batch is an index into one array. The fixed cost is
@@ -72,9 +72,7 @@ def table(title: str, rows: list[dict[str, Any]]) -> None:
 def planned(images: np.ndarray, batch: int, layer: Layer) -> Plan:
     cfg = resolve(read_preset(PRESET), {"data": {"source": "mnist"}, "batch_size": batch}, layer)
     device = precision.device(cfg.machine.device)
-    dtype = precision.dtype(cfg.machine, device)
-    cfg = cfg.but(machine=cfg.machine.but(precision="bf16" if dtype == torch.bfloat16 else "fp32"))
-    train = Arrays(images)
+    dtype, train = precision.DTYPES[cfg.machine.precision], Arrays(images)
     return Plan(cfg, Split(train, train), "", Store(train, 0, device, dtype), Reading(Path(), Path()), cfg)
 
 
@@ -173,7 +171,7 @@ def main() -> None:
     p.add_argument("--rounds", type=int, default=3, help="in how many parts those are measured")
     p.add_argument("--batches", type=int, nargs="+", default=BATCHES)
     p.add_argument("--images", type=int, nargs="+", default=IMAGES)
-    p.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
+    p.add_argument("--precision", default="fp32", choices=list(precision.DTYPES))
     p.add_argument("--threads", type=int, default=0, help="0: all cores")
     p.add_argument("--out", type=Path, default=OUT)
     p.add_argument("--results", type=Path)
