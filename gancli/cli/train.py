@@ -112,7 +112,7 @@ def command(
 
 
 def finish(run: Run, console: Console, reason: str, until: str | None) -> None:
-    """The curves, and what to do next."""
+    """The curves, and what to do next. Nobody holds the run's state any more, so its memory is free for them."""
     from gancli.engine.memory import give_back_freed
     from gancli.report.curves import draw
     from gancli.run import journal

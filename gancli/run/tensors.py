@@ -46,7 +46,7 @@ def encode(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -
 
 def _bytes(tensor: Tensor) -> memoryview:
     whole = tensor.detach().cpu().contiguous()
-    return memoryview(whole.view(-1).view(torch.uint8).numpy().data)
+    return whole.view(-1).view(torch.uint8).numpy().data
 
 
 def decode(content: bytes, name: str) -> dict[str, Tensor]:

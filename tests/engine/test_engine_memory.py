@@ -27,13 +27,13 @@ print(turns(3))
 
 
 BACK = """
-import ctypes, torch
+import ctypes, resource, torch
 from pathlib import Path
 from gancli.engine.memory import give_back_freed, keep_freed
 if not hasattr(ctypes.CDLL(None), "malloc_trim"):
     raise SystemExit("no mallopt")
 def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 keep_freed()
 maps = [torch.ones(12_000_000) for _ in range(3)]
 del maps

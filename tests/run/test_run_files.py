@@ -80,8 +80,8 @@ def test_encode_is_decode(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("metadata", [None, {"é": '"\n\u2028\x7f'}])
 def test_encoded_are_the_bytes_of_the_library(metadata: dict[str, str] | None) -> None:
-    some = {f"{i}.{dtype}".removeprefix("3."): torch.ones(shape).to(dtype) for i, shape in enumerate(
-        [(), (0, 3), (2, 3), (5,)]) for dtype in tensors.NAMES}  # fmt: skip
+    shapes: list[tuple[int, ...]] = [(), (0, 3), (2, 3), (5,)]
+    some = {f"{dtype}{shape}": torch.ones(shape, dtype=dtype) for shape in shapes for dtype in tensors.NAMES}
     some |= {'ü"\\/\t': torch.arange(12.0).view(3, 4).t(), "slice": torch.arange(9)[2:5]}
     library = safetensors.torch.save({k: v.contiguous() for k, v in some.items()}, metadata)
     assert encoded(some, metadata) == library
