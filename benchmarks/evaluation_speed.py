@@ -28,10 +28,10 @@ from sizes import facts, table
 from torch.utils.data import Dataset
 from torch_fidelity import FeatureExtractorBase, calculate_metrics, register_feature_extractor
 
-from gancli.engine.precision import set_threads
-from gancli.evaluate import Fakes, Judge
-from gancli.metrics.contracts import BATCH, Extractor
-from gancli.sources import Arrays, Split
+from gancli.core.data import Arrays, Split
+from gancli.evaluation.contracts import BATCH, Extractor
+from gancli.evaluation.evaluator import Fakes, Judge
+from gancli.training.precision import set_threads
 
 FEATURES = "digits-v1"
 THEIRS = {"fid": "frechet_inception_distance", "kid": "kernel_inception_distance_mean"}

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gancli.evaluate import Evaluation, Fakes, Judge
-from gancli.metrics.fid import fid
-from gancli.sources import Arrays, Split
+from gancli.core.data import Arrays, Split
+from gancli.evaluation.evaluator import Evaluation, Fakes, Judge
+from gancli.evaluation.metrics.fid import fid
 
 COLUMNS = (
     "fid", "fid-inf", "kid", "precision", "recall", "density", "coverage", "class-kl", "modes", "inception-score", "swd",

@@ -1,4 +1,4 @@
-"""How much memory `gan train` takes: on MNIST, and on a folder of 50,000 colour pictures that is decoded into a memory-mapped cache.
+"""How much memory `gan train` takes: on MNIST, and on a folder of 50,000 color pictures that is decoded into a memory-mapped cache.
 
     python benchmarks/memory.py --data-dir DATA --results memory.json
 
@@ -73,7 +73,7 @@ def watched(what: str, words: list[str], place: Path) -> dict[str, Any]:
 
 
 def make_pictures(folder: Path, n: int) -> None:
-    """n smooth pictures of 64x64 in ten subfolders: 5x5 random colours each, bilinear in between."""
+    """n smooth pictures of 64x64 in ten subfolders: 5x5 random colors each, bilinear in between."""
     rng = np.random.default_rng(0)
     at = np.linspace(0, 4, SIZE)
     spread = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(5))).astype(np.float32)  # [64, 5]

@@ -2,7 +2,7 @@
 
     python benchmarks/plain_dcgan.py --folder PICTURES --size 64 --steps 60
 
-The nets, the batch and the optimiser are those of the preset `dcgan` (widths from 64 to 256, batches of 128). Prints images per second.
+The nets, the batch and the optimizer are those of the preset `dcgan` (widths from 64 to 256, batches of 128). Prints images per second.
 """
 
 from __future__ import annotations

@@ -19,18 +19,18 @@ from typing import Any
 
 from runs import at, made_by, parameters, points, reading, rewrite, seconds, speed, trained, with_error
 
-from gancli import judging
-from gancli.catalogue import preset_lines
-from gancli.config import Layer
+from gancli.core.config import Layer
+from gancli.core.errors import DivergedError, GanError, UsageError
+from gancli.core.images import grid, png, to_uint8
+from gancli.core.registry import build
 from gancli.data import find
-from gancli.engine import precision
-from gancli.errors import DivergedError, GanError, UsageError
-from gancli.evaluate import Evaluation, Fakes, Judge, compare, quick
-from gancli.images import grid, png, to_uint8
-from gancli.model import Model
-from gancli.plan import cache_dir
-from gancli.registry import build
-from gancli.run.folder import Run
+from gancli.evaluation import inputs
+from gancli.evaluation.evaluator import Evaluation, Fakes, Judge, compare, quick
+from gancli.inference.generator import Model
+from gancli.report.catalog import preset_lines
+from gancli.runs.folder import Run
+from gancli.training import precision
+from gancli.training.prepare import cache_dir
 
 ORDER = (
     "textbook", "pacgan", "best-cpu", "wgan", "lsgan", "dcgan", "infogan", "cgan", "acgan", "attributes", "dragan",
@@ -48,7 +48,7 @@ def ordered() -> list[str]:
 
 
 def fakes(model: Model, judge: Judge) -> Fakes:
-    return judging.fakes(model, judge.split, judge.n, judge.seed, True, lambda *_: None)
+    return inputs.fakes(model, judge.split, judge.n, judge.seed, True, lambda *_: None)
 
 
 def curve(run: Run, judge: Judge, told: Judge, last: Evaluation) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def row(preset: str, run: Run, judge: Judge, told: Judge, score: float, budget: 
         kept_to = told(made, ["attribute-agreement"], floors=True)
         result = replace(result, scores={**result.scores, **kept_to.scores})
     line = curve(run, judge, told, result)
-    kept = ("task", "optimiser", "optimisers", "batch_size", "seed", "average")
+    kept = ("task", "optimizer", "optimizers", "batch_size", "seed", "ema")
     table = {
         "preset": preset,
         "config": {k: v for k, v in run.config().dump().items() if k in kept},
@@ -112,7 +112,7 @@ def work(asked: argparse.Namespace, presets: list[str]) -> None:
     results, pictures = asked.docs / "results/presets", asked.docs / "images/presets"
     for folder in (results, pictures):
         folder.mkdir(parents=True, exist_ok=True)
-    _, split = judging.data("mnist", reading(asked.data_dir))
+    _, split = inputs.data("mnist", reading(asked.data_dir))
     judge = Judge(split, "digits-v1", n=asked.n, cache_dir=cache_dir())
     known = find.read(build("data", {"name": "mnist", "attributes": True}), reading(asked.data_dir))  # type: ignore[arg-type]
     told = Judge(known, "digits-v1", n=asked.n, cache_dir=cache_dir())

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gancli.config import Layer, differences
-from gancli.errors import UsageError
-from gancli.loading import load
-from gancli.model import Model
-from gancli.plan import Request, cache_dir, make
+from gancli.core.config import Layer, differences
+from gancli.core.data import Reading
+from gancli.core.errors import UsageError
+from gancli.inference.generator import Model
+from gancli.inference.loading import load
 from gancli.report.console import Console
-from gancli.run import checkpoint, journal
-from gancli.run.folder import Run
-from gancli.sources import Reading
-from gancli.train import start, train
+from gancli.runs import checkpoint, journal
+from gancli.runs.folder import Run
+from gancli.training.prepare import Request, cache_dir, make
+from gancli.training.session import start, train
 
 ALL = 1_000_000  # checkpoints to keep
 LOG = 10  # steps between lines of the journal
@@ -34,18 +34,22 @@ def trained(run: Run, layers: list[Layer], data_dir: Path, images: int, every: i
     Raises UsageError if the run is there and was made with other options.
     """
     console, how = Console(), reading(data_dir)
-    rhythm = {
+    intervals = {
         "log": LOG,
         "save": every,
         "sample": every,
         "keep": ALL,
     }  # grids with the checkpoints, whose time is not counted
-    own: Layer = {"stop": {"images": images}, "rhythm": rhythm, "machine": {"threads": threads, "precision": "fp32"}}
+    own: Layer = {
+        "stop": {"images": images},
+        "intervals": intervals,
+        "runtime": {"threads": threads, "precision": "fp32"},
+    }
     request = Request([own, *layers], None, data_dir, how.cache_dir, False)
     plan = make(request, how)
     resumed = (run.path / "config.json").is_file()
     if resumed:
-        wrong = [k for k in differences(run.config(), plan.cfg) if not k.startswith("machine.")]
+        wrong = [k for k in differences(run.config(), plan.cfg) if not k.startswith("runtime.")]
         if wrong:
             raise UsageError(f"{run.path} was made with other {', '.join(wrong)}", "choose another name or --place")
         if seen(run) >= images:

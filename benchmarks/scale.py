@@ -22,19 +22,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "scale"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "distributed"))
 
 import torch
 import torch.distributed as dist
 from forked import curves, fork_ranks, made
 from hosts import Hosts, train_words, why_not
 
-from gancli.config import Config, read_preset, resolve
+from gancli.core.config import Config, read_preset, resolve
+from gancli.core.data import Reading
 from gancli.data.store import Store
-from gancli.engine.ranks import ALONE, Ranks
-from gancli.engine.state import State, new_state
-from gancli.engine.step import step
-from gancli.sources import Reading
+from gancli.distributed.ranks import ALONE, Ranks
+from gancli.training.state import State, new_state
+from gancli.training.step import step
 
 CPU = torch.device("cpu")
 CURVES = ("textbook", "wgan-gp", "r3gan", "cgan")
@@ -100,7 +100,7 @@ def train_beside(preset: str, batch: int, steps: int, talking: bool) -> Callable
     def work(here: Ranks) -> dict[str, Any]:
         torch.set_num_threads(1)
         cfg, state, store = full(preset, batch)
-        here.synchronise(state)
+        here.synchronize(state)
         step(cfg.task, state, store, cfg, here)
         sent, messages = here.sent, here.messages  # type: ignore[attr-defined]
         step(cfg.task, state, store, cfg, here)

@@ -25,14 +25,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from gancli.bench import one, product_peak
-from gancli.config import Layer, read_preset, resolve
+from gancli.core.config import Layer, read_preset, resolve
+from gancli.core.data import Arrays, Reading, Split
 from gancli.data.store import Store
-from gancli.engine import precision
-from gancli.keep import versions
-from gancli.plan import Plan
-from gancli.report.curves import COLOURS
-from gancli.sources import Arrays, Reading, Split
+from gancli.report.curves import COLORS
+from gancli.training import precision
+from gancli.training.benchmark import one, product_peak
+from gancli.training.checkpointing import versions
+from gancli.training.prepare import Plan
 
 BATCHES = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 IMAGES = (1_000, 10_000, 60_000, 200_000)
@@ -71,8 +71,8 @@ def table(title: str, rows: list[dict[str, Any]]) -> None:
 
 def planned(images: np.ndarray, batch: int, layer: Layer) -> Plan:
     cfg = resolve(read_preset(PRESET), {"data": {"source": "mnist"}, "batch_size": batch}, layer)
-    device = precision.device(cfg.machine.device)
-    dtype, train = precision.DTYPES[cfg.machine.precision], Arrays(images)
+    device = precision.device(cfg.runtime.device)
+    dtype, train = precision.DTYPES[cfg.runtime.precision], Arrays(images)
     return Plan(cfg, Split(train, train), "", Store(train, 0, device, dtype), Reading(Path(), Path()), cfg)
 
 
@@ -122,7 +122,7 @@ def draw(found: dict[str, Any], path: Path, title: str) -> None:
     for axes, key, name in ((left, "batch", "images in a batch"), (right, "data", "images in the data set")):
         x = list(found[key])
         y, low, high = (np.array([found[key][k][v] for k in x]) for v in ("step ms", "10 %", "90 %"))
-        axes.errorbar(x, y, [y - low, high - y], color=COLOURS[0], lw=1, marker="o", ms=3, capsize=2, label="textbook")
+        axes.errorbar(x, y, [y - low, high - y], color=COLORS[0], lw=1, marker="o", ms=3, capsize=2, label="textbook")
         axes.set_xscale("log", base=2 if key == "batch" else 10)
         axes.set_xticks(x, [f"{k:,}" for k in x], fontsize=8)
         axes.minorticks_off()
@@ -134,7 +134,7 @@ def draw(found: dict[str, Any], path: Path, title: str) -> None:
     left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     left.yaxis.set_major_formatter("{x:g}")
     left.yaxis.set_minor_locator(NullLocator())
-    left.axhline(found["fixed"]["ms"], color=COLOURS[1], lw=1, ls="--", label="fixed cost")
+    left.axhline(found["fixed"]["ms"], color=COLORS[1], lw=1, ls="--", label="fixed cost")
     left.set_title("against the batch", fontsize=10)
     left.legend(frameon=False, fontsize=9)
     right.set_ylim(bottom=0)
@@ -143,7 +143,7 @@ def draw(found: dict[str, Any], path: Path, title: str) -> None:
 
 
 def measure(a: argparse.Namespace, rng: np.random.Generator) -> dict[str, Any]:
-    machine: Layer = {"machine": {"precision": a.precision}}
+    machine: Layer = {"runtime": {"precision": a.precision}}
 
     def made(n: int) -> np.ndarray:
         return rng.integers(0, 256, (n, 1, 28, 28), np.uint8)
@@ -151,7 +151,7 @@ def measure(a: argparse.Namespace, rng: np.random.Generator) -> dict[str, Any]:
     some = made(10_000)
     tiny = [{**machine, "task": {"model": {"g_widths": [w] * 3, "d_widths": [w] * 3}}} for w in WIDTHS]
     usual = planned(some, USUAL, machine)
-    out: dict[str, Any] = {"usual batch": USUAL, "precision": usual.cfg.machine.precision}
+    out: dict[str, Any] = {"usual batch": USUAL, "precision": usual.cfg.runtime.precision}
     out["peak gflop/s"] = [product_peak(usual) / 1e9]
     out["batch"] = measured({b: planned(some, b, machine) for b in a.batches}, a.seconds, a.rounds)
     out["data"] = measured({n: planned(made(n), USUAL, machine) for n in a.images}, a.seconds, a.rounds)

@@ -41,7 +41,7 @@ def main() -> None:
     p.add_argument("--pairs", type=int, default=3)
     p.add_argument("--only", default="", help="textbook, dcgan 32, dcgan 64")
     a = p.parse_args()
-    quiet = ["--set", "rhythm.sample=100000000", "--set", "rhythm.save=100000000"]
+    quiet = ["--set", "intervals.sample=100000000", "--set", "intervals.save=100000000"]
     mnist = ["--data", "mnist", "--data-dir", a.data_dir, "--preset", "textbook", "--max-steps", "1200"]
     rows: dict[str, tuple[list[str], list[str]]] = {
         f"textbook, {p}": (["textbook.py", "--data-dir", a.data_dir, "--steps", "300"], [*mnist, "--precision", p])
@@ -52,7 +52,7 @@ def main() -> None:
         for p in ("fp32", "auto"):
             rows[f"dcgan {size}x{size}, {p}"] = (
                 ["plain_dcgan.py", "--folder", a.folder, "--size", str(size), "--steps", steps],
-                [*folder, "--max-steps", steps, "--set", "rhythm.log=10", "--precision", p],
+                [*folder, "--max-steps", steps, "--set", "intervals.log=10", "--precision", p],
             )
     print("| what | plain, images/s | gan, images/s | ratio (median of pairs) | spread |\n|-|-|-|-|-|")
     os.environ["GAN_TRAIN_DOWNLOAD"] = "0"

@@ -19,20 +19,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from runs import at, made_by, parameters, points, reading, rewrite, seconds, trained, with_error
 
-from gancli import judging
-from gancli.config import Layer, parse_set
+from gancli.core.config import Layer, parse_set
+from gancli.core.errors import GanError, UsageError
 from gancli.data import find
 from gancli.data.stacked_mnist import StackedMNIST
-from gancli.engine import precision
-from gancli.errors import GanError, UsageError
-from gancli.evaluate import Evaluation, Judge
-from gancli.plan import cache_dir
-from gancli.run import checkpoint, folder
-from gancli.run.folder import Run
+from gancli.evaluation import inputs
+from gancli.evaluation.evaluator import Evaluation, Judge
+from gancli.runs import checkpoint, folder
+from gancli.runs.folder import Run
+from gancli.training import precision
+from gancli.training.prepare import cache_dir
 
 MODES = 1000
 SCORES = ("modes", "reverse-kl", "fid")
-COLOURS = ("#2a6fbb", "#d1603d", "#3d8f5f", "#8a5fb0", "#b08a2a", "#4aa3a8", "#a84a6f", "#6b7280")
+COLORS = ("#2a6fbb", "#d1603d", "#3d8f5f", "#8a5fb0", "#b08a2a", "#4aa3a8", "#a84a6f", "#6b7280")
 PUBLISHED = (  # what, where, modes, KL
     ("DCGAN", "1705.07761", "99", "3.40"),
     ("VEEGAN", "1705.07761", "150", "2.95"),
@@ -52,7 +52,7 @@ def expected(n: int) -> float:
 def judged(run: Run, judge: Judge, point: Path) -> dict[str, Any]:
     """A point of the curve."""
     model = at(point)
-    result = judge(judging.fakes(model, judge.split, judge.n, judge.seed, True, lambda *_: None), ["modes", "fid"])
+    result = judge(inputs.fakes(model, judge.split, judge.n, judge.seed, True, lambda *_: None), ["modes", "fid"])
     line: dict[str, Any] = {"step": model.tick.step, "images": model.tick.images}
     line["seconds"] = round(seconds(run, model.tick.images), 1)
     for name in SCORES:
@@ -83,9 +83,7 @@ def evaluate(run: Run, data_dir: Path, n: int, results: Path) -> None:
     for point in todo:
         line = judged(run, judge, point)
         dump = run.config().dump()
-        facts = {
-            k: dump[k] for k in ("preset", "data", "task", "optimiser", "optimisers", "batch_size", "seed", "average")
-        }
+        facts = {k: dump[k] for k in ("preset", "data", "task", "optimizer", "optimizers", "batch_size", "seed", "ema")}
         known |= {"run": run.name, "config": facts, "trained": made_by(run)}
         known |= {k: line.pop(k) for k in ("parameters", "protocol")}
         known["curve"] = sorted([*known["curve"], line], key=lambda p: int(p["step"]))
@@ -113,8 +111,8 @@ def plot(runs: list[dict[str, Any]], path: Path) -> None:
     for i, run in enumerate(runs):
         images = [p["images"] / 1e6 for p in run["curve"]]
         for axes, key in ((left, "modes"), (right, "reverse-kl")):
-            colour = COLOURS[i % len(COLOURS)]
-            axes.plot(images, [p[key] for p in run["curve"]], color=colour, linewidth=1.4, marker=".", label=run["run"])
+            color = COLORS[i % len(COLORS)]
+            axes.plot(images, [p[key] for p in run["curve"]], color=color, linewidth=1.4, marker=".", label=run["run"])
     left.axhline(MODES, color="#6b7280", linewidth=1, linestyle=":")
     right.axhline(expected(n), color="#6b7280", linewidth=1, linestyle=":", label="a perfect sampler")
     right.set_yscale("log")

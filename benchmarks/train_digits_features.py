@@ -1,6 +1,6 @@
 """Train `digits-v1`, the frozen classifier that judges digit-like data.
 
-    python benchmarks/train_digits_features.py --data-dir DATA --out gancli/metrics/digits_v1.safetensors
+    python benchmarks/train_digits_features.py --data-dir DATA --out gancli/evaluation/features/digits_v1.safetensors
 
 Trained on MNIST's 60,000 training images and scikit-learn's digits (indices i with i % 5 != 4, brought to
 28x28), with small random affine maps. Batch norm is folded into the convolutions before saving, so that the

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from gancli.engine import precision
+from gancli.training import precision
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TINY = ["--set", "task.model.g_widths=[16]", "--set", "task.model.d_widths=[16]", "--batch-size", "32"]
@@ -77,7 +77,7 @@ def gradients(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What every update of a net is given, in order, each as one vector: nets let go of their gradients."""
     import torch
 
-    from gancli.engine.net import Net
+    from gancli.training.net import Net
 
     seen: list[Any] = []
     update = Net.update

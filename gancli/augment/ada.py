@@ -4,7 +4,7 @@ p follows D's overfitting: r = E[sign D(x)], and p rises while r is above `targe
 0 to 1 takes `speed` images. p is part of the run's memory and saved with it.
 
 The changes, in the paper's order (appendix B): pixel blits (mirror, quarter turns, whole-pixel shifts), geometry (scale, turn,
-stretch, shift), colour (brightness, contrast, inverted luma, hue, saturation). Departures: the geometry is one bilinear
+stretch, shift), color (brightness, contrast, inverted luma, hue, saturation). Departures: the geometry is one bilinear
 sampling with reflected borders, without the wavelet filters around it; r is a moving average rather than a mean of four batches.
 """
 
@@ -16,9 +16,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from gancli import rows
 from gancli.augment.resample import resample
-from gancli.contracts import Augment, Memory
+from gancli.core import sharding
+from gancli.core.contracts import Augment, Memory
 
 
 class ADA(Augment):
@@ -52,7 +52,7 @@ class ADA(Augment):
                 matrix = blits(matrix, draw, x.shape[2], x.shape[3], self.mirror)
             if self.geometric:
                 matrix = geometry(matrix, draw, x.shape[3] / x.shape[2])
-            x = resample(x, _normalised(matrix, x.shape[2], x.shape[3]).to(x.device))
+            x = resample(x, _normalized(matrix, x.shape[2], x.shape[3]).to(x.device))
         return recolored(x, draw) if self.color else x
 
 
@@ -63,17 +63,17 @@ class Draw:
         self.n, self.p, self.random = n, p, random
 
     def gate(self, value: Tensor, neutral: float, p: float | None = None) -> Tensor:
-        chosen = rows.rand(self.n, random=self.random) < (self.p if p is None else p)
+        chosen = sharding.rand(self.n, random=self.random) < (self.p if p is None else p)
         return torch.where(chosen, value, torch.full_like(value, neutral))
 
     def uniform(self, low: float, high: float, neutral: float = 0.0, p: float | None = None) -> Tensor:
-        return self.gate(rows.rand(self.n, random=self.random) * (high - low) + low, neutral, p)
+        return self.gate(sharding.rand(self.n, random=self.random) * (high - low) + low, neutral, p)
 
     def whole(self, choices: int) -> Tensor:
-        return self.gate(rows.randint(0, choices, (self.n,), self.random).float(), 0.0)
+        return self.gate(sharding.randint(0, choices, (self.n,), self.random).float(), 0.0)
 
     def normal(self, deviation: float, neutral: float = 0.0) -> Tensor:
-        return self.gate(rows.randn(self.n, random=self.random) * deviation + neutral, neutral)
+        return self.gate(sharding.randn(self.n, random=self.random) * deviation + neutral, neutral)
 
     def log_normal(self, deviation: float) -> Tensor:
         """2^N(0, deviation)."""
@@ -127,14 +127,14 @@ def geometry(matrix: Tensor, draw: Draw, aspect: float) -> Tensor:
     return matrix @ _shifted(draw.normal(0.125) * 2 * aspect, draw.normal(0.125) * 2)
 
 
-def _normalised(matrix: Tensor, h: int, w: int) -> Tensor:
+def _normalized(matrix: Tensor, h: int, w: int) -> Tensor:
     """[N, 2, 3] in coordinates that are -1 and 1 at both pairs of edges."""
     aspect = torch.tensor([w / h, 1.0, 1.0])
     return (matrix * aspect / aspect[:, None])[:, :2]
 
 
 def recolored(x: Tensor, draw: Draw) -> Tensor:
-    """One affine map of colours per image: brightness N(0, .2), contrast 2^N(0, .5), luma, hue, saturation 2^N(0, 1)."""
+    """One affine map of colors per image: brightness N(0, .2), contrast 2^N(0, .5), luma, hue, saturation 2^N(0, 1)."""
     eye, grey = torch.eye(3), torch.full((3, 3), 1 / 3)
     offset = draw.normal(0.2)
     matrix = eye * draw.log_normal(0.5)[:, None, None]
@@ -154,7 +154,7 @@ def recolored(x: Tensor, draw: Draw) -> Tensor:
 
 
 def _hue(angle: Tensor) -> Tensor:
-    """Turns of colour space about the grey axis (Rodrigues), [N, 3, 3]."""
+    """Turns of color space about the grey axis (Rodrigues), [N, 3, 3]."""
     k = 1 / 3**0.5
     cross = torch.tensor([[0.0, -k, k], [k, 0.0, -k], [-k, k, 0.0]])
     cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]

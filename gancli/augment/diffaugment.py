@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from gancli import rows as draws
-from gancli.contracts import Augment, Memory
+from gancli.core import sharding as draws
+from gancli.core.contracts import Augment, Memory
 
 
 class DiffAugment(Augment):

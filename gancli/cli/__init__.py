@@ -18,8 +18,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gancli.cli.outlets import guarded, hush
-from gancli.errors import GanError, StoppedError
+from gancli.cli.streams import guarded, hush
+from gancli.core.errors import GanError, StoppedError
 
 NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
@@ -133,7 +133,7 @@ def _bug(error: Exception) -> int:
     """Torch says "out of memory" and "versions do not match" by RuntimeError; anything else is a bug."""
     text = str(error)
     if isinstance(error, MemoryError) or any(said in text for said in NO_MEMORY):
-        return _refuse("out of memory  ->  try a smaller --batch-size, or --set machine.micro_batch=16", 5)
+        return _refuse("out of memory  ->  try a smaller --batch-size, or --set runtime.micro_batch=16", 5)
     if "operator torchvision::" in text or (isinstance(error, ImportError) and "torchvision" in text):
         return _refuse("torch and torchvision do not fit together  ->  pip install --upgrade torch torchvision", 5)
     notes = getattr(error, "__notes__", [])
@@ -147,7 +147,7 @@ def _bug(error: Exception) -> int:
 
 def _refuse(text: str, code: int, what: str = "error") -> int:
     """Of several ranks the first says what all of them know."""
-    from gancli.engine.ranks import number
+    from gancli.distributed.ranks import number
 
     if number() == 0:
         typer.echo(_wrapped(f"{what}: {text}"), err=True)

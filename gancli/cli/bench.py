@@ -31,7 +31,7 @@ def command(
         "data": data, "batch_size": batch_size, "device": device, "precision": precision, "threads": threads,
         "image_size": o.size(image_size),
     }  # fmt: skip
-    from gancli.config import data_asked
+    from gancli.core.config import data_asked
     from gancli.report.console import Console
 
     console = Console(quiet=quiet, json=json)
@@ -39,8 +39,8 @@ def command(
     layers = o.layers(flags, set_)
     asked = data_asked(layers)
 
-    from gancli.bench import measure
-    from gancli.plan import Request, make
+    from gancli.training.benchmark import measure
+    from gancli.training.prepare import Request, make
 
     how = o.reading(console, data_dir, asked.image_size, asked.channels, False, asked.holdout)
     plan = make(Request(layers, preset, how.data_dir, how.cache_dir, False), how)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gancli.cli import options as o
-from gancli.errors import CheckpointError, UsageError
+from gancli.core.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gancli.evaluate import Evaluation
+    from gancli.evaluation.evaluator import Evaluation
     from gancli.report.console import Console
-    from gancli.run.folder import Run
+    from gancli.runs.folder import Run
 
 PLACE = 5
-FIRST = ("preset", "data", "task", "optimiser", "optimisers", "batch_size", "average", "seed", "stop")
+FIRST = ("preset", "data", "task", "optimizer", "optimizers", "batch_size", "ema", "seed", "stop")
 
 
 def command(
@@ -28,12 +28,12 @@ def command(
     json: o.Json = False,
 ) -> None:
     """Compare runs side by side. Scores of unlike protocols are refused."""
-    from gancli.evaluate import Evaluation, compare
-    from gancli.metrics.result import plain
+    from gancli.evaluation.evaluator import Evaluation, compare
+    from gancli.evaluation.results import plain
     from gancli.report.comparison import best, show
     from gancli.report.console import Console
-    from gancli.run import folder
-    from gancli.run.files import MAX_JSON, read_capped
+    from gancli.runs import folder
+    from gancli.runs.files import MAX_JSON, read_capped
 
     console = Console(json=json)
     o.plugins(plugin)
@@ -68,7 +68,7 @@ def _step(fakes: Any) -> Any:
 
 
 def _stale(console: Console, there: Mapping[str, Run], steps: Mapping[str, Any]) -> None:
-    from gancli.catalogue import reached
+    from gancli.report.catalog import reached
 
     for name, run in there.items():
         now, _ = reached(run)
@@ -80,7 +80,7 @@ def _stale(console: Console, there: Mapping[str, Run], steps: Mapping[str, Any])
 
 def _different(console: Console, there: Mapping[str, Run]) -> dict[str, dict[str, Any]]:
     """Key of the configuration -> its value in each run, where not all have the same; parts before their options."""
-    from gancli.config import differences, flat
+    from gancli.core.config import differences, flat
 
     configs = {}
     for name, run in there.items():
@@ -91,7 +91,7 @@ def _different(console: Console, there: Mapping[str, Run]) -> dict[str, dict[str
     first = next(iter(configs.values()), None)
     keys = {key for cfg in configs.values() if first is not None for key in differences(first, cfg)}
     values = {name: flat(cfg.dump()) for name, cfg in configs.items()}
-    order = sorted((k for k in keys if not k.startswith("machine.")), key=_weight)
+    order = sorted((k for k in keys if not k.startswith("runtime.")), key=_weight)
     return {key: {name: value.get(key) for name, value in values.items()} for key in order}
 
 

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gancli.cli import options as o
-from gancli.errors import DataError
+from gancli.core.errors import DataError
 
 if TYPE_CHECKING:
-    from gancli.registry import Part
+    from gancli.core.registry import Part
 
 PLACE = 6
-COLOURS = {1: "grey", 3: "RGB"}
+COLORS = {1: "grey", 3: "RGB"}
 
 
 def command(
     data: Annotated[str, typer.Argument(help="A data set's name, a folder, a zip or an npz.")],
     preview: Annotated[Path | None, typer.Option(help="A PNG with a grid of them.")] = None,
     image_size: Annotated[str | None, typer.Option(help="32, or 28x20 (height first).")] = None,
-    channels: Annotated[int | None, typer.Option(help="1 grey, 3 colour.")] = None,
+    channels: Annotated[int | None, typer.Option(help="1 grey, 3 color.")] = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
     plugin: o.Plugin = None,
@@ -33,10 +33,10 @@ def command(
 
     console = Console(quiet=quiet, json=json)
     o.plugins(plugin)
-    from gancli.config import data_asked
+    from gancli.core.config import data_asked
+    from gancli.core.registry import build
     from gancli.data.find import source_for
     from gancli.data.inspect import inspect
-    from gancli.registry import build
 
     asked = data_asked(o.layers({"image_size": o.size(image_size), "channels": channels}, None))
     how = o.reading(console, data_dir, asked.image_size, asked.channels, download)
@@ -53,8 +53,8 @@ def command(
         for warning in report.warnings:
             console.warn(warning)
     if preview is not None:
-        from gancli.images import grid, png
-        from gancli.run.files import disk, replace
+        from gancli.core.images import grid, png
+        from gancli.runs.files import disk, replace
 
         if report.split is None:
             raise DataError("there is nothing to preview")
@@ -71,7 +71,7 @@ def _in_words(found: dict[str, Any], source: Part) -> dict[str, Any]:
     return {
         **found,
         "source": _source(source),
-        "shape": "none" if shape is None else "{1}x{2}, {0}".format(COLOURS.get(shape[0], shape[0]), *shape[1:]),
+        "shape": "none" if shape is None else "{1}x{2}, {0}".format(COLORS.get(shape[0], shape[0]), *shape[1:]),
         "sizes": _first(found["sizes"]),
         "classes": _counts(found["classes"]),
         "attributes": [f"{name} {a['min']:.3g} to {a['max']:.3g}" for name, a in found["attributes"].items()],

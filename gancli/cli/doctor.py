@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gancli.cli import options as o
-from gancli.errors import CheckpointError, ResourceError, UsageError
+from gancli.core.errors import CheckpointError, ResourceError, UsageError
 
 PLACE = 8
 
@@ -11,7 +11,7 @@ PLACE = 8
 def command(run: o.RunName = None, plugin: o.Plugin = None, runs_dir: o.RunsDir = o.RUNS, json: o.Json = False) -> None:
     """Check the machine, the versions, the disk and every checkpoint of a run; say what to do."""
     from gancli.report.console import Console
-    from gancli.run import folder
+    from gancli.runs import folder
 
     console = Console(json=json)
     o.plugins(plugin)
@@ -21,7 +21,7 @@ def command(run: o.RunName = None, plugin: o.Plugin = None, runs_dir: o.RunsDir 
     except UsageError:
         if run is not None:
             raise
-    from gancli import doctor
+    from gancli.report import doctor
 
     findings = list(doctor.of_machine(runs_dir))
     ours = list(doctor.of_run(found)) if found is not None else []

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gancli.cli import options as o
-from gancli.errors import BoundError, UsageError
+from gancli.core.errors import BoundError, UsageError
 
 if TYPE_CHECKING:
-    from gancli.evaluate import Bound, Evaluation, Fakes
+    from gancli.evaluation.evaluator import Bound, Evaluation, Fakes
     from gancli.report.console import Console
 
 PLACE = 4
@@ -41,10 +41,10 @@ def command(
     device: o.Device = None,
     threads: o.Threads = None,
 ) -> None:
-    """Score a run's samples, or any folder of images: FID, precision, recall, memorisation and more."""
-    from gancli.engine.ranks import here, number
+    """Score a run's samples, or any folder of images: FID, precision, recall, memorization and more."""
+    from gancli.distributed.ranks import here, number
     from gancli.report.console import Console
-    from gancli.run import folder
+    from gancli.runs import folder
 
     console = Console(quiet=quiet, json=json, rank=number())
     o.plugins(plugin)
@@ -54,28 +54,28 @@ def command(
     if found is not None and run is None:
         console.note(f"run {found.path}")
 
-    from gancli import judging
-    from gancli.engine import precision
-    from gancli.evaluate import evaluate
-    from gancli.plan import cache_dir
+    from gancli.evaluation import inputs
+    from gancli.evaluation.evaluator import evaluate
+    from gancli.training import precision
+    from gancli.training.prepare import cache_dir
 
     chosen = [m.strip() for m in metrics.split(",") if m.strip()] if metrics else None
     bounds = _bounds(fail_if or [], chosen)
-    part = judging.feature_part(features, feature_weights, feature_hash)
+    part = inputs.feature_part(features, feature_weights, feature_hash)
     precision.set_threads(threads or 0)
     on = precision.device(here().device(device or "auto"))
     if found is not None:
         if data_dir is None and against is None:
-            data_dir = judging.data_dir(found)
+            data_dir = inputs.data_dir(found)
         how = o.reading(console, data_dir, download=download)
-        model, source, split = judging.of_run(found, against, how, ema, on, step, console.warn)
+        model, source, split = inputs.of_run(found, against, how, ema, on, step, console.warn)
         model.ranks = here()
-        fakes = judging.fakes(model, split, n, seed, ema, console.bar)
+        fakes = inputs.fakes(model, split, n, seed, ema, console.bar)
     else:
         assert images is not None
         assert against is not None
-        source, split = judging.data(against, o.reading(console, data_dir, download=download))
-        fakes = judging.pictures(images, split, o.reading(console, data_dir, download=False))
+        source, split = inputs.data(against, o.reading(console, data_dir, download=download))
+        fakes = inputs.pictures(images, split, o.reading(console, data_dir, download=False))
     if number():
         return  # this rank has had its share of the sampling
     result = evaluate(
@@ -106,7 +106,7 @@ def _check_images(images: Path, run: str | None, against: str | None, of_run: bo
 
 def _bounds(texts: list[str], chosen: list[str] | None) -> list[Bound]:
     """Raises UsageError for one that is none, or whose score is not among the metrics that were chosen."""
-    from gancli.evaluate import metric_of, parse_bound
+    from gancli.evaluation.evaluator import metric_of, parse_bound
 
     bounds = [parse_bound(text) for text in texts]
     if chosen is not None:
@@ -121,7 +121,7 @@ def _bounds(texts: list[str], chosen: list[str] | None) -> list[Bound]:
 
 def _tell(console: Console, result: Evaluation, fakes: Fakes, folder: Path | None) -> None:
     from gancli.report.evaluation import picture, table
-    from gancli.run.files import disk, replace
+    from gancli.runs.files import disk, replace
 
     if console.json:
         import sys

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gancli.cli import options as o
-from gancli.errors import UsageError
+from gancli.core.errors import UsageError
 
 if TYPE_CHECKING:
     from gancli.report.console import Console
@@ -26,8 +26,8 @@ def command(
     json: o.Json = False,
 ) -> None:
     """List parts, presets and runs. `gan list loss` names the losses, `gan list loss hinge` tells one's options."""
-    from gancli import registry
-    from gancli.catalogue import part, preset_lines
+    from gancli.core import registry
+    from gancli.report.catalog import part, preset_lines
     from gancli.report.console import Console
 
     console = Console(json=json)
@@ -54,15 +54,15 @@ def command(
             found[k] = {name: part(registry.find(k, name))}
         else:
             found[k] = {n: part(c) for n, c in registry.parts(k).items()}
-    console.catalogue(found, detail=name)
+    console.catalog(found, detail=name)
 
 
 def _runs(console: Console, runs_dir: Path, name: str | None) -> None:
-    from gancli import catalogue
-    from gancli.run import folder
+    from gancli.report import catalog
+    from gancli.runs import folder
 
     one = None if name is None else folder.find(runs_dir, name)
-    found = catalogue.runs(runs_dir) if one is None else {one.name: catalogue.run(one)}
+    found = catalog.runs(runs_dir) if one is None else {one.name: catalog.run(one)}
     console.runs(found)
     if not found:
         console.note(f"no run in {runs_dir} yet  ->  gan train makes one; see --runs-dir")

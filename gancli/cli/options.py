@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gancli.errors import UsageError
+from gancli.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gancli.config import Layer
+    from gancli.core.config import Layer
+    from gancli.core.data import Reading
     from gancli.report.console import Console
-    from gancli.sources import Reading
 
 RunName = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's name or path; not given: the newest.")]
 RunsDir = Annotated[Path, typer.Option(envvar="GAN_RUNS_DIR", help="Where runs are kept.", rich_help_panel="Output")]
@@ -24,11 +24,11 @@ DataDir = Annotated[
     Path | None, typer.Option(envvar="GAN_DATA_DIR", help="Where data sets are kept.", rich_help_panel="Data")
 ]
 Download = Annotated[bool, typer.Option(help="Whether data sets may be fetched.", rich_help_panel="Data")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel="Machine")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel="Runtime")]
 Precision = Annotated[
-    str | None, typer.Option(help="auto (bf16 where it is faster), fp32, bf16 or fp16.", rich_help_panel="Machine")
+    str | None, typer.Option(help="auto (bf16 where it is faster), fp32, bf16 or fp16.", rich_help_panel="Runtime")
 ]
-Threads = Annotated[int | None, typer.Option(help="Threads; 0: all cores.", rich_help_panel="Machine")]
+Threads = Annotated[int | None, typer.Option(help="Threads; 0: all cores.", rich_help_panel="Runtime")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=V", help="Any option of the configuration; see gan list.")
 ]
@@ -47,7 +47,7 @@ Until = Annotated[str | None, typer.Option(help='Stop at a quality: "fid<8".', r
 
 MicroBatch = Annotated[
     int | None,
-    typer.Option(min=1, help="Images at a time, for little memory; the step is the same.", rich_help_panel="Machine"),
+    typer.Option(min=1, help="Images at a time, for little memory; the step is the same.", rich_help_panel="Runtime"),
 ]
 
 
@@ -76,21 +76,21 @@ FLAGS = {
     "max_steps": "stop.max_steps",
     "max_minutes": "stop.max_minutes",
     "until": "stop.until",
-    "evaluate_every": "rhythm.evaluate",
-    "save_every": "rhythm.save",
-    "keep": "rhythm.keep",
-    "device": "machine.device",
-    "precision": "machine.precision",
-    "threads": "machine.threads",
-    "micro_batch": "machine.micro_batch",
-    "deterministic": "machine.deterministic",
+    "evaluate_every": "intervals.evaluate",
+    "save_every": "intervals.save",
+    "keep": "intervals.keep",
+    "device": "runtime.device",
+    "precision": "runtime.precision",
+    "threads": "runtime.threads",
+    "micro_batch": "runtime.micro_batch",
+    "deterministic": "runtime.deterministic",
     "data": "data.source",
 }
 
 
 def layers(flags: dict[str, Any], sets: list[str] | None) -> list[Layer]:
     """The layers that flags and --set make; flags that were not given are left out."""
-    from gancli.config import merge, nest, parse_set
+    from gancli.core.config import merge, nest, parse_set
 
     given = [nest(FLAGS[k], v) for k, v in flags.items() if v is not None]
     if flags.get("images") is not None and flags.get("epochs") is not None:
@@ -117,8 +117,8 @@ def reading(
     holdout: float = 0.1,
 ) -> Reading:
     """How data are to be read, from the options that say so."""
-    from gancli.plan import cache_dir
-    from gancli.sources import Reading
+    from gancli.core.data import Reading
+    from gancli.training.prepare import cache_dir
 
     try:
         data_dir = (cache_dir() / "data" if data_dir is None else data_dir).expanduser()
@@ -138,7 +138,7 @@ def reading(
 
 
 def plugins(files: list[Path] | None) -> None:
-    from gancli.registry import load_plugin
+    from gancli.core.registry import load_plugin
 
     for file in files or []:
         load_plugin(file)
@@ -167,7 +167,7 @@ def labels(text: str, classes: Sequence[str]) -> list[int]:
         elif re.fullmatch(r"[\d\s-]+", piece):
             out += seeds(piece)
         else:
-            from gancli.registry import nearest
+            from gancli.core.registry import nearest
 
             known = nearest(piece, classes) or f"there are: {', '.join(classes[:20])}"
             raise UsageError(f"no class {piece!r}", known if classes else "name its number: --label 0")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gancli.cli import options as o
-from gancli.errors import UsageError
+from gancli.core.errors import UsageError
 
 PLACE = 9
 
@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Find the latent points whose images are nearest to pictures of yours."""
     from gancli.report.console import Console
-    from gancli.run import folder
+    from gancli.runs import folder
 
     console = Console(quiet=quiet, json=json)
     if out.suffix.lower() != ".png":
@@ -46,10 +46,10 @@ def command(
     import numpy as np
     import torch
 
-    from gancli.images import grid, png, to_uint8
-    from gancli.loading import load
-    from gancli.project import picture, project
-    from gancli.run.files import disk, replace
+    from gancli.core.images import grid, png, to_uint8
+    from gancli.inference.loading import load
+    from gancli.inference.projection import picture, project
+    from gancli.runs.files import disk, replace
 
     model = load(found.path, step=step, note=console.note)
     targets = np.stack([picture(path, model.shape) for path in images])

@@ -41,17 +41,17 @@ def command(
         "epochs": epochs, "images": images, "max_steps": max_steps, "max_minutes": max_minutes, "until": until,
         "device": device, "precision": precision, "threads": threads, "micro_batch": micro_batch,
     }  # fmt: skip
-    from gancli.engine.ranks import here, number
+    from gancli.distributed.ranks import here, number
     from gancli.report.console import Console
-    from gancli.run import folder
+    from gancli.runs import folder
 
     console = Console(quiet=quiet, json=json, rank=number())
     o.plugins(plugin)
     layers = o.layers(flags, set_)
     found = folder.find(runs_dir, run)
 
-    from gancli.plan import again
-    from gancli.train import extend, train
+    from gancli.training.prepare import again
+    from gancli.training.session import extend, train
 
     console.note(f"resuming {found.path}")
     cfg = extend(found, layers)

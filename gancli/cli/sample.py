@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gancli.cli import options as o
-from gancli.errors import UsageError
+from gancli.core.errors import UsageError
 
 PLACE = 3
 LAST = 2**63 - 1  # of the seeds
@@ -66,9 +66,9 @@ def command(
     threads: o.Threads = None,
 ) -> None:
     """Draw images. The same seed gives the same image, whatever else is drawn with it."""
-    from gancli.engine.ranks import here, number
+    from gancli.distributed.ranks import here, number
     from gancli.report.console import Console
-    from gancli.run import folder
+    from gancli.runs import folder
 
     console = Console(quiet=quiet, json=json, rank=number())
     if label is not None and labels is not None:
@@ -95,21 +95,21 @@ def command(
     if run is None:
         console.note(f"run {found.path}")
 
-    from gancli import sample
-    from gancli.engine import precision
-    from gancli.loading import load
+    from gancli.inference import writing
+    from gancli.inference.loading import load
+    from gancli.training import precision
 
     precision.set_threads(threads or 0)
     on = precision.device(here().device(device or "auto"))
-    model = load(found.path, step=step, average=ema, device=on, note=console.note)
+    model = load(found.path, step=step, ema=ema, device=on, note=console.note)
     model.ranks = here()
     classes = None if label is None and labels is None else o.labels(label or labels or "", model.classes)
-    facts = {"run": found.name, "step": model.tick.step, "average": model.facts["average"]}
-    order = sample.Order(wanted, classes, nrow, frames, facts, o.attributes(attr), truncation, rows, mix_at, into)
+    facts = {"run": found.name, "step": model.tick.step, "ema": model.facts["ema"]}
+    order = writing.Order(wanted, classes, nrow, frames, facts, o.attributes(attr), truncation, rows, mix_at, into)
     if not model.ranks.first:
-        sample.help_out(model, order, path)
+        writing.help_out(model, order, path)
         return
-    written = sample.write(model, order, path, console.bar)
+    written = writing.write(model, order, path, console.bar)
     count, what = (order.length, "frames") if walk else (count, "images")
     console.note(f"{count} {what} of step {model.tick.step:,} -> {written}")
     if (found.path / "data.json").is_file():

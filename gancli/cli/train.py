@@ -11,7 +11,7 @@ from gancli.cli import options as o
 
 if TYPE_CHECKING:
     from gancli.report.console import Console
-    from gancli.run.folder import Run
+    from gancli.runs.folder import Run
 
 PLACE = 1
 
@@ -23,7 +23,7 @@ def command(
     ] = None,
     data_dir: o.DataDir = None,
     image_size: Annotated[str | None, typer.Option(help="32, or 28x20 (height first).", rich_help_panel="Data")] = None,
-    channels: Annotated[int | None, typer.Option(help="1 grey, 3 colour.", rich_help_panel="Data")] = None,
+    channels: Annotated[int | None, typer.Option(help="1 grey, 3 color.", rich_help_panel="Data")] = None,
     download: o.Download = True,
     preset: Annotated[str | None, typer.Option(help="A recipe (gan list presets).", rich_help_panel="Model")] = None,
     model: Annotated[str | None, typer.Option(help="The nets (gan list model).", rich_help_panel="Model")] = None,
@@ -64,7 +64,7 @@ def command(
     deterministic: Annotated[
         bool | None,
         typer.Option(
-            "--deterministic", help="On a GPU: only kernels that repeat to the bit.", rich_help_panel="Machine"
+            "--deterministic", help="On a GPU: only kernels that repeat to the bit.", rich_help_panel="Runtime"
         ),
     ] = None,
 ) -> None:
@@ -76,10 +76,10 @@ def command(
         "precision": precision, "threads": threads, "micro_batch": micro_batch, "save_every": save_every,
         "keep": keep, "deterministic": deterministic,
     }  # fmt: skip
-    from gancli.config import data_asked, read_table
-    from gancli.engine.ranks import here, nameless, number
+    from gancli.core.config import data_asked, read_table
+    from gancli.distributed.ranks import here, nameless, number
     from gancli.report.console import Console
-    from gancli.run.folder import check_place
+    from gancli.runs.folder import check_place
 
     console = Console(quiet=quiet, json=json, rank=number())
     check_place(runs_dir, name)
@@ -90,9 +90,9 @@ def command(
     layers += o.layers(flags, set_)
     asked = data_asked(layers)
 
-    from gancli.plan import Request, make, rehearse
-    from gancli.scores import check
-    from gancli.train import begin, train
+    from gancli.training.prepare import Request, make, rehearse
+    from gancli.training.session import begin, train
+    from gancli.training.validation import check
 
     how = o.reading(console, data_dir, asked.image_size, asked.channels, download, asked.holdout)
     request = Request(layers, preset, how.data_dir, how.cache_dir, download)
@@ -113,9 +113,9 @@ def command(
 
 def finish(run: Run, console: Console, reason: str, until: str | None) -> None:
     """The curves, and what to do next. Nobody holds the run's state any more, so its memory is free for them."""
-    from gancli.engine.memory import give_back_freed
     from gancli.report.curves import draw
-    from gancli.run import journal
+    from gancli.runs import journal
+    from gancli.training.memory import give_back_freed
 
     give_back_freed()
     lines, curves = journal.read(run.journal), run.path / "curves.png"

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gancli.errors import ResourceError
+from gancli.core.errors import ResourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gancli.sources import Reading
+    from gancli.core.data import Reading
 
 MAPPED_FROM = 256 * 2**20  # bytes
 _HEADER = 4096  # more than any .npy header of ours

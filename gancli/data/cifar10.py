@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.errors import DataError
 from gancli.data.cache import replacing
 from gancli.data.fetch import deadline, fetch
-from gancli.errors import DataError
-from gancli.sources import Arrays, Reading, Source, Split
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"

@@ -49,7 +49,7 @@ class Header:
 
     height: int
     width: int
-    grey: bool  # of a mode without colour
+    grey: bool  # of a mode without color
 
 
 def looks_like_image(head: bytes) -> bool:

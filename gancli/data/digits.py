@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gancli.sources import Arrays, Reading, Source, Split
+from gancli.core.data import Arrays, Reading, Source, Split
 
 
 class Digits(Source):

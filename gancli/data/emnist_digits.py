@@ -11,11 +11,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from gancli.core.data import Reading
+from gancli.core.errors import DataError
 from gancli.data.cache import replacing
 from gancli.data.fetch import deadline, fetch
 from gancli.data.idx import Idx
-from gancli.errors import DataError
-from gancli.sources import Reading
 
 LARGEST = 256 * 2**20  # bytes of a member
 

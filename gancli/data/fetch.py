@@ -11,14 +11,14 @@ import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from gancli.core.errors import DataError
 from gancli.data.cache import replacing
-from gancli.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gancli.sources import Reading
+    from gancli.core.data import Reading
 
 CONNECT = 5.0  # seconds
 LARGEST = 2 * 2**30  # bytes

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from gancli import registry
+from gancli.core import registry
+from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.errors import DataError, UsageError
 from gancli.data import cache
 from gancli.data.decode import middle
 from gancli.data.mnist import MNIST
-from gancli.errors import DataError, UsageError
-from gancli.sources import Arrays, Reading, Source, Split
 
 DEFAULT_TIME = 4.0  # seconds in which MNIST must come, where no data is named
 BATCH = 1024  # images resized at a time

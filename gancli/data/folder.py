@@ -7,10 +7,10 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gancli.core.errors import DataError
+from gancli.data.collection import LARGEST, Entry, Pile
 from gancli.data.decode import BrokenImageError
 from gancli.data.pictures import Pictures
-from gancli.data.pile import LARGEST, Entry, Pile
-from gancli.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gancli.core.data import Arrays, Split
 from gancli.data import cache
-from gancli.sources import Arrays, Split
 
 if TYPE_CHECKING:
+    from gancli.core.data import Reading
     from gancli.data.labels import Known
-    from gancli.sources import Reading
 
 MOST = 10_000  # images held out
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gancli.core.errors import DataError
+from gancli.data.collection import Scan, shown
 from gancli.data.decode import middle
 from gancli.data.find import finished
 from gancli.data.pictures import Pictures
-from gancli.data.pile import Scan, shown
-from gancli.errors import DataError
 
 if TYPE_CHECKING:
-    from gancli.sources import Arrays, Reading, Source, Split
+    from gancli.core.data import Arrays, Reading, Source, Split
 
 PREVIEW = 64
 ENLARGED = 1.5  # times, from which on a picture is much smaller than it is to be
@@ -32,7 +32,7 @@ class Report:
     test: int
     shape: tuple[int, int, int] | None  # channels, height, width as a run would see them
     sizes: dict[tuple[int, int], int]  # (height, width) as found -> images, most frequent first
-    grey: int  # images without colour, as found
+    grey: int  # images without color, as found
     classes: dict[str, tuple[int, int]]  # name -> images to train on, held out
     attributes: dict[str, tuple[float, float, float]]  # name -> mean, least, greatest, of the training images
     broken: dict[str, str]  # name -> reason

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gancli.core.errors import DataError
+from gancli.data.collection import LABELS, shown
 from gancli.data.decode import BrokenImageError
-from gancli.data.pile import LABELS, shown
-from gancli.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gancli.data.pile import Pile
+    from gancli.data.collection import Pile
 
 LARGEST = 256 * 2**20  # bytes
 NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from gancli.core.data import Reading, Split
 from gancli.data.idx import Idx
-from gancli.data.strokes import NAMES, measure, standardised
-from gancli.sources import Reading, Split
+from gancli.data.strokes import NAMES, measure, standardized
 
 
 class MNIST(Idx):
@@ -25,6 +25,6 @@ class MNIST(Idx):
             return split
         like = measure(split.train.images[:, 0])
         of_test = measure(split.test.images[:, 0])
-        train = replace(split.train, attributes=standardised(like, like), attribute_names=NAMES)
-        test = replace(split.test, attributes=standardised(of_test, like), attribute_names=NAMES)
-        return Split(train, test, lambda images: standardised(measure(images[:, 0]), like))
+        train = replace(split.train, attributes=standardized(like, like), attribute_names=NAMES)
+        test = replace(split.test, attributes=standardized(of_test, like), attribute_names=NAMES)
+        return Split(train, test, lambda images: standardized(measure(images[:, 0]), like))

@@ -20,10 +20,10 @@ from typing import IO, Any
 import numpy as np
 from pydantic import Field
 
+from gancli.core.data import Reading, Source, Split
+from gancli.core.errors import DataError
 from gancli.data import cache, holdout
 from gancli.data.labels import Known, classes_of
-from gancli.errors import DataError
-from gancli.sources import Reading, Source, Split
 
 NAMES = ("images", "x", "arr_0")
 LARGEST = 256 * 2**30  # bytes of the images, unpacked

@@ -13,11 +13,11 @@ from statistics import median_low
 import numpy as np
 from pydantic import Field
 
+from gancli.core.data import Reading, Source, Split
+from gancli.core.errors import DataError
 from gancli.data import cache, decode, holdout, labels
+from gancli.data.collection import Pile, Scan, each, keep, scan, shown
 from gancli.data.decode import Background
-from gancli.data.pile import Pile, Scan, each, keep, scan, shown
-from gancli.errors import DataError
-from gancli.sources import Reading, Source, Split
 
 LISTED = 20  # broken files named in an error
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from gancli.clock import generator
+from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.seeds import generator
 from gancli.data import cache
 from gancli.data.mnist import MNIST
-from gancli.sources import Arrays, Reading, Source, Split
 
 
 class StackedMNIST(Source):

@@ -15,9 +15,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from gancli.clock import derive, generator
-from gancli.contracts import Batch, Shape
-from gancli.sources import Arrays
+from gancli.core.contracts import Batch, Shape
+from gancli.core.data import Arrays
+from gancli.core.seeds import derive, generator
 
 SHARE = 0.25  # of a GPU's free memory that the images may take
 

@@ -23,7 +23,7 @@ def measure(images: np.ndarray) -> np.ndarray:
     return out
 
 
-def standardised(values: np.ndarray, like: np.ndarray) -> np.ndarray:
+def standardized(values: np.ndarray, like: np.ndarray) -> np.ndarray:
     """(values - mean) / deviation, float32 [N, 3], with the mean and deviation of `like`."""
     deviation = like.std(axis=0, dtype=np.float64)
     scaled = (values - like.mean(axis=0, dtype=np.float64)) / np.where(deviation > 0, deviation, 1)

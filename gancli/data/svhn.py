@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.errors import DataError
 from gancli.data.fetch import deadline, fetch
-from gancli.errors import DataError
-from gancli.sources import Arrays, Reading, Source, Split
 
 FILES = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
 

@@ -7,10 +7,10 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from gancli.core.errors import DataError
+from gancli.data.collection import LARGEST, Entry, Pile, shown
 from gancli.data.decode import BrokenImageError
 from gancli.data.pictures import Pictures
-from gancli.data.pile import LARGEST, Entry, Pile, shown
-from gancli.errors import DataError
 
 LARGEST_TOTAL = 256 * 2**30  # bytes, unpacked
 RATIO, RATIO_FROM = 100, 2**30  # an archive that unpacks to more than 1 GB and 100 times its size is a bomb

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import relu
 
-from gancli.contracts import Loss
+from gancli.core.contracts import Loss
 
 
 class Hinge(Loss):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gancli.contracts import Loss
+from gancli.core.contracts import Loss
 
 
 class LeastSquares(Loss):

@@ -1,4 +1,4 @@
-"""The original minimax game (1406.2661, equation 1): G minimises log(1 - D(G(z))), which saturates when D wins.
+"""The original minimax game (1406.2661, equation 1): G minimizes log(1 - D(G(z))), which saturates when D wins.
 
 L_D = softplus(-D(x)) + softplus(D(G(z)))        L_G = -softplus(D(G(z)))
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gancli.contracts import Loss
+from gancli.core.contracts import Loss
 
 
 class Minimax(Loss):

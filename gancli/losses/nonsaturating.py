@@ -1,4 +1,4 @@
-"""The non-saturating loss (1406.2661, section 3): D learns to tell, G maximises log D(G(z)).
+"""The non-saturating loss (1406.2661, section 3): D learns to tell, G maximizes log D(G(z)).
 
     L_D = softplus(-D(x)) + softplus(D(G(z)))        L_G = softplus(-D(G(z)))
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gancli.contracts import Loss
+from gancli.core.contracts import Loss
 
 
 class NonSaturating(Loss):

@@ -10,7 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gancli.contracts import Loss
+from gancli.core.contracts import Loss
 
 
 class RelativisticPairing(Loss):

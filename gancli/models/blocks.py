@@ -1,4 +1,4 @@
-"""Layers of the larger families: attention, minibatch statistics, noise, equalised and modulated products, resampling."""
+"""Layers of the larger families: attention, minibatch statistics, noise, equalized and modulated products, resampling."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli import rows
-from gancli.clock import generator
+from gancli.core import sharding
+from gancli.core.seeds import generator
 
 
 class SelfAttention(nn.Module):
@@ -49,7 +49,7 @@ class MinibatchStddev(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n, _, h, w = x.shape
-        ranks = rows.group()
+        ranks = sharding.group()
         if ranks is not None:
             return torch.cat([x, self._over_ranks(x, ranks)], 1)
         group = next(g for g in range(min(self.group, n), 0, -1) if n % g == 0)
@@ -58,7 +58,7 @@ class MinibatchStddev(nn.Module):
         plane = spread.repeat(group).to(x.dtype).reshape(n, 1, 1, 1).expand(n, 1, h, w)
         return torch.cat([x, plane], 1)
 
-    def _over_ranks(self, x: Tensor, ranks: rows.Group) -> Tensor:
+    def _over_ranks(self, x: Tensor, ranks: sharding.Group) -> Tensor:
         """The same where a group's samples lie on several ranks: sums of each group, gathered."""
         n, _, h, w = x.shape
         total = n * ranks.world
@@ -88,7 +88,7 @@ class Noise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, _, h, w = x.shape
         if self.training:
-            noise = rows.randn(n, 1, h, w, like=x)
+            noise = sharding.randn(n, 1, h, w, like=x)
         elif self.seeds is not None:
             each = [torch.randn(1, h, w, generator=generator("noise", self.key, s)) for s in self.seeds]
             noise = torch.stack(each).to(x.device, x.dtype)
@@ -98,7 +98,7 @@ class Noise(nn.Module):
 
 
 class EqualLinear(nn.Module):
-    """A linear layer with equalised learning rate (1710.10196, section 4.1): weights N(0, 1), scaled at each use.
+    """A linear layer with equalized learning rate (1710.10196, section 4.1): weights N(0, 1), scaled at each use.
 
     `rate` slows the layer's learning (1812.04948): its weights start `1 / rate` as large and count for `rate` as much.
     """
@@ -115,7 +115,7 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv(nn.Module):
-    """A convolution with equalised learning rate and an output of the input's size (`padding` k // 2)."""
+    """A convolution with equalized learning rate and an output of the input's size (`padding` k // 2)."""
 
     def __init__(self, a: int, b: int, k: int = 3, bias: bool = True) -> None:
         super().__init__()
@@ -153,8 +153,8 @@ class ModulatedConv(nn.Module):
         return out
 
 
-def equalised(head: nn.Module) -> nn.Module:
-    """A head with its linear layers equalised. A table's rows, of which few are used at a time, start as large as it has columns."""
+def equalized(head: nn.Module) -> nn.Module:
+    """A head with its linear layers equalized. A table's rows, of which few are used at a time, start as large as it has columns."""
     for name, child in head.named_children():
         if isinstance(child, nn.Linear):
             a, b = child.in_features, child.out_features

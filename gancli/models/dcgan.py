@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import Field
 from torch import nn
 
-from gancli.contracts import Model, Shape, Trunk
+from gancli.core.contracts import Model, Shape, Trunk
 from gancli.models.layers import Beside, FlatMaps, Maps, PlainTrunk, Stem, stages, widths
 from gancli.models.norms import NormName, Which, applies, norm, spectral
 
@@ -26,7 +26,7 @@ class DCGAN(Model):
     slope: float = Field(0.2, ge=0, description="of D's LeakyReLU")
     g_norm: NormName = Field("batch", description="of G's maps")
     d_norm: NormName = Field("batch", description="of D's maps; under a gradient penalty not batch")
-    spectral: Which = Field("none", description="which nets' weights are spectrally normalised (1802.05957)")
+    spectral: Which = Field("none", description="which nets' weights are spectrally normalized (1802.05957)")
 
     def generator(self, shape: Shape, condition: int) -> nn.Module:
         sizes = stages(shape)
@@ -41,7 +41,7 @@ class DCGAN(Model):
             odd = (size[0] - 2 * sizes[-1 - i][0], size[1] - 2 * sizes[-1 - i][1])
             layers.append(nn.ConvTranspose2d(wide[i], out, 4, 2, 1, output_padding=odd, bias=last or bare))
             layers += [nn.Tanh()] if last else [norm(self.g_norm, out), nn.ReLU(inplace=True)]
-        net = _initialised(nn.Sequential(*layers))
+        net = _initialized(nn.Sequential(*layers))
         return Beside(spectral(net) if applies(self.spectral, "G") else net)
 
     def discriminator(self, shape: Shape, condition: int) -> Trunk:
@@ -56,7 +56,7 @@ class DCGAN(Model):
             layers.append(nn.LeakyReLU(self.slope, inplace=True))
             before = width
         h, w = sizes[-1]
-        net = _initialised(nn.Sequential(*layers, FlatMaps()))
+        net = _initialized(nn.Sequential(*layers, FlatMaps()))
         bound = applies(self.spectral, "D")
         return PlainTrunk(spectral(net) if bound else net, wide[-1] * h * w, spectral if bound else None)
 
@@ -64,7 +64,7 @@ class DCGAN(Model):
 N = TypeVar("N", bound=nn.Module)
 
 
-def _initialised(net: N) -> N:
+def _initialized(net: N) -> N:
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, 0.0, 0.02)

@@ -8,9 +8,9 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from gancli import rows
-from gancli.contracts import Shape, Trunk
-from gancli.errors import UsageError
+from gancli.core import sharding
+from gancli.core.contracts import Shape, Trunk
+from gancli.core.errors import UsageError
 
 
 class Dropout(nn.Module):
@@ -29,7 +29,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.cut == 0:
             return x
-        words = rows.draw(lambda s, g: _words(s, g, x.device), x.shape, device=x.device)
+        words = sharding.draw(lambda s, g: _words(s, g, x.device), x.shape, device=x.device)
         narrow = x.dtype == torch.bfloat16  # whose bits fit the words: what is compared need not be converted
         keep = torch.empty(x.shape, dtype=words.dtype if narrow else x.dtype, device=x.device)
         torch.ge(words, self.cut - 32768, out=keep)

@@ -12,7 +12,7 @@ from math import prod
 from pydantic import Field, PositiveInt
 from torch import nn
 
-from gancli.contracts import Model, Shape, Trunk
+from gancli.core.contracts import Model, Shape, Trunk
 from gancli.models.layers import Beside, Dropout, FlatTrunk, Reshape
 from gancli.models.linear import Linear
 

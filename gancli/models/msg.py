@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.contracts import Model, Nets, Shape, Tick, Trunk
-from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, equalised, up
+from gancli.core.contracts import Model, Nets, Shape, Tick, Trunk
+from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, equalized, up
 from gancli.models.layers import PlainTrunk, Reshape, stages, widths
 from gancli.models.norms import PixelNorm
 
@@ -108,7 +108,7 @@ class MultiScale(Model):
 
     def discriminator(self, shape: Shape, condition: int) -> Trunk:
         net = MultiScaleTrunk(self, shape, condition)
-        return PlainTrunk(net, net.out_features, equalised)
+        return PlainTrunk(net, net.out_features, equalized)
 
     def begin(self, nets: Nets, x: Tensor, tick: Tick) -> Tensor:  # noqa: ARG002
         images = [x]

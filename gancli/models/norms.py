@@ -1,4 +1,4 @@
-"""Normalisations by name, and spectral normalisation.
+"""Normalizations by name, and spectral normalization.
 
 batch (1502.03167), instance (1607.08022), layer (1607.06450), group (1803.08494), pixel (1710.10196), none,
 conditional: batch norm whose gain and offset are linear in the condition (1610.07629, 1707.00683)
@@ -49,7 +49,7 @@ class ConditionalBatchNorm(nn.Module):
 
 
 def norm(kind: NormName, channels: int) -> nn.Module:
-    """The normalisation of maps [N, C, H, W]."""
+    """The normalization of maps [N, C, H, W]."""
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     if kind == "instance":

@@ -1,6 +1,6 @@
 """Progressive growing (PGGAN, 1710.10196): training begins with small images; scales fade in one after the other.
 
-All scales exist from step 0, so no optimiser ever changes shape; those not reached have no gradient. The level is a function
+All scales exist from step 0, so no optimizer ever changes shape; those not reached have no gradient. The level is a function
 of the images seen, kept in a buffer of each net: k + t is scale k fading into k + 1. In training G makes, and D sees, images of
 the present scale only; the reals are averaged down to it and faded alike. Otherwise G's images are enlarged to full size.
 Departs: Adam is not begun afresh at each scale. Its count of steps runs on, so a new scale's first tens of steps are several times larger.
@@ -17,8 +17,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.contracts import Model, Nets, Shape, Tick, Trunk
-from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, equalised, up
+from gancli.core.contracts import Model, Nets, Shape, Tick, Trunk
+from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, equalized, up
 from gancli.models.layers import PlainTrunk, Reshape, stages, widths
 from gancli.models.norms import PixelNorm
 
@@ -121,7 +121,7 @@ class Progressive(Model):
 
     def discriminator(self, shape: Shape, condition: int) -> Trunk:
         net = GrowingTrunk(self, shape, condition)
-        return PlainTrunk(net, net.last[-2].weight.shape[0], equalised)  # type: ignore[index, arg-type]
+        return PlainTrunk(net, net.last[-2].weight.shape[0], equalized)  # type: ignore[index, arg-type]
 
     def fitted(self, images: int, shape: Shape) -> Self:
         """Not given: all scales have come after two fifths of the run."""

@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.contracts import Model, Shape, Trunk
+from gancli.core.contracts import Model, Shape, Trunk
 from gancli.models.blocks import down, up
 from gancli.models.layers import PlainTrunk, stages, widths
 

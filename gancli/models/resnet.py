@@ -16,14 +16,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.contracts import Model, Shape, Trunk
-from gancli.errors import UsageError
+from gancli.core.contracts import Model, Shape, Trunk
+from gancli.core.errors import UsageError
 from gancli.models.blocks import SelfAttention
 from gancli.models.layers import Beside, PlainTrunk, Reshape, stages, widths
 from gancli.models.norms import ConditionalBatchNorm, NormName, Which, applies, norm, spectral
 
 
-class Normalised(nn.Module):
+class Normalized(nn.Module):
     """A norm of either kind and relu: (x, c) -> x."""
 
     def __init__(self, kind: NormName | Literal["conditional"], channels: int, condition: int) -> None:
@@ -39,7 +39,7 @@ class Normalised(nn.Module):
 class UpBlock(nn.Module):
     def __init__(self, a: int, b: int, kind: NormName | Literal["conditional"], condition: int) -> None:
         super().__init__()
-        self.before, self.between = Normalised(kind, a, condition), Normalised(kind, b, condition)
+        self.before, self.between = Normalized(kind, a, condition), Normalized(kind, b, condition)
         self.first, self.second, self.skip = nn.Conv2d(a, b, 3, 1, 1), nn.Conv2d(b, b, 3, 1, 1), nn.Conv2d(a, b, 1)
 
     def forward(self, x: Tensor, c: Tensor | None, size: tuple[int, int]) -> Tensor:
@@ -67,7 +67,7 @@ class ResnetGenerator(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.attention = _attention(cfg, self.sizes[1:], wide[1:], "G")
         self.last, self.image = (
-            Normalised(cfg.g_norm, wide[-1], condition),
+            Normalized(cfg.g_norm, wide[-1], condition),
             nn.Conv2d(wide[-1], shape.channels, 3, 1, 1),
         )
 
@@ -114,7 +114,7 @@ class ResNet(Model):
     flat: int = Field(1, ge=0, description="blocks of D at the smallest map")
     g_norm: NormName | Literal["conditional"] = Field("conditional", description="of G; without a condition: batch")
     d_norm: NormName = Field("none", description="of D")
-    spectral: Which = Field("none", description="which nets' weights are spectrally normalised")
+    spectral: Which = Field("none", description="which nets' weights are spectrally normalized")
     attention: Literal["none", "middle"] | int = Field(
         "none", description="the map that looks at itself, or its height"
     )
@@ -122,7 +122,7 @@ class ResNet(Model):
 
     def generator(self, shape: Shape, condition: int) -> nn.Module:
         net = ResnetGenerator(self, shape, condition)
-        _initialise(net)
+        _initialize(net)
         return spectral(net) if applies(self.spectral, "G") else net
 
     def discriminator(self, shape: Shape, condition: int) -> Trunk:
@@ -137,7 +137,7 @@ class ResNet(Model):
             before = width
         layers += [DownBlock(before, before, self.d_norm, halve=False) for _ in range(self.flat)]
         net = nn.Sequential(*layers, SumPool())
-        _initialise(net)
+        _initialize(net)
         bound = applies(self.spectral, "D")
         return PlainTrunk(spectral(net) if bound else net, before, spectral if bound else None)
 
@@ -158,7 +158,7 @@ def _attention(cfg: ResNet, sizes: list[tuple[int, int]], wide: list[int], net: 
     return nn.ModuleDict({str(at): SelfAttention(wide[at])})
 
 
-def _initialise(net: nn.Module) -> None:
+def _initialize(net: nn.Module) -> None:
     """Xavier: gain sqrt 2 in the blocks, 1 elsewhere (the published code of 1802.05957)."""
     blocks = {id(m) for b in net.modules() if isinstance(b, UpBlock | DownBlock) for m in b.modules()}
     for name, module in net.named_modules():

@@ -2,7 +2,7 @@
 
     w = f(z / |z|),    each layer: x -> leaky(modulated_conv(x, w) + strength * noise + b),    image = sum of every scale's RGB
 
-Not here: path-length regularisation (switched off for small images in 2006.06676, too). Any size from 8 to 256: maps halve while
+Not here: path-length regularization (switched off for small images in 2006.06676, too). Any size from 8 to 256: maps halve while
 both sides are at least 8. Channels at a map are width * (smallest side of the image / of the map), at most `widest`.
 """
 
@@ -16,8 +16,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from gancli import rows
-from gancli.contracts import Model, Shape, Trunk
+from gancli.core import sharding
+from gancli.core.contracts import Model, Shape, Trunk
 from gancli.models.blocks import (
     EqualConv,
     EqualLinear,
@@ -26,7 +26,7 @@ from gancli.models.blocks import (
     ModulatedConv,
     Noise,
     down,
-    equalised,
+    equalized,
     leaky,
     up,
 )
@@ -55,7 +55,7 @@ class Mapping(nn.Module):
             w = leaky(layer(w))
         if self.training and torch.is_grad_enabled():  # once in a step of G, however often the critic asks for fakes
             with torch.no_grad():
-                self.mean.lerp_(rows.mean(w.detach().float().mean(0)), 0.002 * rows.share())
+                self.mean.lerp_(sharding.mean(w.detach().float().mean(0)), 0.002 * sharding.share())
         return w if self.truncation == 1 else torch.lerp(self.mean.to(w.dtype), w, self.truncation)
 
 
@@ -106,9 +106,9 @@ class StyleGenerator(nn.Module):
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         w = self.styles(z, c)
         if self.training and self.mixing:
-            other = self.styles(rows.randn(*z.shape, like=z), c)
-            cut = rows.randint(1, self.depth, (len(z), 1, 1), device=z.device)
-            cut = torch.where(rows.rand(len(z), 1, 1, like=z.float()) < self.mixing, cut, self.depth)
+            other = self.styles(sharding.randn(*z.shape, like=z), c)
+            cut = sharding.randint(1, self.depth, (len(z), 1, 1), device=z.device)
+            cut = torch.where(sharding.rand(len(z), 1, 1, like=z.float()) < self.mixing, cut, self.depth)
             w = torch.where(torch.arange(self.depth, device=z.device)[:, None] < cut, w, other)
         return self.paint(w)
 
@@ -166,4 +166,4 @@ class Style(Model):
         h, w = sizes[-1]
         layers += [EqualConv(wide[-1] + (self.group > 1), wide[-1]), Leaky(), nn.Flatten()]
         layers += [EqualLinear(wide[-1] * h * w, wide[-1]), Leaky()]
-        return PlainTrunk(nn.Sequential(*layers), wide[-1], equalised)
+        return PlainTrunk(nn.Sequential(*layers), wide[-1], equalized)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gancli.evaluate import Score
+from gancli.evaluation.evaluator import Score
 from gancli.report.console import Console, short
 from gancli.report.evaluation import BETTER, number, rank
 

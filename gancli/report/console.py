@@ -20,14 +20,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from gancli.config import flat
+from gancli.core.config import flat
 
 if TYPE_CHECKING:
-    from gancli.config import Config
-    from gancli.contracts import Logs
-    from gancli.engine.state import State
-    from gancli.plan import Plan
-    from gancli.run.folder import Run
+    from gancli.core.config import Config
+    from gancli.core.contracts import Logs
+    from gancli.runs.folder import Run
+    from gancli.training.prepare import Plan
+    from gancli.training.state import State
 
 REFRESH = 0.1  # seconds between updates of the bar
 PLAIN = 30.0  # seconds between plain lines within an epoch, or of anything else that is slow
@@ -244,7 +244,7 @@ class Console:
             if "broken" in entry:
                 self.warn(f"{name}: {entry['broken']}")
 
-    def catalogue(self, found: dict[str, Any], detail: str | None) -> None:
+    def catalog(self, found: dict[str, Any], detail: str | None) -> None:
         """The parts and presets that there are, or one of them with its options."""
         if self.json:
             self.dump(found)

@@ -13,7 +13,7 @@ PANELS = (
     ("images per second", ("images_per_s",)),
 )
 NAMES = {"logit_real": "of reals", "logit_fake": "of fakes"}
-COLOURS = ("#2a6fbb", "#d1603d")
+COLORS = ("#2a6fbb", "#d1603d")
 
 
 def draw(lines: list[dict[str, Any]], path: Path, title: str) -> None:
@@ -27,11 +27,11 @@ def draw(lines: list[dict[str, Any]], path: Path, title: str) -> None:
     FigureCanvasAgg(figure)
     figure.suptitle(title)
     for axes, (name, keys) in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
-        for key, colour in zip(keys, COLOURS, strict=False):
+        for key, color in zip(keys, COLORS, strict=False):
             whole = [line for line in lines if _is_number(line.get("epoch")) and _is_number(line.get(key))]
             points = [(line["epoch"], _value(key, line[key])) for line in whole]
             if points:
-                axes.plot(*zip(*points, strict=True), color=colour, linewidth=1, label=NAMES.get(key, key))
+                axes.plot(*zip(*points, strict=True), color=color, linewidth=1, label=NAMES.get(key, key))
         axes.set_title(name, fontsize=10)
         if len(keys) == 1:
             axes.set_ylim(bottom=0)

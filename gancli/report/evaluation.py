@@ -16,8 +16,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from gancli.errors import ResourceError, UsageError
-from gancli.evaluate import Evaluation, Fakes, Score
+from gancli.core.errors import ResourceError, UsageError
+from gancli.evaluation.evaluator import Evaluation, Fakes, Score
 
 INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
 FAKE, REAL, ALARM = "#2f6fde", "#b9c2d0", "#d9480f"

@@ -14,19 +14,20 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from gancli.clock import every, generator
-from gancli.contracts import Batch, Critic, Logs, Look, Memory, Nets, Phase, Shape, Task, Tick, Turn
-from gancli.errors import UsageError
-from gancli.losses.halves import critic_loss, generator_loss, penalty_loss
-from gancli.models.latent import Points, mixed, sampling, truncated
+from gancli.core.contracts import Batch, Critic, Logs, Look, Memory, Nets, Phase, Shape, Task, Tick, Turn
+from gancli.core.errors import UsageError
+from gancli.core.registry import of_kind
+from gancli.core.schedules import every
+from gancli.core.seeds import generator
+from gancli.core.sharding import whole
+from gancli.losses.adversarial import critic_loss, generator_loss, penalty_loss
+from gancli.models.latents import Points, mixed, sampling, truncated
 from gancli.models.layers import Discriminator, Embedded, has_batch_statistics
-from gancli.registry import of_kind
-from gancli.rows import whole
 
 if TYPE_CHECKING:
-    from gancli.contracts import Augment, Condition, Loss, Model, Penalty
+    from gancli.core.contracts import Augment, Condition, Loss, Model, Penalty
 else:
-    from gancli.registry import Part
+    from gancli.core.registry import Part
 
     Augment = Annotated[Part, *of_kind("augment")]
     Condition = Annotated[Part, *of_kind("condition")]

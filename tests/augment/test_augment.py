@@ -10,8 +10,8 @@ import torch
 from gancli.augment.ada import ADA
 from gancli.augment.diffaugment import colored, cut_out, translated
 from gancli.augment.resample import resample
-from gancli.contracts import Augment
-from gancli.registry import build, parts
+from gancli.core.contracts import Augment
+from gancli.core.registry import build, parts
 
 NAMES = list(parts("augment"))
 

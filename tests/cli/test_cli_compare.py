@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gancli.config import resolve
-from gancli.evaluate import Evaluation, Score
+from gancli.core.config import resolve
+from gancli.evaluation.evaluator import Evaluation, Score
 from tests.conftest import Gan
 
 
@@ -62,7 +62,7 @@ def test_the_best_is_marked_where_it_is_clear(gan: Gan, tmp_path: Path, other: f
 
 def test_what_differs_is_shown(gan: Gan, tmp_path: Path) -> None:
     scored(tmp_path, "a", 5, 5, 9.0)
-    scored(tmp_path, "b", 5, 5, 9.0, task={"name": "generate", "loss": "hinge"}, machine={"threads": 3}, seed=4)
+    scored(tmp_path, "b", 5, 5, 9.0, task={"name": "generate", "loss": "hinge"}, runtime={"threads": 3}, seed=4)
     said = gan("compare", "a", "b")
     assert line(said.out, "task.loss.name") == ["task.loss.name", "nonsaturating", "hinge"]
     assert line(said.out, "seed") == ["seed", "0", "4"]

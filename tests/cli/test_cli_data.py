@@ -145,11 +145,13 @@ def test_a_preview_in_no_folder_and_on_a_full_disk(gan: Gan, tmp_path: Path, mon
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("gancli.run.files.write_synced", full)
+    monkeypatch.setattr("gancli.runs.files.write_synced", full)
     assert gan("data", "digits", "--preview", tmp_path / "x.png").err.endswith("  ->  free some disk\n")
 
 
 def test_a_bench_is_of_the_images_asked_for(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gancli.bench.measure", lambda plan, _steps: {"shape": plan.split.train.images.shape[1:]})
+    monkeypatch.setattr(
+        "gancli.training.benchmark.measure", lambda plan, _steps: {"shape": plan.split.train.images.shape[1:]}
+    )
     asked = ["--set", "data.image_size=[16,16]", "--set", "data.channels=3"]
     assert gan("bench", "--data", "digits", "--json", *asked).json()["shape"] == [3, 16, 16]

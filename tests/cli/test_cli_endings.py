@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from gancli.report.console import Console
-from gancli.run import folder
+from gancli.runs import folder
 from tests.conftest import TINY, Gan
 
 

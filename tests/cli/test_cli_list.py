@@ -69,7 +69,7 @@ def test_a_part_is_told_before_its_options(gan: Gan) -> None:
     assert "wasserstein" in gan("list", "preset", "wgan").out
 
 
-@pytest.mark.parametrize("words", [[], ["model", "resnet"], ["optimiser", "adam"], ["preset", "stylegan2"]])
+@pytest.mark.parametrize("words", [[], ["model", "resnet"], ["optimizer", "adam"], ["preset", "stylegan2"]])
 def test_tables_fit_80_columns_and_are_wrapped_at_words(
     gan: Gan, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,7 @@ def test_a_runs_own_configuration_starts_another(gan: Gan, run: Path, tmp_path: 
 
 def test_a_quality_that_was_not_reached_is_said(gan: Gan) -> None:
     said = gan("train", "--data", "digits", "--images", "64", "--until", "fid<0.001", "--evaluate-every", "32",
-               "--set", "rhythm.evaluate_n=32", *TINY)  # fmt: skip
+               "--set", "intervals.evaluate_n=32", *TINY)  # fmt: skip
     assert said.code == 0, said.err
     assert "fid<0.001 was not reached" in said.err
     assert gan("train", "--data", "digits", "--until", "fid8", "--dry-run", *TINY).code == 2

@@ -76,12 +76,12 @@ def test_dry_run_writes_nothing(gan: Gan, tmp_path: Path) -> None:
 
 def test_layers_win_in_order(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "c.toml"
-    file.write_text("batch_size = 10\nseed = 1\n[optimiser]\nlr = 1e-3\n")
+    file.write_text("batch_size = 10\nseed = 1\n[optimizer]\nlr = 1e-3\n")
     monkeypatch.setenv("GAN_TRAIN_SEED", "2")
     said = gan("train", "--data", "digits", "--config", file, "--set", "seed=4", "--max-steps", "1", "--name", "a")
     assert said.code == 0, said.err
     config = json.loads((tmp_path / "runs_dir/a/config.json").read_text())
-    assert (config["batch_size"], config["seed"], config["optimiser"]["lr"]) == (10, 4, 1e-3)
+    assert (config["batch_size"], config["seed"], config["optimizer"]["lr"]) == (10, 4, 1e-3)
     said = gan("train", "--data", "digits", "--config", file, "--max-steps", "1", "--name", "b")
     assert json.loads((tmp_path / "runs_dir/b/config.json").read_text())["seed"] == 2
 
@@ -181,7 +181,7 @@ def test_fail_if(gan: Gan, run: Path) -> None:
 
 
 def test_until_stops_at_a_quality(gan: Gan, tmp_path: Path) -> None:
-    words = ["--data", "digits", "--name", "q", "--evaluate-every", "640", "--set", "rhythm.evaluate_n=64", *TINY]
+    words = ["--data", "digits", "--name", "q", "--evaluate-every", "640", "--set", "intervals.evaluate_n=64", *TINY]
     said = gan("train", "--until", "fid<100000", "--set", "stop.patience=2", *words)
     assert said.code == 0, said.err
     assert "quality reached" in said.err
@@ -224,9 +224,9 @@ def test_trains_on_a_flat_folder_of_grey_28x20_and_on_a_zip(gan: Gan, tmp_path: 
     assert config["preset"] == "textbook"
     with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
         for i in range(40):
-            colour = numbers.integers(0, 256, (16, 16, 3), np.uint8)
+            color = numbers.integers(0, 256, (16, 16, 3), np.uint8)
             out = io.BytesIO()
-            Image.fromarray(colour).save(out, "PNG")
+            Image.fromarray(color).save(out, "PNG")
             archive.writestr(f"{'ab'[i % 2]}/{i}.png", out.getvalue())
     small = ["--set", "task.model.g_width=8", "--set", "task.model.d_width=8"]
     said = gan("train", "--data", tmp_path / "z.zip", "--max-steps", "2", "--name", "zip", "--batch-size", "8", *small)

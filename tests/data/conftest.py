@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gancli import registry
+from gancli.core import registry
+from gancli.core.data import Reading, Source, Split
 from gancli.data.idx import Idx
-from gancli.sources import Reading, Source, Split
 
 Make = Callable[..., bytes]
 Zipper = Callable[..., Path]

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gancli.core.data import Reading
+from gancli.core.errors import ResourceError
 from gancli.data import cache, find, pictures
 from gancli.data.folder import Folder
-from gancli.errors import ResourceError
-from gancli.sources import Reading
 from tests.data.conftest import Make, Write, same
 
 

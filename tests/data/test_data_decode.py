@@ -68,7 +68,7 @@ def test_sixteen_bits_are_divided_by_257() -> None:
     assert all_of(saved(GREY16), channels=1).ravel().tolist() == [0, 1, 255]
 
 
-def test_the_transparent_colour_of_a_png_is_transparent() -> None:
+def test_the_transparent_color_of_a_png_is_transparent() -> None:
     data = saved(Image.new("L", (2, 2), 40), transparency=40)
     assert all_of(data, channels=1, background="black").max() == 0
 

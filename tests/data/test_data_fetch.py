@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gancli.core.data import Reading
+from gancli.core.errors import DataError
 from gancli.data import cifar10, fetch, svhn
 from gancli.data.idx import Idx
-from gancli.errors import DataError
-from gancli.sources import Reading
 from tests.data.conftest import put, source
 
 

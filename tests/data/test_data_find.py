@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from gancli import registry
+from gancli.core import registry
+from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.errors import DataError, UsageError
 from gancli.data import cache, find
 from gancli.data.decode import decode
 from gancli.data.digits import Digits
@@ -20,8 +22,6 @@ from gancli.data.folder import Folder
 from gancli.data.inspect import inspect
 from gancli.data.npz import Npz
 from gancli.data.store import Store
-from gancli.errors import DataError, UsageError
-from gancli.sources import Arrays, Reading, Source, Split
 
 NAMED = [name for name, part in registry.parts("data").items() if "path" not in part.model_fields]
 
@@ -146,7 +146,7 @@ def saved(tmp_path: Path) -> Callable[..., Npz]:
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 6, 5), dtype=np.uint8)
 IMAGES[0, 0, :2] = 0, 255
-COLOUR = np.random.default_rng(0).integers(0, 256, (20, 3, 6, 5), dtype=np.uint8)
+COLOR = np.random.default_rng(0).integers(0, 256, (20, 3, 6, 5), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("name", ["images", "x", "arr_0"])
@@ -157,8 +157,8 @@ COLOUR = np.random.default_rng(0).integers(0, 256, (20, 3, 6, 5), dtype=np.uint8
         (IMAGES, IMAGES[:, None], 0),
         (IMAGES[..., None], IMAGES[:, None], 0),
         (IMAGES[:, None], IMAGES[:, None], 0),
-        (COLOUR, COLOUR, 0),
-        (np.ascontiguousarray(COLOUR.transpose(0, 2, 3, 1)), COLOUR, 0),
+        (COLOR, COLOR, 0),
+        (np.ascontiguousarray(COLOR.transpose(0, 2, 3, 1)), COLOR, 0),
         ((IMAGES / 255).astype(np.float32), IMAGES[:, None], 0),
         (IMAGES / 127.5 - 1, IMAGES[:, None], 0),
         ((IMAGES / 127.5 - 1).astype(np.float16), IMAGES[:, None], 1),

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gancli.core.data import Reading
 from gancli.data import holdout
 from gancli.data.folder import Folder
-from gancli.sources import Reading
 from tests.data.conftest import Write
 
 

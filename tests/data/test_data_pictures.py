@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gancli.core.data import Reading
+from gancli.core.errors import DataError
 from gancli.data import find
 from gancli.data.folder import Folder
 from gancli.data.inspect import inspect
 from gancli.data.zipped import Zip
-from gancli.errors import DataError
-from gancli.sources import Reading
 from tests.data.conftest import Make, Write, Zipper, same
 
 

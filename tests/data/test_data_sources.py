@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gancli import registry
+from gancli.core import registry
+from gancli.core.data import Reading
+from gancli.core.errors import DataError
 from gancli.data import cifar10, find, svhn
 from gancli.data.idx import Idx, read_idx
-from gancli.errors import DataError
-from gancli.sources import Reading
 from tests.data.conftest import idx, put, source
 
 IDX = [name for name, part in registry.parts("data").items() if issubclass(part, Idx)]

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from gancli.config import Machine
+from gancli.core.config import Runtime
+from gancli.core.data import Arrays
 from gancli.data.store import Store
-from gancli.engine import precision
-from gancli.sources import Arrays
+from gancli.training import precision
 
 GPU = torch.device("cuda:0")
 
@@ -41,7 +41,7 @@ def test_kernels_of_a_gpu(deterministic: bool, monkeypatch: pytest.MonkeyPatch) 
     asked = []
     monkeypatch.setattr(torch, "use_deterministic_algorithms", asked.append)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", deterministic)
-    precision.choose_kernels(Machine(deterministic=deterministic), torch.device("cpu"))
+    precision.choose_kernels(Runtime(deterministic=deterministic), torch.device("cpu"))
     assert not asked
-    precision.choose_kernels(Machine(deterministic=deterministic), GPU)
+    precision.choose_kernels(Runtime(deterministic=deterministic), GPU)
     assert (asked, torch.backends.cudnn.benchmark) == ([deterministic], not deterministic)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gancli.core.data import Reading
 from gancli.data.strokes import measure
-from gancli.sources import Reading
 from tests.data.conftest import put, source
 
 
@@ -29,7 +29,7 @@ def test_measures_of_bars() -> None:
     assert got[4].tolist() == [0, 0, 0]
 
 
-def test_mnist_attributes_are_standardised(how: Reading) -> None:
+def test_mnist_attributes_are_standardized(how: Reading) -> None:
     put("mnist", how, n=50)
     split = source("mnist", attributes=True).read(how)
     assert split.train.attribute_names == ("thickness", "slant", "width")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gancli.core.data import Reading
+from gancli.core.errors import DataError
 from gancli.data.zipped import Zip
-from gancli.errors import DataError
-from gancli.sources import Reading
 from tests.data.conftest import Make, Zipper
 
 

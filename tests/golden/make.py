@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "benchmarks"))
+sys.path.insert(0, str(HERE.parent / "soak"))
 
 from faults import Bench  # noqa: E402
 
 import gancli  # noqa: E402
-from gancli.run.checkpoint import FORMAT  # noqa: E402
+from gancli.core.migration import FORMAT  # noqa: E402
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     if there.exists():
         raise SystemExit(f"{there} exists: a golden run is never made again")
     with tempfile.TemporaryDirectory() as place:
-        bench = Bench(Path(place), 20, {"rhythm": {"keep": 1}})
+        bench = Bench(Path(place), 20, {"intervals": {"keep": 1}})
         run = bench.new()
         bench.go(run)
         shutil.copytree(run.path, there, ignore=shutil.ignore_patterns("samples", ".lock", "log.txt", "curves.png"))

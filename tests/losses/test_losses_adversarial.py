@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gancli.contracts import Loss
-from gancli.registry import build, parts
+from gancli.core.contracts import Loss
+from gancli.core.registry import build, parts
 
 NAMES = list(parts("loss"))
 

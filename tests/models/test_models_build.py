@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from gancli.contracts import Model, Shape, Tick
-from gancli.engine.net import Averaged, Net
-from gancli.errors import UsageError
+from gancli.core.contracts import Model, Shape, Tick
+from gancli.core.errors import UsageError
+from gancli.core.registry import build, find, parts
 from gancli.models.layers import Discriminator, LinearHead, stages
-from gancli.registry import build, find, parts
+from gancli.training.net import EmaNet, Net
 
 TINY: dict[str, Any] = {
     "z": 8, "w": 8, "width": 4, "g_width": 4, "d_width": 4, "widest": 8, "mapping": 2, "blocks": 1,
@@ -43,7 +43,7 @@ def played(model: Model, shape: Shape, dtype: torch.dtype, condition: int = 0, t
     torch.manual_seed(0)
     trunk = model.discriminator(shape, condition)
     d = Discriminator(trunk, trunk.finish(LinearHead(trunk.out_features)))
-    rule: Any = build("optimiser", "adam")
+    rule: Any = build("optimizer", "adam")
     cpu = torch.device("cpu")
     nets = {"G": Net(model.generator(shape, condition), rule, cpu, dtype), "D": Net(d, rule, cpu, dtype)}
     working = {k: n.working for k, n in nets.items()}
@@ -66,7 +66,7 @@ def played(model: Model, shape: Shape, dtype: torch.dtype, condition: int = 0, t
         net.update(1e-3)
         assert not torch.equal(net.flat, before)
     with torch.no_grad():
-        images = Averaged(nets["G"]).follow(nets["G"])(torch.randn(2, model.z), None if c is None else c[:2])
+        images = EmaNet(nets["G"]).follow(nets["G"])(torch.randn(2, model.z), None if c is None else c[:2])
     assert images.shape == (2, shape.channels, shape.height, shape.width)
     assert images.dtype == torch.float32
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gancli.contracts import Shape
-from gancli.errors import UsageError
-from gancli.models.latent import lerp, mixed, sampling, slerp, truncated
+from gancli.core.contracts import Shape
+from gancli.core.errors import UsageError
+from gancli.core.registry import build
+from gancli.models.latents import lerp, mixed, sampling, slerp, truncated
 from gancli.models.layers import Embedded
-from gancli.registry import build
 
 
 def style():  # type: ignore[no-untyped-def]

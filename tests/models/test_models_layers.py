@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from gancli.conditions.labels import ProjectionHead
 from gancli.models.blocks import (
     EqualConv,
     EqualLinear,
@@ -15,11 +16,10 @@ from gancli.models.blocks import (
     Noise,
     SelfAttention,
     down,
-    equalised,
+    equalized,
     up,
 )
-from gancli.models.labels import ProjectionHead
-from gancli.models.latent import sampling
+from gancli.models.latents import sampling
 from gancli.models.layers import Dropout, FlatMaps, LinearHead
 from gancli.models.norms import ConditionalBatchNorm, PixelNorm, norm, spectral
 
@@ -85,16 +85,16 @@ def test_minibatch_deviation_is_that_of_its_group() -> None:
     assert MinibatchStddev(4)(x[:1])[0, 3].max() < 1e-3
 
 
-def test_equalised_layers_start_with_unit_variance() -> None:
+def test_equalized_layers_start_with_unit_variance() -> None:
     torch.manual_seed(0)
     x = torch.randn(500, 64)
     for rate in (1.0, 0.01):
         assert float(EqualLinear(64, 64, rate=rate)(x).std().detach()) == pytest.approx(1, abs=0.1)
     assert float(EqualConv(16, 16)(torch.randn(8, 16, 16, 16)).std().detach()) == pytest.approx(1, abs=0.1)
-    head = equalised(LinearHead(6))
+    head = equalized(LinearHead(6))
     assert isinstance(head.linear, EqualLinear)
     assert head(torch.randn(4, 6)).shape == (4,)
-    for table in (ProjectionHead(128, 10).table, equalised(ProjectionHead(128, 10)).table):
+    for table in (ProjectionHead(128, 10).table, equalized(ProjectionHead(128, 10)).table):
         projected = (table(torch.eye(10).repeat(200, 1)) * torch.randn(2000, 128)).sum(1)  # type: ignore[operator]
         assert float(projected.std().detach()) == pytest.approx(1, rel=0.2)
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gancli.contracts import Shape, Tick
+from gancli.core.contracts import Shape, Tick
+from gancli.core.registry import build
 from gancli.models.layers import stages
 from gancli.models.msg import packed, unpacked
-from gancli.registry import build
 
 SHAPE = Shape(1, 28, 28)
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from gancli.config import Config, presets, read_preset, resolve
+from gancli.core.config import Config, presets, read_preset, resolve
+from gancli.core.data import Arrays
+from gancli.core.registry import find
 from gancli.data.store import Store
-from gancli.engine.monitor import Monitor
-from gancli.engine.state import State, new_state
-from gancli.engine.step import step
-from gancli.registry import find
-from gancli.sources import Arrays
+from gancli.training.monitor import Monitor
+from gancli.training.state import State, new_state
+from gancli.training.step import step
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 ASKS = {"progressive", "stylegan2"}  # which ask once a step: for the scale that is seen, for ADA's p
@@ -107,7 +107,7 @@ def test_a_step_on_another_device_asks_nothing_back(
     """On torch's meta device, which holds no numbers: nothing is made on the processor by mistake, and no number is waited for
     but whether loss and gradients are finite."""
     asked = []
-    monkeypatch.setattr("gancli.engine.step._finite", lambda value, *_: asked.append(value.device.type) or value)
+    monkeypatch.setattr("gancli.training.step._finite", lambda value, *_: asked.append(value.device.type) or value)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (10**9, 10**9))
     cfg = tiny(name)
     store = Store(arrays(), cfg.seed, META, dtype)

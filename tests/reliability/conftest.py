@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "soak"))
 
 from faults import Bench, kept
 
-from gancli.run import folder
+from gancli.runs import folder
 
 STEPS = 30
 

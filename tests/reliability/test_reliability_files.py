@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from faults import Bench, differing, flip, fork, kept, small_disk, wait
 
-from gancli.config import flat, nest, parse_set
-from gancli.errors import CheckpointError, DataError, ResourceError, UsageError
-from gancli.run import checkpoint, folder, history
-from gancli.sources import Arrays
-from gancli.train import extend
+from gancli.core.config import flat, nest, parse_set
+from gancli.core.data import Arrays
+from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
+from gancli.runs import checkpoint, folder, history
+from gancli.training.session import extend
 
 
 def newest(run: folder.Run) -> Path:
@@ -61,7 +61,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
     bench: Bench, undisturbed: dict[str, bytes], run: folder.Run, fault: str
 ) -> None:
     point = newest(run)
-    path = point / "optimiser.safetensors"
+    path = point / "optimizer.safetensors"
     if fault == "tail":
         content = path.read_bytes()
         path.write_bytes(content[:-64] + bytes(64))
@@ -214,13 +214,13 @@ def test_what_is_learned_cannot_be_changed(run: folder.Run) -> None:
     refused = 0
     for key, value in flat(run.config().dump()).items():
         other = _other(value)
-        if key.startswith(("stop.", "machine.", "rhythm.")) or key.endswith("name") or other is None:
+        if key.startswith(("stop.", "runtime.", "intervals.")) or key.endswith("name") or other is None:
             continue
         with pytest.raises(UsageError) as error:
             extend(run, [nest(key, other)])
         refused += 1
         assert key.split(".")[-1] in str(error.value)
-    for part in ["task.model=dcgan", "task.loss=hinge", "optimiser=sgd", "data.source=mnist"]:
+    for part in ["task.model=dcgan", "task.loss=hinge", "optimizer=sgd", "data.source=mnist"]:
         with pytest.raises(UsageError, match="cannot change"):
             extend(run, [parse_set(part)])
     assert refused > 15
@@ -238,7 +238,7 @@ def test_a_config_changed_by_hand(bench: Bench, run: folder.Run, monkeypatch: py
     """It is found before anything is made of it: its nets could be enormous."""
     run.write_json("config.json", {**run.json("config.json"), "seed": 5})
     plan = bench.plan
-    monkeypatch.setattr("gancli.plan.Plan.state", lambda _plan: pytest.fail("nets were made"))
+    monkeypatch.setattr("gancli.training.prepare.Plan.state", lambda _plan: pytest.fail("nets were made"))
     bench.plan = _again(bench, run)
     try:
         with pytest.raises(UsageError, match=r"seed is 5, but .* was trained with 0"):
@@ -248,7 +248,7 @@ def test_a_config_changed_by_hand(bench: Bench, run: folder.Run, monkeypatch: py
 
 
 def _again(bench: Bench, run: folder.Run) -> Any:
-    from gancli.plan import again
+    from gancli.training.prepare import again
 
     return again(run.config(), bench.how)
 

@@ -21,7 +21,7 @@ import pytest
 from fuzz import Result, Trial
 from fuzz_parts import Checkpoints, Files, Part
 
-from gancli.errors import CheckpointError, DataError, GanError
+from gancli.core.errors import CheckpointError, DataError, GanError
 
 PICTURE = fuzz_changes.pictures()["png"][0]
 DIGITS, DEEP = b"9" * 5000, b"[" * 3000
@@ -49,12 +49,12 @@ CONFIGS: dict[str, tuple[bytes, bytes]] = {  # a file, and an item of --set
     "a name longer than a path": (b"", b"data.source=" + b"x" * 5000),
     "a home that nobody has": (b"", b"data.source=~nobody-of-that-name"),
     "the same in a table": (b"", b"data.source={name='folder',path='~nobody-of-that-name'}"),
-    "more threads than can be": (b"", b"machine.threads=1" + b"0" * 30),
+    "more threads than can be": (b"", b"runtime.threads=1" + b"0" * 30),
     "a preset that is a table": (b"", b"preset={name='x'}"),
     "a latent vector beyond 64 bits": (b"", b"task.model.z=9223372036854775808"),
     "a latent vector that no net can have": (b"", b"task.model.z=9223372036854775807"),
     "epochs beyond a float": (b"", b"stop.epochs=1e308"),
-    "a rate without an end": (b"", b"optimiser.lr=inf"),
+    "a rate without an end": (b"", b"optimizer.lr=inf"),
     "more categories than can be drawn": (b"", b"task.condition={name='infogan',classes=2147483648}"),
     "widths that no net can have": (b"", b"task.model.g_widths=[16777217]"),
     "widths beyond 64 bits": (b"", b"task.model.g_widths=[1" + b"0" * 40 + b"]"),
@@ -141,10 +141,10 @@ RUNS: dict[
     "a score of odd images": ("scores.jsonl", lambda lines: lines[0].update(images={}), False),
     "an epoch that is a list": ("metrics.jsonl", lambda lines: lines[0].update(epoch=[1]), False),
     "data in no folder": ("data.json", lambda table: table.update(data_dir=True), False),
-    "more threads than can be": ("config.json", lambda table: table["machine"].update(threads=10**30), True),
-    "an optimiser that is a number": ("checkpoints/000020/state.json", lambda table: table.update(optimiser=3), True),
-    "an optimiser without nets": ("checkpoints/000020/state.json", lambda table: table.update(optimiser={}), True),
-    "steps in a list": ("checkpoints/000020/state.json", lambda table: table["optimiser"]["G"].update(step=[0]), True),
+    "more threads than can be": ("config.json", lambda table: table["runtime"].update(threads=10**30), True),
+    "an optimizer that is a number": ("checkpoints/000020/state.json", lambda table: table.update(optimizer=3), True),
+    "an optimizer without nets": ("checkpoints/000020/state.json", lambda table: table.update(optimizer={}), True),
+    "steps in a list": ("checkpoints/000020/state.json", lambda table: table["optimizer"]["G"].update(step=[0]), True),
     "a net that is less than nothing": (
         "config.json",
         lambda table: table["task"]["model"].update(d_widths=[-1]),
@@ -152,7 +152,7 @@ RUNS: dict[
     ),
     "steps beyond float32": (
         "checkpoints/000020/state.json",
-        lambda table: table["optimiser"]["G"].update(step=1e308),
+        lambda table: table["optimizer"]["G"].update(step=1e308),
         True,
     ),
     "epochs without an end": ("config.json", lambda table: table["stop"].update(epochs=float("inf")), True),
@@ -182,7 +182,7 @@ def test_odd_runs(name: str, checkpoints: Checkpoints, tmp_path: Path) -> None:
         checkpoints.read(here)
 
 
-# A short fuzz; the long one is benchmarks/fuzz.py
+# A short fuzz; the long one is tests/soak/fuzz.py
 
 
 @pytest.mark.parametrize(("name", "inputs"), [("checkpoint", 40), ("config", 100), ("images", 200), ("archives", 200)])

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from faults import Bench, Points, count_points, differing, fork, kept, wait
 
-from gancli.errors import InUseError, StoppedError
-from gancli.run import checkpoint
-from gancli.run.lock import holder, locked
+from gancli.core.errors import InUseError, StoppedError
+from gancli.runs import checkpoint
+from gancli.runs.lock import holder, locked
 
 GAN = [sys.executable, "-m", "gancli"]
 TINY = ["--set", "task.model.g_widths=[8]", "--set", "task.model.d_widths=[8]", "--batch-size", "16", "--threads", "1"]
@@ -47,7 +47,7 @@ def test_kill_at_random_times(bench: Bench, undisturbed: dict[str, bytes]) -> No
 def test_kill_at_every_point_of_a_save(bench: Bench, undisturbed: dict[str, bytes]) -> None:
     """Every third open, write, fsync, rename, mkdir and unlink of the steps 11 to 20, with their grid, save and pruning.
 
-    All of them: benchmarks/torture.py.
+    All of them: tests/soak/torture.py.
     """
     base = bench.new()
     bench.go(base, 10)
@@ -178,7 +178,7 @@ def test_only_one_trains(bench: Bench) -> None:
 def test_ctrl_c_through_a_terminal(tmp_path: Path, presses: int) -> None:
     """Once: saved, 130. Twice: out at once, and what was saved before is whole."""
     runs = tmp_path / "runs"
-    words = ["train", "--data", "digits", "--name", "r", "--runs-dir", str(runs), "--set", "rhythm.save=320", *TINY]
+    words = ["train", "--data", "digits", "--name", "r", "--runs-dir", str(runs), "--set", "intervals.save=320", *TINY]
     master, slave = pty.openpty()
     child = subprocess.Popen(
         [*GAN, *words], stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd=tmp_path,

@@ -10,11 +10,11 @@ import pytest
 import torch
 from faults import Bench, Silent, kept
 
-from gancli.engine import snapshot
-from gancli.engine.monitor import RULES, Rule, above, spread
-from gancli.registry import find
-from gancli.run import journal
-from gancli.signs import Signs
+from gancli.core.registry import find
+from gancli.runs import journal
+from gancli.training import snapshot
+from gancli.training.monitor import RULES, Rule, above, spread
+from gancli.training.signs import Signs
 
 HIGH = Rule("high", "x", 0.5, True, 3, "high")
 MEAN = Rule("mean", "x", 0.5, True, 3, "high", mean=True)
@@ -81,7 +81,7 @@ def test_it_says_each_thing_once_over_all_sittings_and_takes_it_back(bench: Benc
 def test_a_collapse_is_seen_within_a_tenth_of_the_budget(tmp_path: Path, kind: str) -> None:
     find("model", "mlp")
     request, plan = calibration.planned(kind, "best-cpu", 0, 0.04, tmp_path)
-    from gancli.train import start, train
+    from gancli.training.session import start, train
 
     voice = Silent()
     run = start(request, plan, tmp_path / "runs", "run")

@@ -12,11 +12,11 @@ from faults import Bench, differing, kept
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from gancli.config import Config, Layer, merge, presets, read_preset, resolve
-from gancli.plan import again
-from gancli.run import checkpoint
-from gancli.run.tensors import decode
-from gancli.train import extend
+from gancli.core.config import Config, Layer, merge, presets, read_preset, resolve
+from gancli.runs import checkpoint
+from gancli.runs.tensors import decode
+from gancli.training.prepare import again
+from gancli.training.session import extend
 
 SMALL = {
     "g_width": 16, "d_width": 16, "width": 16, "widest": 16, "group": 8, "blocks": 1, "z": 8, "w": 8, "mapping": 1,
@@ -45,7 +45,7 @@ def smaller(preset: str, place: Path) -> Layer:
     source: Any = {"name": "folder", "path": str(measured(place / "pictures"))} if preset == "attributes" else "digits"
     return {
         "preset": preset, "task": task, "batch_size": 20, "data": {**shape, "repeat": 1, "source": source},
-        "rhythm": {"log": 3, "sample": 240, "save": 10_000},
+        "intervals": {"log": 3, "sample": 240, "save": 10_000},
     }  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def test_every_preset(tmp_path: Path, preset: str, threads: int, monkeypatch: py
     import faults
 
     monkeypatch.setattr(faults, "TINY", {**faults.TINY, "task": {}})
-    layer = merge([smaller(preset, tmp_path), {"machine": {"threads": threads}}])
+    layer = merge([smaller(preset, tmp_path), {"runtime": {"threads": threads}}])
     steps = 8
     bench = Bench(tmp_path, steps, layer)
     whole, parts = bench.new(), bench.new()
@@ -88,7 +88,7 @@ def test_adas_p_and_lazy_penalties_in_flight(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("threads", "at"), [(1, 3), (1, 88), (1, 91), (2, 88)])
 def test_threads_and_an_epochs_end(tmp_path: Path, threads: int, at: int) -> None:
     """An epoch is 1,438 images, 90 steps of 16: stopped before, near and after its end, within the journal's window."""
-    bench = Bench(tmp_path, 95, {"machine": {"threads": threads}, "rhythm": {"log": 10, "save": 100_000}})
+    bench = Bench(tmp_path, 95, {"runtime": {"threads": threads}, "intervals": {"log": 10, "save": 100_000}})
     whole, parts = bench.new(), bench.new()
     bench.go(whole, resumed=False)
     bench.go(parts, at, resumed=False)
@@ -100,7 +100,7 @@ def test_threads_and_an_epochs_end(tmp_path: Path, threads: int, at: int) -> Non
 def test_other_threads_are_said(bench: Bench) -> None:
     run = bench.new()
     bench.go(run, 10)
-    cfg: Config = extend(run, [{"machine": {"threads": 2}, "stop": {"max_steps": 12}}])
+    cfg: Config = extend(run, [{"runtime": {"threads": 2}, "stop": {"max_steps": 12}}])
     plan, bench.plan = bench.plan, again(cfg, bench.how)
     try:
         voice = bench.go(run)
@@ -112,14 +112,14 @@ def test_other_threads_are_said(bench: Bench) -> None:
 
 def test_evaluations_are_kept_with_the_best_and_go_on_after_a_resume(tmp_path: Path) -> None:
     """The best checkpoint is spared; an evaluation that a signal broke off is made up for."""
-    layer = merge([{"rhythm": {"evaluate": 160, "evaluate_n": 64, "keep": 1, "save": 80}}])
+    layer = merge([{"intervals": {"evaluate": 160, "evaluate_n": 64, "keep": 1, "save": 80}}])
     bench = Bench(tmp_path, 60, layer)
     whole, parts = bench.new(), bench.new()
     bench.go(whole, resumed=False)
     bench.go(parts, 33, resumed=False)
     bench.go(parts)
     assert not differing(kept(parts), kept(whole))
-    from gancli.run import journal
+    from gancli.runs import journal
 
     best = [line["step"] for line in journal.read(whole.scores) if line["best"]][-1]
     steps = {checkpoint.step_of(p) for p in checkpoint.listed(whole.checkpoints)}
@@ -130,13 +130,13 @@ def test_a_signal_within_an_evaluation(tmp_path: Path, monkeypatch: pytest.Monke
     import os
     import signal
 
-    from gancli import scores
-    from gancli.errors import StoppedError
+    from gancli.core.errors import StoppedError
+    from gancli.training import validation
 
-    bench = Bench(tmp_path, 40, {"rhythm": {"evaluate": 160, "evaluate_n": 64}})
+    bench = Bench(tmp_path, 40, {"intervals": {"evaluate": 160, "evaluate_n": 64}})
     whole, parts = bench.new(), bench.new()
     bench.go(whole, resumed=False)
-    real, count = scores.quick, []
+    real, count = validation.quick, []
 
     def slow(*args: Any) -> Any:
         count.append(1)
@@ -145,7 +145,7 @@ def test_a_signal_within_an_evaluation(tmp_path: Path, monkeypatch: pytest.Monke
             raise AssertionError("the signal was not heard")
         return real(*args)
 
-    monkeypatch.setattr(scores, "quick", slow)
+    monkeypatch.setattr(validation, "quick", slow)
     with pytest.raises(StoppedError):
         bench.go(parts, resumed=False)
     assert checkpoint.newest(parts.checkpoints, print).step == 30

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from faults import Bench, Silent, differing, kept, wait
 
-from gancli.engine import fit as fitting
-from gancli.errors import CheckpointError, DivergedError, GanError, ResourceError
-from gancli.run import checkpoint, folder, history
+from gancli.core.errors import CheckpointError, DivergedError, GanError, ResourceError
+from gancli.runs import checkpoint, folder, history
+from gancli.training import loop as fitting
 
 
 def newest(run: folder.Run) -> Path:
@@ -55,11 +55,11 @@ def test_nothing_that_is_not_finite_is_saved(bench: Bench, run: folder.Run, monk
     def poisoned(task: Any, state: Any, store: Any, cfg: Any, *more: Any) -> Any:
         logs = real(task, state, store, cfg, *more)
         if state.step == 30:
-            state.averages["G"].flat[0] = float("nan")
+            state.ema["G"].flat[0] = float("nan")
         return logs
 
     monkeypatch.setattr(fitting, "step", poisoned)
-    with pytest.raises(DivergedError, match=r"average: G.* is not finite; not saved"):
+    with pytest.raises(DivergedError, match=r"ema: G.* is not finite; not saved"):
         bench.go(run, 30)
     assert newest(run).name == "000020"
 
@@ -70,7 +70,7 @@ def test_rollback_goes_on_at_half_the_rate_and_a_resume_repeats_it(
     real = fitting.step
 
     def fails_at_the_full_rate(task: Any, state: Any, store: Any, cfg: Any, *more: Any) -> Any:
-        if state.step == 17 and state.nets["G"].rule.lr == cfg.optimiser.lr:
+        if state.step == 17 and state.nets["G"].rule.lr == cfg.optimizer.lr:
             raise DivergedError("the loss of G is nan at step 17; nothing was updated")
         return real(task, state, store, cfg, *more)
 
@@ -96,16 +96,16 @@ def test_a_run_that_always_diverges_is_given_up(bench: Bench, monkeypatch: pytes
 
 
 def test_out_of_memory_says_what_would_fit(bench: Bench, run: folder.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gancli.engine import memory
+    from gancli.training import memory
 
     def greedy(_task: Any, _state: Any, _store: Any, cfg: Any, *_more: Any) -> Any:
-        if (cfg.machine.micro_batch or cfg.batch_size) > 4:
+        if (cfg.runtime.micro_batch or cfg.batch_size) > 4:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")
         return {}
 
     monkeypatch.setattr(fitting, "step", greedy)
     monkeypatch.setattr(memory, "step", greedy)
-    with pytest.raises(ResourceError, match=r"gan resume .* --set machine.micro_batch=4"):
+    with pytest.raises(ResourceError, match=r"gan resume .* --set runtime.micro_batch=4"):
         bench.go(run, 30)
 
 
@@ -176,7 +176,7 @@ def test_a_closed_pipe_and_no_standard_streams(run: folder.Run) -> None:
 
 
 def test_a_terminal_that_goes_away_does_not_end_a_training() -> None:
-    from gancli.cli.outlets import Enduring
+    from gancli.cli.streams import Enduring
 
     class Gone(io.StringIO):
         def write(self, _text: str) -> int:

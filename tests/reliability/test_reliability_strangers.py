@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import torch
 
-from gancli.errors import CheckpointError
-from gancli.loading import load
-from gancli.run import folder
+from gancli.core.errors import CheckpointError
+from gancli.inference.loading import load
+from gancli.runs import folder
 
 # Row 18
 

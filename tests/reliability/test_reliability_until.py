@@ -13,15 +13,15 @@ import pytest
 from faults import Bench, Silent, differing, kept
 from PIL import Image
 
-from gancli import scores, train
-from gancli.config import Layer, merge
-from gancli.errors import CheckpointError, DataError, StoppedError, UsageError
-from gancli.evaluate import Evaluation, Score
-from gancli.plan import again
-from gancli.run import checkpoint, folder, history, journal
-from gancli.run.lock import locked
+from gancli.core.config import Layer, merge
+from gancli.core.errors import CheckpointError, DataError, StoppedError, UsageError
+from gancli.evaluation.evaluator import Evaluation, Score
+from gancli.runs import checkpoint, folder, history, journal
+from gancli.runs.lock import locked
+from gancli.training import session, validation
+from gancli.training.prepare import again
 
-JUDGED: Layer = {"rhythm": {"evaluate": 160, "evaluate_n": 64, "sample": 160}}
+JUDGED: Layer = {"intervals": {"evaluate": 160, "evaluate_n": 64, "sample": 160}}
 
 
 class KilledError(BaseException):
@@ -35,7 +35,7 @@ def judged(place: Path, steps: int = 40, until: str | None = None, patience: int
 
 
 def go_on(bench: Bench, run: folder.Run, change: Layer) -> Silent:
-    plan, bench.plan = bench.plan, again(train.extend(run, [change]), bench.how)
+    plan, bench.plan = bench.plan, again(session.extend(run, [change]), bench.how)
     try:
         return bench.go(run)
     finally:
@@ -127,8 +127,8 @@ def test_what_fails_all_the_same_is_saved_first(tmp_path: Path, monkeypatch: pyt
     def fails(*_: Any) -> Any:
         raise DataError("features are not finite")
 
-    bench = judged(tmp_path, rhythm={"save": 100_000})
-    monkeypatch.setattr(scores, "quick", fails)
+    bench = judged(tmp_path, intervals={"save": 100_000})
+    monkeypatch.setattr(validation, "quick", fails)
     run = bench.new()
     with pytest.raises(DataError):
         bench.go(run, resumed=False)
@@ -152,11 +152,11 @@ def test_a_stopped_run_that_is_to_go_no_further_gets_its_last_line(
 ) -> None:
     whole, parts = bench.copy(run), bench.copy(run)
     bench.go(whole, 25)
-    real = train.Following.asked
-    monkeypatch.setattr(train.Following, "asked", lambda _watch: True)
+    real = session.Following.asked
+    monkeypatch.setattr(session.Following, "asked", lambda _watch: True)
     for _ in range(5):
         bench.go(parts, 30)
-    monkeypatch.setattr(train.Following, "asked", real)
+    monkeypatch.setattr(session.Following, "asked", real)
     assert at(parts) == 25
     assert journal.read(parts.journal)[-1]["step"] == 24
     bench.go(parts, 25)
@@ -168,7 +168,7 @@ def test_a_kill_after_the_save_of_the_best(tmp_path: Path, monkeypatch: pytest.M
     """The grid is there, and each step is saved once."""
     bench = judged(tmp_path, 12)
     saved: list[int] = []
-    real = train.commit
+    real = session.commit
 
     def counted(*given: Any) -> None:
         saved.append(given[-1].step)
@@ -178,14 +178,14 @@ def test_a_kill_after_the_save_of_the_best(tmp_path: Path, monkeypatch: pytest.M
         real(*given)
         raise KilledError
 
-    monkeypatch.setattr(train, "commit", counted)
+    monkeypatch.setattr(session, "commit", counted)
     whole, parts = bench.new(), bench.new()
     bench.go(whole, resumed=False)
     assert saved == [10, 12]
-    monkeypatch.setattr(train, "commit", killed)
+    monkeypatch.setattr(session, "commit", killed)
     with pytest.raises(KilledError):
         bench.go(parts, resumed=False)
-    monkeypatch.setattr(train, "commit", real)
+    monkeypatch.setattr(session, "commit", real)
     assert at(parts) == 10
     bench.go(parts)
     assert not differing(kept(parts), kept(whole))
@@ -197,7 +197,7 @@ def test_a_run_that_ended_by_quality_has_ended(tmp_path: Path, monkeypatch: pyte
     whole, parts = bench.new(), bench.new()
     bench.go(whole, resumed=False)
     assert at(whole) == journal.read(whole.journal)[-1]["step"] == 20
-    real, count = scores.quick, []
+    real, count = validation.quick, []
 
     def broken(*given: Any) -> Any:
         count.append(1)
@@ -205,7 +205,7 @@ def test_a_run_that_ended_by_quality_has_ended(tmp_path: Path, monkeypatch: pyte
             os.kill(os.getpid(), signal.SIGTERM)
         return real(*given)
 
-    monkeypatch.setattr(scores, "quick", broken)
+    monkeypatch.setattr(validation, "quick", broken)
     with pytest.raises(StoppedError):
         bench.go(parts, resumed=False)
     assert journal.read(parts.journal)[-1]["step"] == 18
@@ -228,9 +228,9 @@ def test_the_best_is_so_by_the_score_that_is_waited_for(
         known = {"fid@x": Score(fid, ""), "recall@x": Score(recall, "", "higher")}
         return Evaluation(known, {"features": "x"})
 
-    monkeypatch.setattr(scores, "check", lambda *_, **__: None)
-    monkeypatch.setattr(train, "check", lambda *_, **__: None)
-    monkeypatch.setattr(scores, "quick", quick)
+    monkeypatch.setattr(validation, "check", lambda *_, **__: None)
+    monkeypatch.setattr(session, "check", lambda *_, **__: None)
+    monkeypatch.setattr(validation, "quick", quick)
     bench = judged(tmp_path, 30, until)
     run = bench.new()
     bench.go(run, resumed=False)
@@ -242,7 +242,7 @@ def test_the_best_is_so_by_the_score_that_is_waited_for(
 
 @pytest.mark.parametrize("half_life", [0, 20_000])
 def test_the_card(tmp_path: Path, half_life: int) -> None:
-    bench = judged(tmp_path, 12, average={"half_life": half_life}, data={"repeat": 7})
+    bench = judged(tmp_path, 12, ema={"half_life": half_life}, data={"repeat": 7})
     run = bench.new()
     bench.go(run, resumed=False)
     said = (run.model / "README.md").read_text()

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 import gancli
-from gancli.config import presets, resolve
-from gancli.contracts import Batch, Shape, Tick, Turn
+from gancli.core.config import presets, resolve
+from gancli.core.contracts import Batch, Shape, Tick, Turn
+from gancli.core.data import Arrays
+from gancli.core.errors import UsageError
+from gancli.core.registry import kinds, parts
 from gancli.data.store import Store
-from gancli.engine.state import State, new_state
-from gancli.engine.step import step
-from gancli.errors import UsageError
-from gancli.registry import kinds, parts
-from gancli.sources import Arrays
 from gancli.tasks.generate import Generate
+from gancli.training.state import State, new_state
+from gancli.training.step import step
 
 CPU = torch.device("cpu")
 DCGAN = {"name": "dcgan", "z": 8, "g_width": 4, "d_width": 4, "widest": 8}
@@ -59,8 +59,8 @@ def test_an_image_is_its_seed_s_whatever_stands_beside_it(model: str, condition:
     for module in state.nets["G"].module.modules():
         if hasattr(module, "strength"):
             module.strength.data.fill_(1.0)
-    for average in (True, False):
-        nets = state.sampling(average)
+    for ema in (True, False):
+        nets = state.sampling(ema)
         many = task.sample(nets, [3, 4, 5], state.shape)
         assert many.shape == (3, 1, 16, 16)
         assert many.abs().max() <= 1
@@ -196,7 +196,7 @@ def test_augmented_runs_with_a_penalty_and_packs(augment: str) -> None:
 def test_micro_batches_give_the_same_first_step() -> None:
     model = RESNET | {"g_norm": "layer"}
     whole, split = (
-        trained({"model": model, "penalties": ["r1", "r2"], "loss": "rpgan"}, 1, machine={"micro_batch": m})[2][0]
+        trained({"model": model, "penalties": ["r1", "r2"], "loss": "rpgan"}, 1, runtime={"micro_batch": m})[2][0]
         for m in (None, 4)
     )
     for key in ("d_loss", "d_grad"):
@@ -205,7 +205,7 @@ def test_micro_batches_give_the_same_first_step() -> None:
 
 def test_the_mean_style_counts_a_batch_once() -> None:
     means = [
-        trained({"model": STYLE}, 1, machine={"micro_batch": m})[1].nets["G"].module.get_buffer("mapping.mean")
+        trained({"model": STYLE}, 1, runtime={"micro_batch": m})[1].nets["G"].module.get_buffer("mapping.mean")
         for m in (None, 2)
     ]
     assert float(means[0].norm()) > 0

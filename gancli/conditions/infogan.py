@@ -1,0 +1,66 @@
+"""InfoGAN (1606.03657): latent codes that D can read back from the image; no labels are used.
+
+    min over G and Q, max over D of  V(D, G) - lambda E[log Q(c | G(z, c))]
+
+Codes: `classes` one-hot categories and `continuous` numbers, uniform in [-1, 1]. Q shares D's trunk; for a number it gives the mean of a
+normal of variance 1, so that its loss is half the squared error. D is not told the codes. At sampling, labels name the
+category, and attributes the numbers, which are called 0, 1, ...
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gancli.conditions.labels import ClassifierHead, one_hot, uniform
+from gancli.core.contracts import Condition, Shape
+
+
+class InfoGAN(Condition):
+    name = "infogan"
+    in_trunk: ClassVar[bool] = False
+    drawn: ClassVar[bool] = True
+    judged: ClassVar[bool] = True
+    classes: int = Field(10, ge=2, le=65_536, description="categories of the discrete code")
+    continuous: int = Field(2, ge=0, le=65_536, description="continuous codes")
+    weight: float = Field(1.0, ge=0, description="lambda of the category")
+    weight_continuous: float = Field(0.1, ge=0, description="lambda of the continuous codes")
+
+    def width(self, shape: Shape) -> int:  # noqa: ARG002
+        return self.classes + self.continuous
+
+    def asked(self, shape: Shape) -> tuple[int, int]:  # noqa: ARG002
+        return self.classes, self.continuous
+
+    def encode(
+        self,
+        y: Tensor | None,
+        attributes: Tensor | None,
+        shape: Shape,  # noqa: ARG002
+        noise: Tensor | None = None,
+    ) -> Tensor | None:
+        category = one_hot(y, self.classes, noise)
+        if not self.continuous:
+            return category
+        if attributes is None:
+            attributes = (
+                torch.zeros(len(category), self.continuous) if noise is None else uniform(noise[:, self.classes :])
+            )
+        return torch.cat([category, attributes.float().to(category.device)], 1)
+
+    def head(self, features: int, shape: Shape) -> nn.Module:
+        return ClassifierHead(features, self.width(shape))
+
+    def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:
+        assert isinstance(head, ClassifierHead)
+        if not fake:
+            return features.new_zeros(len(features), dtype=torch.float32)
+        guess, truth = head.name(features), c.float()
+        k = self.classes
+        category = F.cross_entropy(guess[:, :k], truth[:, :k].argmax(1), reduction="none")
+        numbers = (guess[:, k:] - truth[:, k:]).square().sum(1) / 2
+        return self.weight * category + self.weight_continuous * numbers

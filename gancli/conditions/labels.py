@@ -1,0 +1,134 @@
+"""Class labels as a condition. Both nets are given the one-hot vector of the label (cGAN, 1411.1784), in one of four ways.
+
+    concat      beside the latent vector, and as planes beside D's image
+    embedding   the same, after a linear map of each net's own
+    projection  to G; D's logit is w . f(x) + (V y) . f(x) + b (1802.05637, equation 3)
+    acgan       to G; D names the class itself, -log P(C = y | image), of reals and of fakes, for both nets (1610.09585)
+
+G's batch norms take the vector in where the model has conditional ones (`resnet`).
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gancli.core.contracts import Condition, Shape
+from gancli.core.errors import UsageError
+from gancli.models.layers import LinearHead
+
+
+def one_hot(y: Tensor | None, classes: int, noise: Tensor | None) -> Tensor:
+    """[N, classes]; a label that is not given is the largest of `classes` normals: each as likely."""
+    if y is None:
+        if noise is None:
+            raise UsageError("this model is conditional: labels are needed", "name them with --labels")
+        y = noise[:, :classes].argmax(1)
+    return F.one_hot(y.long(), classes).float()
+
+
+def classes_of(shape: Shape, what: str) -> int:
+    """Raises UsageError if the data has no labels."""
+    if not shape.classes:
+        raise UsageError(f"the condition {what!r} needs labels, and the data has none", "use --set task.condition=none")
+    return shape.classes
+
+
+class Concat(Condition):
+    """The label as one-hot beside z, and beside what D sees (1411.1784)."""
+
+    name = "concat"
+
+    def width(self, shape: Shape) -> int:
+        return classes_of(shape, self.name)
+
+    def encode(
+        self,
+        y: Tensor | None,
+        attributes: Tensor | None,  # noqa: ARG002
+        shape: Shape,
+        noise: Tensor | None = None,
+    ) -> Tensor | None:
+        return one_hot(y, shape.classes, noise)
+
+    def head(self, features: int, shape: Shape) -> nn.Module:  # noqa: ARG002
+        return LinearHead(features)
+
+
+class Embedding(Concat):
+    """The label as a learned vector beside z, and beside what D sees (1411.1784)."""
+
+    name = "embedding"
+    dim: int = Field(16, ge=1, le=65_536, description="width of the learned vector")
+
+    def seen(self, shape: Shape) -> int:  # noqa: ARG002
+        return self.dim
+
+    def embedding(self, shape: Shape) -> nn.Module:
+        table = nn.Linear(shape.classes, self.dim, bias=False)
+        nn.init.normal_(table.weight)
+        return table
+
+
+class ProjectionHead(nn.Module):
+    """w . f + (V c) . f + b: features [N, F], c [N, C] -> logits [N]."""
+
+    def __init__(self, features: int, condition: int) -> None:
+        super().__init__()
+        self.linear, self.table = nn.Linear(features, 1), nn.Linear(condition, features, bias=False)
+        nn.init.normal_(self.table.weight, 0.0, 1 / sqrt(features))
+
+    def forward(self, features: Tensor, c: Tensor) -> Tensor:
+        plain: Tensor = self.linear(features).flatten().float()
+        projected: Tensor = (self.table(c.to(features.dtype)) * features).float().sum(1)
+        return plain + projected
+
+
+class Projection(Concat):
+    """The label beside z; in D its learned vector's product with the features is added to the logit (1802.05637)."""
+
+    name = "projection"
+    in_trunk: ClassVar[bool] = False
+
+    def head(self, features: int, shape: Shape) -> nn.Module:
+        return ProjectionHead(features, shape.classes)
+
+
+class ClassifierHead(LinearHead):
+    """Logits, and by `name` the logits [N, classes] of an auxiliary classifier."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__(features)
+        self.classifier = nn.Linear(features, classes)
+
+    def name(self, features: Tensor) -> Tensor:
+        out: Tensor = self.classifier(features)
+        return out.float()
+
+
+class AuxiliaryClassifier(Concat):
+    """The label beside z; D also says which class it sees, and both nets learn from that (AC-GAN, 1610.09585)."""
+
+    name = "acgan"
+    in_trunk: ClassVar[bool] = False
+    judged: ClassVar[bool] = True
+    weight: float = Field(1.0, ge=0, description="of the classifier's loss of the reals")
+    weight_fake: float = Field(1.0, ge=0, description="of its loss of the fakes, in both nets' turns")
+
+    def head(self, features: int, shape: Shape) -> nn.Module:
+        return ClassifierHead(features, shape.classes)
+
+    def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:
+        assert isinstance(head, ClassifierHead)
+        wrong = F.cross_entropy(head.name(features), c.argmax(1), reduction="none")
+        return wrong * (self.weight_fake if fake else self.weight)
+
+
+def uniform(noise: Tensor) -> Tensor:
+    """Standard normal -> uniform in [-1, 1]."""
+    return torch.erf(noise / sqrt(2))

@@ -1,0 +1,27 @@
+"""No condition: the nets know nothing of an image but the image."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from gancli.core.contracts import Condition, Shape
+from gancli.models.layers import LinearHead
+
+
+class Unconditional(Condition):
+    name = "none"
+
+    def width(self, shape: Shape) -> int:  # noqa: ARG002
+        return 0
+
+    def encode(
+        self,
+        y: Tensor | None,  # noqa: ARG002
+        attributes: Tensor | None,  # noqa: ARG002
+        shape: Shape,  # noqa: ARG002
+        noise: Tensor | None = None,  # noqa: ARG002
+    ) -> Tensor | None:
+        return None
+
+    def head(self, features: int, shape: Shape) -> nn.Module:  # noqa: ARG002
+        return LinearHead(features)

@@ -1,0 +1,189 @@
+"""Parts, and how they are found by name.
+
+A part is a small frozen pydantic class: its fields are its options, its methods its behaviour. A class that
+sets `name` is registered under its `kind` as it is defined. `find` imports every module of the kind's folder, then the
+installed packages that declare an entry point in the group `gancli.parts`; `load_plugin` imports one file.
+A new part is therefore one new file, and nothing else changes. This module does not import torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import pkgutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, model_serializer
+
+from gancli.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FOLDERS = {
+    "data": "data",
+    "model": "models",
+    "condition": "conditions",
+    "loss": "losses",
+    "penalty": "penalties",
+    "augment": "augment",
+    "task": "tasks",
+    "optimizer": "optimizers",
+    "features": "evaluation.features",
+    "metric": "evaluation.metrics",
+}
+
+_parts: dict[str, dict[str, type[Part]]] = {kind: {} for kind in FOLDERS}
+_scanned: set[str] = set()
+
+
+class Frozen(BaseModel):
+    """An immutable value whose unknown fields are refused."""
+
+    model_config = ConfigDict(allow_inf_nan=False, frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    def but(self, **changes: Any) -> Self:
+        """A validated copy with some fields changed."""
+        return type(self).model_validate({**{k: getattr(self, k) for k in type(self).model_fields}, **changes})
+
+
+class Part(Frozen):
+    """Base of every part. Subclasses set `kind` (once, on the contract) and `name` (on each concrete part)."""
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            return
+        there = _parts[cls.kind].get(cls.name)
+        if there is not None and there.__module__ != cls.__module__:
+            raise UsageError(f"two parts are called {cls.kind} {cls.name!r}: {there.__module__} and {cls.__module__}")
+        _parts[cls.kind][cls.name] = cls
+
+    @model_serializer(mode="wrap")
+    def _with_name(self, inner: Any) -> dict[str, Any]:
+        return {"name": self.name, **inner(self)}
+
+
+P = TypeVar("P", bound=Part)
+
+
+def kinds() -> tuple[str, ...]:
+    return tuple(FOLDERS)
+
+
+def _scan(kind: str) -> None:
+    folder = FOLDERS[kind]
+    if folder in _scanned:
+        return
+    _scanned.add(folder)
+    package = importlib.import_module(f"gancli.{folder}")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"gancli.{folder}.{module.name}")
+    if "entry points" not in _scanned:
+        _scanned.add("entry points")
+        for point in importlib.metadata.entry_points(group="gancli.parts"):
+            point.load()
+
+
+def load_plugin(file: Path) -> None:
+    """Import a file of the user's own; the parts that it defines are there from then on.
+
+    Raises UsageError if there is no such file or it cannot be imported.
+    """
+    if not file.is_file():
+        raise UsageError(f"no plugin file {file}")
+    module_name = f"gancli_plugin_{file.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"plugin {file} is not a Python file", "name a file that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"plugin {file} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def parts(kind: str) -> dict[str, type[Part]]:
+    """All parts of a kind by name, sorted."""
+    if kind not in FOLDERS:
+        raise UsageError(f"no kind of part {kind!r}", nearest(kind, FOLDERS))
+    _scan(kind)
+    return dict(sorted(_parts[kind].items()))
+
+
+def find(kind: str, name: str) -> type[Part]:
+    """The part's class. Raises UsageError with the nearest names if there is none."""
+    known = parts(kind)
+    if name not in known:
+        raise UsageError(f"no {kind} {name!r}", nearest(name, known) or f"there are: {', '.join(known)}")
+    return known[name]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`did you mean ...?`, or nothing."""
+    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else ""
+
+
+def build(kind: str, value: Any) -> Part:
+    """A part from its name, from a table with a `name` and options, or from itself.
+
+    Raises UsageError naming the option that is unknown or wrong.
+    """
+    if isinstance(value, Part):
+        if value.kind != kind:
+            raise UsageError(f"{value.name!r} is a {value.kind}, not a {kind}")
+        return value
+    options = {"name": value} if isinstance(value, str) else dict(value) if isinstance(value, dict) else {}
+    if not isinstance(options.get("name"), str):
+        raise UsageError(f"the {kind} is a name or a table with a name, not {value!r}")
+    cls = find(kind, options.pop("name"))
+    return validated(cls, options, f"{kind} {cls.name}")
+
+
+F = TypeVar("F", bound=Frozen)
+
+
+def validated(cls: type[F], options: dict[str, Any], where: str) -> F:
+    """`cls(**options)`, with pydantic's complaints turned into one line."""
+    if _beyond(options):
+        raise UsageError(f"{where}: a whole number is beyond 64 bits")
+    try:
+        return cls.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(p) for p in first["loc"])
+        if first["type"] == "extra_forbidden":
+            inner, within = cls, list(first["loc"][:-1])
+            for key in within:
+                inner = inner.model_fields[str(key)].annotation  # type: ignore[assignment]
+            known = [".".join([*map(str, within), name]) for name in inner.model_fields]
+            hint = nearest(path, known) or f"there are: {', '.join(known)}"
+            raise UsageError(f"{where} has no option {path!r}", hint) from None
+        if not path:  # of several options together
+            raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise UsageError(f"{where}: {path}: {first['msg'].lower()} (got {first['input']!r})") from None
+
+
+def _beyond(value: Any) -> bool:
+    """Whether there is a whole number that torch could not take."""
+    if isinstance(value, int):
+        return not -(2**63) <= value < 2**63
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return any(map(_beyond, inner))
+
+
+def of_kind(kind: str) -> Any:
+    """The pydantic annotation of a field that holds a part: `loss: Annotated[Loss, *of_kind("loss")]`."""
+    return BeforeValidator(lambda value: build(kind, value)), PlainSerializer(lambda part: part.model_dump(mode="json"))

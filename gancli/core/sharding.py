@@ -1,0 +1,172 @@
+"""Which rows of the batch a pass looks at, where a batch is split: over ranks, or into parts for little memory.
+
+Whatever is drawn for each image is drawn for the whole batch, then cut to these rows, so that a split changes nothing. The whole is
+drawn in blocks of 4,096 rows, each with its own stream: a rank draws the blocks that its rows lie in, however large the batch.
+Statistics of the batch (batch norm, a mean of logits) are taken over all ranks. Outside a split step all this is plain torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from gancli.core.seeds import derive
+
+BLOCK = 4096  # rows
+
+
+class Group(Protocol):
+    """All ranks."""
+
+    rank: int
+    world: int
+
+    def gather(self, x: Tensor) -> Tensor:
+        """The tensors of all ranks, [world, ...]; differentiable, twice if need be."""
+
+
+@dataclass
+class Rows:
+    """Rows first .. first + n of `total`. `local` of them are this rank's; `group` is None where there is one rank."""
+
+    first: int
+    n: int
+    total: int
+    local: int
+    seed: int
+    random: torch.Generator  # the turn's
+    reals: Tensor  # all of this rank's
+    last: bool = True  # the last part of this rank's rows
+    group: Group | None = None
+    kept: dict[str, list[Tensor]] = field(default_factory=dict)  # from part to part
+    streams: dict[tuple[int, bool], torch.Generator] = field(default_factory=dict)
+
+    def stream(self, block: int, own: bool, device: torch.device) -> torch.Generator | None:
+        """The random numbers of a block: those of the turn (`own`), or of torch's default generator for what nets draw."""
+        if block == 0:
+            return self.random if own else None
+        key = (block, own)
+        if key not in self.streams:
+            made = torch.Generator(device)
+            self.streams[key] = made.manual_seed(derive(self.seed, "block", block, int(own)))
+        return self.streams[key]
+
+
+_now: Rows | None = None
+
+
+@contextmanager
+def looking_at(rows: Rows) -> Iterator[None]:
+    """For the time of a pass and its gradients."""
+    global _now  # noqa: PLW0603
+    before, _now = _now, rows
+    try:
+        yield
+    finally:
+        _now = before
+
+
+def blocks(make: Callable[[int, int], Tensor], first: int, n: int, total: int, dim: int = 0) -> Tensor:
+    """Rows first .. first + n of what `make(block, size)` gives, block by block."""
+    out = []
+    for block in range(first // BLOCK, (max(n, 1) + first - 1) // BLOCK + 1):
+        start = block * BLOCK
+        a, b = max(first - start, 0), min(first + n - start, BLOCK)
+        out.append(make(block, min(BLOCK, total - start)).narrow(dim, a, b - a))
+    return out[0] if len(out) == 1 else torch.cat(out, dim)
+
+
+def draw(
+    make: Callable[[Sequence[int], torch.Generator | None], Tensor],
+    shape: Sequence[int],
+    random: torch.Generator | None = None,
+    dim: int = 0,
+    device: torch.device | None = None,
+) -> Tensor:
+    """`make(shape, generator)` for these rows of the batch; `dim` counts images, or several batches of them one after the other.
+
+    `random` is what a penalty or an augmentation is given; without it torch's default generator, which the engine seeds.
+    """
+    rows = _now
+    plain = rows is None or rows.n == rows.total <= BLOCK or (random is not None and random is not rows.random)
+    if rows is None or plain:
+        return make(shape, random)
+    times, pack = max(1, shape[dim] // rows.n), max(1, rows.n // max(1, shape[dim]))
+    on = device or torch.device("cpu")
+
+    def block(number: int, size: int) -> Tensor:
+        whole = make((*shape[:dim], times * size, *shape[dim + 1 :]), rows.stream(number, random is not None, on))
+        return whole.reshape(*shape[:dim], times, size, *shape[dim + 1 :])
+
+    return blocks(block, rows.first // pack, rows.n // pack, rows.total // pack, dim + 1).flatten(dim, dim + 1)
+
+
+def rand(*shape: int, random: torch.Generator | None = None, dim: int = 0, like: Tensor | None = None) -> Tensor:
+    """Uniform in [0, 1). `like` gives device and dtype."""
+    on, dtype = _of(like)
+    return draw(lambda s, g: torch.rand(tuple(s), generator=g, device=on, dtype=dtype), shape, random, dim, on)
+
+
+def randn(*shape: int, random: torch.Generator | None = None, dim: int = 0, like: Tensor | None = None) -> Tensor:
+    """Standard normal. `like` gives device and dtype."""
+    on, dtype = _of(like)
+    return draw(lambda s, g: torch.randn(tuple(s), generator=g, device=on, dtype=dtype), shape, random, dim, on)
+
+
+def _of(like: Tensor | None) -> tuple[torch.device | None, torch.dtype | None]:
+    return (None, None) if like is None else (like.device, like.dtype)
+
+
+def randint(
+    low: int,
+    high: int,
+    shape: Sequence[int],
+    random: torch.Generator | None = None,
+    dim: int = 0,
+    device: torch.device | None = None,
+) -> Tensor:
+    """Whole numbers low .. high - 1."""
+    return draw(lambda s, g: torch.randint(low, high, tuple(s), generator=g, device=device), shape, random, dim, device)
+
+
+def group() -> Group | None:
+    """All ranks, where a step is split over several."""
+    return None if _now is None else _now.group
+
+
+def mean(x: Tensor) -> Tensor:
+    """The mean over the ranks of a statistic of each rank's rows."""
+    here = group()
+    return x if here is None else here.gather(x).mean(0)
+
+
+def share() -> float:
+    """The part of a rank's rows that this pass looks at: what is done once a pass is done so much of the time."""
+    return 1.0 if _now is None else _now.n / _now.local
+
+
+def deviation(reals: Tensor) -> Tensor:
+    """The standard deviation of all pixels of the whole batch's reals, of which `reals` may be a part."""
+    if _now is None or _now.n == _now.total:
+        return reals.float().std()
+    x = _now.reals.float()
+    middle = mean(x.mean())
+    n = x.numel() * _now.total // _now.local
+    return (mean((x - middle).square().mean()) * n / (n - 1)).sqrt()
+
+
+def whole(name: str, values: Tensor) -> Tensor | None:
+    """The values of all rows of the batch, when the last part has been seen; None before that."""
+    if _now is None or _now.n == _now.total:
+        return values
+    kept = _now.kept.setdefault(name, [])
+    kept.append(values)
+    if not _now.last:
+        return None
+    own = torch.cat(kept)
+    return own if _now.group is None else _now.group.gather(own).flatten(0, 1)

@@ -1,0 +1,44 @@
+"""Batch norm whose statistics are those of all ranks, in operations that can be differentiated twice, as penalties need.
+
+Each rank's mean m and variance v go to all; the batch's are mean(m) and mean(v) + mean((m - mean(m))^2).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gancli.core import sharding
+
+
+class Synced(nn.modules.batchnorm._BatchNorm):
+    """Takes the place of a batch norm's class; parameters and buffers stay as they are."""
+
+    def _check_input_dim(self, input: Tensor) -> None: ...
+
+    def forward(self, x: Tensor) -> Tensor:
+        group = sharding.group()
+        if group is None or not self.training:
+            out: Tensor = super().forward(x)
+            return out
+        y = x.float()
+        over = [0, *range(2, x.dim())]
+        both = group.gather(torch.stack([y.mean(over), y.var(over, unbiased=False)]))  # [world, 2, C]
+        mean = both[:, 0].mean(0)
+        variance = both[:, 1].mean(0) + (both[:, 0] - mean).square().mean(0)
+        self._remember(mean.detach(), variance.detach(), x.numel() // x.shape[1] * group.world)
+        shape = (1, -1, *[1] * (x.dim() - 2))
+        scale = (variance + self.eps).rsqrt()
+        if self.weight is not None:
+            scale = scale * self.weight.float()
+        y = (y - mean.view(shape)) * scale.view(shape)
+        return (y if self.bias is None else y + self.bias.float().view(shape)).to(x.dtype)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, n: int) -> None:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked.add_(1)
+        rate = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, rate)
+        self.running_var.lerp_(variance * (n / (n - 1)), rate)

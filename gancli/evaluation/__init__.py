@@ -1,0 +1,1 @@
+"""Samples against data: features, metrics, scores with their protocol."""

@@ -1,0 +1,56 @@
+"""Density and coverage (2002.09797, eq. 5-6): how thickly the reals' balls are hit, and how many of them are.
+
+    density = 1 / (k M) sum_j sum_i 1[y_j in B(x_i)]        coverage = 1 / N sum_i 1[some y_j in B(x_i)]
+
+B(x_i) reaches to the k-th nearest real. Unlike precision, density is not fooled by one outlying real; it may exceed 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from gancli.evaluation.contracts import Metric, Score, Subject, too_few
+from gancli.evaluation.metrics.distances import Crossing, crossing, crossings, neighbours
+from gancli.evaluation.metrics.resampling import binomial, standard_error
+
+
+def from_crossing(found: Crossing, k: int) -> tuple[float, float]:
+    """(density, coverage)."""
+    return float(found.fake_count.mean() / k), float(found.real_reached.mean())
+
+
+def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> tuple[float, float]:
+    """(density, coverage) of raw features [N, d] and [M, d]. Raises DataError for fewer than k + 1 reals."""
+    radii = neighbours(real, k)[:, -1], np.zeros(len(fake))
+    return from_crossing(crossings(real, fake, {k: radii})[k], k)
+
+
+class DensityCoverage(Metric):
+    name = "density-coverage"
+    gives = ("density", "coverage")
+    k: int = Field(5, ge=1, description="a ball reaches to the k-th neighbour")
+
+    def objection(self, subject: Subject) -> str:
+        return too_few(subject, self.k + 1)
+
+    def compute(self, subject: Subject) -> dict[str, Score]:
+        found = crossing(subject, self.k)
+        density, coverage = from_crossing(found, self.k)
+        density_error = standard_error(found.fake_count / self.k)
+        return {
+            "density": Score(
+                density,
+                "how thickly samples lie where reals are",
+                "floor",
+                density_error,
+                "analytic, over the fakes",
+            ),
+            "coverage": Score(
+                coverage,
+                "share of reals that have a sample close by",
+                "higher",
+                binomial(coverage, len(subject.real)),
+                "binomial, the fakes held fixed",
+            ),
+        }

@@ -1,0 +1,50 @@
+"""Precision and recall (1904.06991, eq. 1-2): the share of fakes within the reals' manifold, and of reals within the fakes'.
+
+A manifold is the union of balls around the points of a set, each as wide as the distance to the point's k-th neighbour.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from gancli.evaluation.contracts import Metric, Score, Subject, too_few
+from gancli.evaluation.metrics.distances import crossing, crossings, neighbours
+from gancli.evaluation.metrics.resampling import binomial
+
+
+def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[float, float]:
+    """(precision, recall) of raw features [N, d] and [M, d]. Raises DataError for fewer than k + 1 of either."""
+    radii = neighbours(real, k)[:, -1], neighbours(fake, k)[:, -1]
+    found = crossings(real, fake, {k: radii})[k]
+    return float(found.fake_inside.mean()), float(found.real_inside.mean())
+
+
+class PrecisionRecall(Metric):
+    name = "prc"
+    gives = ("precision", "recall")
+    k: int = Field(3, ge=1, description="a ball reaches to the k-th neighbour")
+
+    def objection(self, subject: Subject) -> str:
+        return too_few(subject, self.k + 1)
+
+    def compute(self, subject: Subject) -> dict[str, Score]:
+        found = crossing(subject, self.k)
+        precision, recall = float(found.fake_inside.mean()), float(found.real_inside.mean())
+        how = "binomial, the other side held fixed"
+        return {
+            "precision": Score(
+                precision,
+                "share of samples that look real",
+                "higher",
+                binomial(precision, len(subject.fake)),
+                how,
+            ),
+            "recall": Score(
+                recall,
+                "share of reals that some sample looks like",
+                "higher",
+                binomial(recall, len(subject.real)),
+                how,
+            ),
+        }

@@ -1,0 +1,101 @@
+"""Weights and cached statistics on disk: safetensors only, read after their hash, written atomically.
+
+safetensors accepts bit flips in the data, so every file's SHA-256 is compared before anything is parsed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from gancli.core.errors import CheckpointError, ResourceError
+
+CAP = 1 << 31  # bytes of a file that will be read
+
+
+def sha256(data: bytes | memoryview) -> str:
+    """The digest in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def fingerprint(*arrays: np.ndarray | None) -> str:
+    """A digest of arrays' shapes, types and values: the name of a data set in the cache and in the protocol."""
+    digest = hashlib.sha256()
+    for a in arrays:
+        if a is None:
+            digest.update(b"none")
+            continue
+        digest.update(f"{a.dtype} {a.shape}".encode())
+        for start in range(0, len(a), 4096):
+            digest.update(np.ascontiguousarray(a[start : start + 4096]).data)
+    return digest.hexdigest()
+
+
+def read(path: Path) -> bytes:
+    """A file's bytes. Raises CheckpointError if it is missing, too large or not readable."""
+    try:
+        if path.stat().st_size > CAP:
+            raise CheckpointError(f"{path} is larger than {CAP >> 20} MiB", "these are no feature weights")
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}", "check the path") from None
+
+
+def verified(data: bytes, digest: str, where: str, remedy: str = "") -> dict[str, Tensor]:
+    """The tensors of a safetensors file whose SHA-256 must be `digest`; nothing is parsed before that is checked.
+
+    Raises CheckpointError.
+    """
+    found = sha256(data)
+    if found != digest:
+        raise CheckpointError(f"{where}: SHA-256 is {found[:16]}..., must be {digest[:16]}...", remedy)
+    try:
+        return load(data)
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{where} is no safetensors file: {error}", remedy) from None
+
+
+def expect(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """Raises CheckpointError unless names and shapes are the expected ones."""
+    if odd := sorted(set(tensors) ^ set(shapes)):
+        raise CheckpointError(f"{where}: tensor {odd[0]!r} is {'missing' if odd[0] in shapes else 'unknown'}")
+    for name, shape in shapes.items():
+        if tuple(tensors[name].shape) != tuple(shape):
+            raise CheckpointError(f"{where}: {name} is {list(tensors[name].shape)}, must be {list(shape)}")
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all. Raises ResourceError if the folder cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ResourceError(f"cannot write {path}: {error.strerror}", "choose another --cache-dir") from None
+
+
+def keep(path: Path, tensors: dict[str, Tensor]) -> str:
+    """Write tensors with their digest in front (64 hexadecimal digits); the digest is returned."""
+    data = save(tensors)
+    digest = sha256(data)
+    write(path, digest.encode() + data)
+    return digest
+
+
+def kept(path: Path) -> tuple[dict[str, Tensor], str] | None:
+    """What `keep` wrote and its digest; None if it is not there or damaged: it is then made again."""
+    try:
+        data = read(path)
+        digest = data[:64].decode("ascii", "replace")
+        return verified(data[64:], digest, str(path)), digest
+    except CheckpointError:
+        return None

@@ -1,0 +1,114 @@
+"""Projection of an image into latent space: the z whose image is nearest (inversion by optimization, 1609.03552).
+
+The best of many random points is followed by Adam on the mean squared difference of pixels. z is kept at a length that the generator has
+seen by a small price on |z|^2 / width - 1. The condition stays that of the random point; where the class is not given, all are tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gancli.core.contracts import Shape
+from gancli.core.errors import DataError, UsageError
+from gancli.data.decode import BrokenImageError, decode
+from gancli.inference.generator import CHUNK, Latent, Model
+
+Progress = Callable[[str, int, int], None]
+
+
+def picture(path: Path, shape: Shape) -> np.ndarray:
+    """A picture as uint8 [C, H, W] in the shape of a model's images. Raises DataError if it cannot be read."""
+    try:
+        return decode(path.read_bytes(), shape.channels, (shape.height, shape.width), "white")
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+    except BrokenImageError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What was found."""
+
+    z: Tensor  # [N, z]
+    images: Tensor  # [N, C, H, W] in [-1, 1]
+    error: Tensor  # [N], root mean squared difference in [0, 1]
+    labels: list[int] | None  # N classes, given or found; None where the model has none
+
+
+def project(
+    model: Model,
+    targets: Tensor,
+    labels: list[int] | None = None,
+    steps: int = 300,
+    tries: int = 512,
+    lr: float = 0.05,
+    progress: Progress = lambda _what, _done, _all: None,
+) -> Projection:
+    """The latent points of `targets` [N, C, H, W] in [-1, 1], and the class of each where it is not given; the same every time.
+
+    Raises UsageError without a latent space, or for labels that do not fit.
+    """
+    task = model.task
+    if not isinstance(task, Latent):
+        raise UsageError(f"the task {task.name!r} has no latent space to project into")
+    labels = model.checked(labels, len(targets))
+    place = next(p.device for net in model.nets.values() for p in net.parameters())
+    targets = targets.to(place)
+    seeds, labels = _nearest(model, targets, labels, tries)
+    codes = task.codes(seeds, model.shape, labels)
+    z = task.latents(seeds).to(place).requires_grad_()
+    rule = torch.optim.Adam([z], lr=lr, betas=(0.9, 0.99))
+    for i in range(steps):
+        images = _shown(task.decode(model.nets, z, codes, model.shape, clamp=False))
+        apart = (images - targets).square().mean((1, 2, 3))
+        length = (z.square().mean(1) - 1).square()
+        (gradient,) = torch.autograd.grad((apart + 1e-2 * length).sum(), z)
+        z.grad = gradient
+        rule.step()
+        progress("projecting", i + 1, steps)
+    with torch.no_grad():
+        images = task.decode(model.nets, z, codes, model.shape)
+    error = (images - targets).square().mean((1, 2, 3)).sqrt() / 2
+    return Projection(z.detach().cpu(), images.cpu(), error.cpu(), labels)
+
+
+def _shown(images: Tensor) -> Tensor:
+    """Cut to [-1, 1], with a gradient as if they were not."""
+    return images + (images.clamp(-1, 1) - images).detach()
+
+
+def _nearest(model: Model, targets: Tensor, labels: list[int] | None, tries: int) -> tuple[list[int], list[int] | None]:
+    """For each target the seed of the nearest image, of its class or of any, and the class of that."""
+    if labels is None:
+        classes = model.row_labels(max(tries, len(model.labels)), 1)
+        found = _best(model, targets, tries if classes is None else len(classes), classes)
+        return found, None if classes is None else [classes[i] for i in found]
+    seeds = torch.zeros(len(targets), dtype=torch.long)
+    for label in set(labels):
+        own = torch.tensor(labels) == label
+        seeds[own] = torch.tensor(_best(model, targets[own.to(targets.device)], tries, [label] * tries))
+    return seeds.tolist(), labels
+
+
+@torch.no_grad()
+def _best(model: Model, targets: Tensor, tries: int, labels: list[int] | None) -> list[int]:
+    """For each target the seed below `tries` whose image is nearest; `labels` are those of the seeds."""
+    task = model.task
+    assert isinstance(task, Latent)
+    apart = []
+    for first in range(0, tries, CHUNK):
+        seeds = list(range(first, min(first + CHUNK, tries)))
+        c = task.codes(seeds, model.shape, None if labels is None else [labels[i] for i in seeds])
+        images = task.decode(model.nets, task.latents(seeds), c, model.shape)
+        apart.append(
+            torch.cdist(images.flatten(1), targets.flatten(1), compute_mode="donot_use_mm_for_euclid_dist").cpu()
+        )
+    best: list[int] = torch.cat(apart).argmin(0).tolist()
+    return best

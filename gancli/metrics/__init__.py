@@ -1,1 +1,0 @@
-"""Features, statistics of them, and distances between the statistics."""

@@ -1,0 +1,36 @@
+"""Adam (1412.6980) with the betas that the GAN literature settled on (1511.06434)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from gancli.core.contracts import Optimizer, Tensors
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Adam(Optimizer):
+    name = "adam"
+    kernel: ClassVar[Callable[..., None]] = torch._fused_adam_
+    lr: float = Field(2e-4, gt=0, description="learning rate")
+    betas: tuple[Decay, Decay] = Field((0.5, 0.999), description="decay of the first and second moment")
+    eps: float = Field(1e-8, gt=0, description="added to the root of the second moment")
+    weight_decay: float = Field(0.0, ge=0, description="L2, added to the gradient")
+
+    @property
+    def moments(self) -> tuple[str, ...]:
+        return "exp_avg", "exp_avg_sq"
+
+    def update(
+        self, weights: Tensors, gradients: Tensors, moments: Mapping[str, Tensors], step: Tensor, lr: float
+    ) -> None:
+        type(self).kernel(
+            weights, gradients, moments["exp_avg"], moments["exp_avg_sq"], [], [step] * len(weights),
+            lr=lr, beta1=self.betas[0], beta2=self.betas[1], weight_decay=self.weight_decay, eps=self.eps,
+            amsgrad=False, maximize=False,
+        )  # fmt: skip

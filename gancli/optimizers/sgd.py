@@ -1,0 +1,36 @@
+"""Stochastic gradient descent, with momentum and Nesterov's variant of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from gancli.core.contracts import Optimizer, Tensors
+
+
+class SGD(Optimizer):
+    name = "sgd"
+    lr: float = Field(1e-2, gt=0, description="learning rate")
+    momentum: float = Field(0.0, ge=0, lt=1, description="how much of the last update is kept")
+    nesterov: bool = Field(False, description="look ahead; needs momentum")
+    weight_decay: float = Field(0.0, ge=0, description="L2, added to the gradient")
+
+    @property
+    def moments(self) -> tuple[str, ...]:
+        return ("momentum_buffer",) if self.momentum else ()
+
+    def update(
+        self,
+        weights: Tensors,
+        gradients: Tensors,
+        moments: Mapping[str, Tensors],
+        step: Tensor,  # noqa: ARG002
+        lr: float,
+    ) -> None:
+        torch._fused_sgd_(
+            weights, gradients, moments.get("momentum_buffer", []), lr=lr, momentum=self.momentum, dampening=0.0,
+            nesterov=self.nesterov, weight_decay=self.weight_decay, maximize=False, is_first_step=False,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Regularization terms of the critic: gradient penalties, consistency, LeCam."""

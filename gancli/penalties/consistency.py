@@ -1,0 +1,79 @@
+"""Consistency: the critic's answer does not change as its image is mirrored or shifted.
+
+    CR (1910.12027):   E[(D(x) - D(T(x)))^2]
+    bCR (2002.04724):  the same of the fakes, too
+    zCR (2002.04724):  E[(D(G(z)) - D(G(z')))^2] for D and -E[|G(z) - G(z')|^2] for G, z' = z + sigma e
+
+T mirrors half of the images left to right (if asked) and shifts each by up to `shift` pixels, reflecting at the border.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import pad
+
+from gancli.core import sharding as draws
+from gancli.core.contracts import Look, Penalty
+
+
+def moved(x: Tensor, shift: int, flip: bool, random: torch.Generator) -> Tensor:
+    """T(x) for images [N, C, H, W]: each shifted by its own whole number of pixels."""
+    n, _, h, w = x.shape
+    shift = min(shift, h - 1, w - 1)
+    if flip:
+        coin = draws.rand(n, 1, 1, 1, random=random).to(x.device) < 0.5
+        x = torch.where(coin, x.flip(-1), x)
+    offsets = draws.randint(0, 2 * shift + 1, (2, n), random, dim=1).to(x.device)
+    rows = offsets[0][:, None] + torch.arange(h, device=x.device)  # [N, H]
+    columns = offsets[1][:, None] + torch.arange(w, device=x.device)  # [N, W]
+    wide = pad(x, (shift,) * 4, mode="reflect").movedim(1, 3)
+    each = torch.arange(n, device=x.device)[:, None, None]
+    return wide[each, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
+
+
+class Consistency(Penalty):
+    """CR (1910.12027): D says the same of a real that is mirrored or shifted."""
+
+    name = "cr"
+    moves: ClassVar[bool] = True
+    weight: float = Field(10.0, ge=0, description="lambda of the reals")
+    shift: int = Field(4, ge=0, description="pixels")
+    flip: bool = Field(False, description="mirror half of the images: not for digits")
+
+    def cost(self, look: Look) -> Tensor:
+        there = look.critic(moved(look.real, self.shift, self.flip, look.random))
+        return (look.on_both()[0] - there).square()
+
+
+class BalancedConsistency(Consistency):
+    """bCR (2002.04724): the same of the reals and of the fakes."""
+
+    name = "bcr"
+    weight: float = Field(10.0, ge=0, description="lambda of the reals and of the fakes")
+
+    def cost(self, look: Look) -> Tensor:
+        on_real, on_fake = look.on_both()
+        there = look.critic(moved(look.real, self.shift, self.flip, look.random))
+        made = look.critic(moved(look.fake, self.shift, self.flip, look.random))
+        return (on_real - there).square() + (on_fake - made).square()
+
+
+class LatentConsistency(Penalty):
+    """zCR (2002.04724): D says the same of fakes from near z, and G makes them differ: that on every step, whatever `every` is."""
+
+    name = "zcr"
+    weight: float = Field(5.0, ge=0, description="lambda of D")
+    sigma: float = Field(0.05, ge=0, description="how far z' is from z")
+    spread: float = Field(0.5, ge=0, description="lambda of G, which is to tell z' from z")
+
+    def cost(self, look: Look) -> Tensor:
+        assert look.near is not None
+        return (look.on_both()[1] - look.critic(look.near(self.sigma).detach())).square()
+
+    def generator_cost(self, look: Look) -> Tensor | None:
+        assert look.near is not None
+        return -self.spread * (look.fake - look.near(self.sigma)).flatten(1).float().square().mean(1)

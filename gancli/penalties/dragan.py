@@ -1,0 +1,27 @@
+"""DRAGAN (1705.07215, section 2.3): the critic's slope is 1 around the reals.
+
+E[(|dD/dx(x + d)| - 1)^2],   d = scale * std(x) * u,   u uniform in [0, 1) per pixel
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from gancli.core import sharding
+from gancli.core.contracts import Penalty
+from gancli.penalties.input_gradients import length, slope
+
+
+class Dragan(Penalty):
+    name = "dragan"
+    weight: float = Field(10.0, ge=0, description="lambda")
+    scale: float = Field(0.5, ge=0, description="reach, in standard deviations of the batch")
+
+    def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
+        u = sharding.rand(*real.shape, random=random).to(real.device, real.dtype)
+        return real + self.scale * sharding.deviation(real).to(real.dtype) * u
+
+    def price(self, points: Tensor, logits: Tensor) -> Tensor:
+        return (length(slope(points, logits)) - 1).square()

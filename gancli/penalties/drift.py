@@ -1,0 +1,16 @@
+"""The drift term of progressive growing (1710.10196, appendix A.1): the critic's reals stay near zero, E[D(x)^2]."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Tensor
+
+from gancli.core.contracts import Look, Penalty
+
+
+class Drift(Penalty):
+    name = "drift"
+    weight: float = Field(1e-3, ge=0, description="epsilon")
+
+    def cost(self, look: Look) -> Tensor:
+        return look.on_both()[0].square()

@@ -1,0 +1,28 @@
+"""The gradient penalty (WGAN-GP, 1704.00028, equation 3): the critic's slope between real and fake is 1.
+
+E[(|dD/dx(u x + (1 - u) G(z))| - 1)^2]
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import relu
+
+from gancli.core.contracts import Penalty
+from gancli.penalties.input_gradients import between, length, slope
+
+
+class GradientPenalty(Penalty):
+    name = "gp"
+    weight: float = Field(10.0, ge=0, description="lambda")
+    target: float = Field(1.0, ge=0, description="the slope asked for")
+    one_sided: bool = Field(False, description="only a larger slope costs (1704.00028, section 4)")
+
+    def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
+        return between(real, fake, random)
+
+    def price(self, points: Tensor, logits: Tensor) -> Tensor:
+        excess = length(slope(points, logits)) - self.target
+        return (relu(excess) if self.one_sided else excess).square()

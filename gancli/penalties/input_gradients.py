@@ -1,0 +1,69 @@
+"""Gradients of the critic at points, which the gradient penalties are made of."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from gancli.core import sharding
+from gancli.core.contracts import Look, Penalty, Tick
+
+
+def slope(points: Tensor, logits: Tensor) -> Tensor:
+    """dD/dx at each point, [N, ...], with its own graph: a sample's logit depends on no other sample."""
+    (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
+    return gradient
+
+
+def square(gradient: Tensor) -> Tensor:
+    """The squared length [N] of each sample's gradient, summed in float32."""
+    return gradient.flatten(1).float().square().sum(1)
+
+
+def length(gradient: Tensor) -> Tensor:
+    """The length [N]; its own derivative is finite at 0."""
+    return (square(gradient) + 1e-12).sqrt()
+
+
+def between(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
+    """u x + (1 - u) G(z), u uniform, one per pair."""
+    u = sharding.rand(len(real), *[1] * (real.dim() - 1), random=random).to(real.device, real.dtype)
+    return torch.lerp(fake, real, u)
+
+
+def annealed(start: float, final: float | None, done: float) -> float:
+    """From start to final along a cosine as `done` goes from 0 to 1."""
+    if final is None:
+        return start
+    return final + (start - final) * (1 + math.cos(math.pi * min(1.0, done))) / 2
+
+
+class SquaredSlope(Penalty):
+    """Half the squared slope of the critic at its own data: at the reals (R1) or at the fakes (R2)."""
+
+    slope_at_data: ClassVar[bool] = True
+    side: ClassVar[int]  # 0 the reals, 1 the fakes
+    weight: float = Field(1.0, ge=0, description="gamma")
+    final: float | None = Field(None, ge=0, description="gamma after `over` images (2501.05441); not given: constant")
+    over: int | None = Field(
+        None, ge=1, description="images over which gamma falls to `final`, as a cosine; not given: the run's"
+    )
+
+    def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
+        return (real, fake)[self.side]
+
+    def price(self, points: Tensor, logits: Tensor) -> Tensor:
+        return square(slope(points, logits)) / 2
+
+    def fitted(self, images: int) -> Self:
+        return self if self.final is None or self.over else self.but(over=images)
+
+    def strength(self, tick: Tick) -> float:
+        return annealed(self.weight, self.final, tick.images / self.over if self.over else 0.0)
+
+    def cost(self, look: Look) -> Tensor:
+        return super().cost(look) if look.slopes is None else square(look.slopes[self.side]) / 2

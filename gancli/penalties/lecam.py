@@ -1,0 +1,33 @@
+"""LeCam regularization, for little data (2104.03310, equation 3).
+
+    E[(D(x) - a_F)^2] + E[(D(G(z)) - a_R)^2]
+
+where a_R and a_F are moving averages of the logits of reals and of fakes. As in the paper the averages are exponential.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from gancli.core import sharding
+from gancli.core.contracts import Look, Memory, Penalty
+
+
+class LeCam(Penalty):
+    name = "lecam"
+    weight: float = Field(0.01, ge=0, description="lambda")
+    decay: float = Field(0.99, ge=0, lt=1, description="of the averages, per turn of D")
+
+    def memory(self) -> Memory:
+        return {"lecam_real": torch.zeros(()), "lecam_fake": torch.zeros(())}
+
+    def cost(self, look: Look) -> Tensor:
+        on_real, on_fake = look.on_both()
+        real, fake = look.memory["lecam_real"], look.memory["lecam_fake"]
+        with torch.no_grad():
+            rate = (1 - self.decay) * sharding.share()
+            real.lerp_(sharding.mean(on_real.detach().mean()), rate)
+            fake.lerp_(sharding.mean(on_fake.detach().mean()), rate)
+        return (on_real - fake.clone()).square() + (on_fake - real.clone()).square()

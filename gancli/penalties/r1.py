@@ -1,0 +1,12 @@
+"""R1 (1801.04406, equation 9): half the squared slope of the critic at the reals, E[|dD/dx|^2] / 2; `weight` is gamma."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gancli.penalties.input_gradients import SquaredSlope
+
+
+class R1(SquaredSlope):
+    name = "r1"
+    side: ClassVar[int] = 0

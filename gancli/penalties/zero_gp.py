@@ -1,0 +1,21 @@
+"""The zero-centred gradient penalty between real and fake (0-GP, 1902.03984, equation 9): E[|dD/dx|^2]."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from gancli.core.contracts import Penalty
+from gancli.penalties.input_gradients import between, slope, square
+
+
+class ZeroCentred(Penalty):
+    name = "zero-gp"
+    weight: float = Field(10.0, ge=0, description="lambda")
+
+    def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
+        return between(real, fake, random)
+
+    def price(self, points: Tensor, logits: Tensor) -> Tensor:
+        return square(slope(points, logits))

@@ -1,0 +1,241 @@
+"""Checkpoints that are there whole or not at all.
+
+Commit: write every file into `.tmp-<step>/` and fsync each; write `manifest.json` (size and SHA-256 of every file) last; fsync the
+folder, rename it, fsync the parent; read it back; only then prune. A checkpoint without a manifest that fits is no checkpoint.
+One that is to be replaced by another of the same step is first renamed to `.old-<step>/`, which counts as long as the new one is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gancli.core import migration
+from gancli.core.errors import CheckpointError, UsageError
+from gancli.runs.files import MAX_JSON, as_json, disk, read_capped, size_of, sync_folder, table, write_synced
+from gancli.runs.tensors import MAX_FILE
+
+MANIFEST = "manifest.json"  # the SHA-256 of itself is its last value
+NAME = re.compile(r"(?:\.old-)?(\d{1,18})", re.ASCII)
+SEAL = re.compile(rb'\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')
+BLOCK = 1 << 20
+Note = Callable[[str], None]
+Pieces = Sequence[bytes | memoryview]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint whose every byte was found to be what was written."""
+
+    path: Path
+    step: int
+    manifest: dict[str, Any]
+
+    def __contains__(self, name: str) -> bool:
+        return self._on_disk(name) in self.manifest["files"]
+
+    def _on_disk(self, name: str) -> str:
+        """What the file is called in this checkpoint's format."""
+        return name if name in self.manifest["files"] else migration.FILES.get(name, name)
+
+    def read(self, name: str, most: int = MAX_JSON) -> bytes:
+        """A file's bytes, compared with the manifest once more. Raises CheckpointError if they are more than `most`."""
+        if name not in self:
+            raise CheckpointError(f"{self.path} lacks {name}")
+        name = self._on_disk(name)
+        content, entry = read_capped(self.path / name, most), self.manifest["files"][name]
+        if len(content) != entry["size"] or hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            raise CheckpointError(f"{self.path.name}/{name} changed while it was read")
+        return content
+
+    def table(self, name: str) -> dict[str, Any]:
+        return table(self.read(name), f"{self.path}/{name}")
+
+
+def commit(
+    folder: Path, step: int, files: Mapping[str, Callable[[], Pieces]], facts: dict[str, Any], needed: int = 0
+) -> Path:
+    """Write a checkpoint of these files, some `needed` bytes in all, each made when it is written.
+
+    Raises ResourceError if the disk refuses; older checkpoints are then untouched.
+    """
+    final, beside = folder / f"{step:06d}", folder / f".tmp-{step:06d}"
+    entries: dict[str, dict[str, Any]] = {}
+    with disk("a checkpoint", folder, needed):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(beside, ignore_errors=True)
+        try:
+            beside.mkdir()
+            for name, made in files.items():
+                pieces, digest = made(), hashlib.sha256()
+                for piece in pieces:
+                    digest.update(piece)
+                entries[name] = {"size": sum(map(len, pieces)), "sha256": digest.hexdigest()}
+                write_synced(beside / name, *pieces)
+            write_synced(
+                beside / MANIFEST, _sealed({"format": migration.FORMAT, "step": step, "files": entries, **facts})
+            )
+            sync_folder(beside)
+            _rename(beside, final, folder / f".old-{step:06d}")
+            sync_folder(folder)
+        except OSError:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+    verify(final)
+    return final
+
+
+def _rename(beside: Path, final: Path, old: Path) -> None:
+    """The new one takes its name. One of the same step is set aside, and deleted when the new one is there."""
+    if final.exists() or final.is_symlink():
+        shutil.rmtree(old, ignore_errors=True)
+        final.rename(old)
+    try:
+        beside.rename(final)
+    except OSError:
+        if old.exists():
+            old.rename(final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def verify(path: Path) -> Checkpoint:
+    """Read a checkpoint through, a block at a time. Raises CheckpointError with the reason if any byte is not what was written."""
+    manifest = manifest_of(path)
+    for name, entry in manifest["files"].items():
+        size = size_of(path / name)
+        if size != entry["size"]:
+            raise CheckpointError(f"{path.name}/{name} has {size} bytes, not {entry['size']}")
+        if _sha256(path / name) != entry["sha256"]:
+            raise CheckpointError(f"{path.name}/{name} is damaged: its SHA-256 is not the manifest's")
+    extra = {p.name for p in path.iterdir()} - manifest["files"].keys() - {MANIFEST}
+    if extra:
+        raise CheckpointError(f"{path.name} holds a file that it was not written with: {sorted(extra)[0]}")
+    return Checkpoint(path, int(manifest["step"]), manifest)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise CheckpointError(f"{path.parent.name}/{path.name}: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def manifest_of(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself; its files are not read. Raises CheckpointError."""
+    if path.is_symlink() or not path.is_dir():
+        raise CheckpointError(f"{path} is not a checkpoint folder")
+    content = read_capped(path / MANIFEST, MAX_JSON)
+    manifest = table(content, f"{path.name}/{MANIFEST}")
+    form, files = manifest.get("format"), manifest.get("files")
+    if form not in migration.READABLE:
+        newer = isinstance(form, int) and form > migration.FORMAT
+        remedy = "pip install --upgrade gancli" if newer else ""
+        raise CheckpointError(
+            f"{path.name} is of format {form!r}; this gan reads up to format {migration.FORMAT}", remedy
+        )
+    seal = SEAL.search(content)
+    if seal is None or hashlib.sha256(content[: seal.start(1)]).hexdigest() != seal[1].decode():
+        raise CheckpointError(f"{path.name}/{MANIFEST} is damaged: its SHA-256 is not the one in it")
+    if manifest.get("step") != step_of(path):
+        raise CheckpointError(f"{path.name}: its manifest is of step {manifest.get('step')!r}")
+    if not isinstance(files, dict) or not all(_possible(name, entry) for name, entry in files.items()):
+        raise CheckpointError(f"{path.name}: its manifest names impossible files")
+    return manifest
+
+
+def _sealed(manifest: dict[str, Any]) -> bytes:
+    """The manifest with, as its last value, the SHA-256 of all that stands before it."""
+    body = as_json({**manifest, "sha256": "0" * 64})
+    end = len(body) - len(b'"\n}\n') - 64
+    return body[:end] + hashlib.sha256(body[:end]).hexdigest().encode() + body[end + 64 :]
+
+
+def _possible(name: str, entry: Any) -> bool:
+    plain = not name.startswith(".") and not set(name) & set("/\\\0") and name != MANIFEST
+    return (
+        plain
+        and isinstance(entry, dict)
+        and type(entry.get("size")) is int
+        and 0 <= entry["size"] <= MAX_FILE
+        and isinstance(entry.get("sha256"), str)
+    )
+
+
+def step_of(path: Path) -> int | None:
+    """The step that a folder's name says; None if it is no checkpoint's name."""
+    match = NAME.fullmatch(path.name)
+    return int(match[1]) if match else None
+
+
+def listed(folder: Path) -> list[Path]:
+    """Committed checkpoints, newest step first (whole or not). Raises CheckpointError if the folder cannot be read."""
+    try:
+        found = {p.name: p for p in folder.iterdir() if step_of(p) is not None} if folder.is_dir() else {}
+    except OSError as error:
+        raise CheckpointError(f"{folder}: {error.strerror}", "check its owner and its rights") from None
+    there = [p for name, p in found.items() if not (name.startswith(".old-") and name.removeprefix(".old-") in found)]
+    return sorted(there, key=lambda p: step_of(p) or 0, reverse=True)
+
+
+def newest(folder: Path, note: Note) -> Checkpoint:
+    """The newest checkpoint that verifies; says which were skipped and why.
+
+    Raises CheckpointError if there is none, naming each and its reason.
+    """
+    reasons = []
+    for path in listed(folder):
+        try:
+            return verify(path)
+        except (CheckpointError, OSError) as error:
+            reason = error.cause if isinstance(error, CheckpointError) else f"{error.strerror}"
+            reasons.append(f"{path.name}: {reason}")
+            note(f"skipped checkpoint {path.name}: {reason}")
+    if not reasons:
+        raise CheckpointError(f"no checkpoint in {folder} yet", "start again with gan train")
+    raise CheckpointError(
+        f"no checkpoint in {folder} is whole: {'; '.join(reasons)}", "start again: gan train --config <run>/config.json"
+    )
+
+
+def at(folder: Path, step: int) -> Checkpoint:
+    """That of a step. Raises UsageError if it was not kept, CheckpointError if it is damaged."""
+    there = {step_of(path): path for path in listed(folder)}
+    if step not in there:
+        kept = f"kept are {', '.join(map(str, sorted(n for n in there if n is not None)))}" if there else "none is kept"
+        raise UsageError(f"{folder} has no checkpoint of step {step}", f"{kept}; gan train --keep 10 keeps more")
+    return verify(there[step])
+
+
+def prune(folder: Path, keep: int, spare: Iterable[int] = ()) -> None:
+    """Delete all but the newest `keep` whole checkpoints and those to spare, and what an interrupted commit left.
+
+    Only verified ones count, and nothing is deleted as long as there are no more than `keep`.
+    """
+    there, kept, spared = listed(folder), 0, set(spare)
+    if len(there) > keep:
+        for path in there:
+            if kept < keep:
+                kept += _whole(path)
+            elif step_of(path) not in spared:
+                shutil.rmtree(path, ignore_errors=True)
+    left = [p for p in folder.glob(".old-*") if p not in there]
+    for path in [*folder.glob(".tmp-*"), *left]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _whole(path: Path) -> bool:
+    try:
+        verify(path)
+    except (CheckpointError, OSError):
+        return False
+    return True

@@ -1,0 +1,141 @@
+"""The run folder. Never overwritten, never deleted.
+
+config.json        resolved, written once          metrics.jsonl   the journal
+environment.json   versions and machine            scores.jsonl    evaluations while training
+                                               monitor.jsonl   signals of collapse and the like
+data.json          what the data was               samples/        a grid per epoch
+history.jsonl      sittings: what was changed when checkpoints/    see checkpoint.py
+log.txt            what was said                   model/          the averaged generator, for others
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gancli.core import migration
+from gancli.core.config import Config, merge, resolve
+from gancli.core.errors import CheckpointError, ResourceError, UsageError
+from gancli.core.registry import nearest
+from gancli.runs import history
+from gancli.runs.files import MAX_JSON, as_json, read_capped, replace, table
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+OURS = ("config.json", "model.safetensors")  # one of them is in every run and model folder
+
+
+@dataclass(frozen=True)
+class Run:
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def scores(self) -> Path:
+        return self.path / "scores.jsonl"
+
+    @property
+    def monitor(self) -> Path:
+        return self.path / "monitor.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Raises CheckpointError if the file is missing or damaged."""
+        try:
+            content = read_capped(self.path / name, MAX_JSON)
+        except CheckpointError as error:
+            raise CheckpointError(error.cause, "is this a run folder of gan train?") from None
+        return table(content, str(self.path / name))
+
+    def write_json(self, name: str, value: Any) -> None:
+        replace(self.path / name, as_json(value))
+
+    def config(self) -> Config:
+        """The configuration in force: the one of the start, and every change since (`history.jsonl`)."""
+        layers = [migration.config(self.json("config.json"))]
+        layers += [migration.config(line["changes"]) for line in history.read(self.path) if "changes" in line]
+        try:
+            return resolve(merge(layers))
+        except UsageError as error:
+            raise CheckpointError(
+                f"{self.path / 'config.json'} does not fit this gan: {error.cause}", error.remedy
+            ) from None
+
+
+def check_place(runs: Path, name: str | None = None) -> None:
+    """Raises at once, before anything is read or computed: UsageError for the name, ResourceError if runs cannot be made there."""
+    if name is not None and not NAME.fullmatch(name):
+        raise UsageError(f"--name {name!r} cannot be a folder's name", "use letters, digits, dots and dashes")
+    place = next((p for p in (runs, *runs.absolute().parents) if os.access(p, os.F_OK)), Path("/"))
+    if not place.is_dir():
+        raise ResourceError(f"cannot make a run folder in {runs}: {place} is a file", "choose another --runs-dir")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ResourceError(
+            f"cannot make a run folder in {runs}: {place} cannot be written", "choose another --runs-dir"
+        )
+
+
+def create(runs: Path, stem: str, name: str | None) -> Run:
+    """A new run folder: `name`, or `<stem>-0001` and so on. Raises UsageError if the name is taken or impossible."""
+    check_place(runs, name)
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        if name is not None:
+            (runs / name).mkdir()
+            return Run(runs / name)
+        number = max((int(m[1]) for p in runs.iterdir() if (m := re.fullmatch(r".*-(\d{4,})", p.name))), default=0)
+        while True:
+            number += 1
+            try:
+                (runs / f"{stem}-{number:04d}").mkdir()
+                return Run(runs / f"{stem}-{number:04d}")
+            except FileExistsError:
+                continue
+    except FileExistsError:
+        where = runs / name if name else runs
+        if not where.is_dir() or where == runs:
+            raise ResourceError(f"{where} is in the way: it is a file") from None
+        raise UsageError(f"run {where} exists", f"gan resume {where}, or choose another --name") from None
+    except OSError as error:
+        raise ResourceError(
+            f"cannot make a run folder in {runs}: {error.strerror}", "choose another --runs-dir"
+        ) from None
+
+
+def find(runs: Path, name: str | None) -> Run:
+    """The run of that name or path, or a model folder; without a name, the newest run. Raises UsageError if there is none."""
+    if name is not None:
+        there = [path for path in (Path(name), runs / name) if path.is_dir()]
+        ours = [path for path in there if any((path / file).is_file() for file in OURS)]
+        if there:
+            return Run((ours or there)[0])
+        known = [p.name for p in runs.iterdir()] if runs.is_dir() else []
+        raise UsageError(f"no run {name!r}", nearest(name, known) or f"gan looked in {runs}; see --runs-dir")
+    found = [p.parent for p in runs.glob("*/config.json")] if runs.is_dir() else []
+    if not found:
+        raise UsageError(f"no run in {runs} yet", "gan train makes one; see --runs-dir")
+    return Run(max(found, key=lambda p: ((p / "config.json").stat().st_mtime_ns, p.name)))

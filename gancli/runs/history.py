@@ -1,0 +1,44 @@
+"""`history.jsonl`: what was changed after a run's start, in the order of time. A line is `{"step": ..., ...}` and one of
+
+changes        configuration that a resume changed, as a nested table
+data           the fingerprint of other data that a resume was allowed to go on with
+diverged       the step at which a loss or gradient was not finite; the run went back to `step`, at half the learning rate
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gancli.core.errors import CheckpointError
+from gancli.runs.files import disk, replace
+
+NAME = "history.jsonl"
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """Raises CheckpointError for a line that is damaged: what it changed cannot be known."""
+    path = folder / NAME
+    if not path.exists():
+        return []
+    out = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            value = json.loads(line or b"{}")
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(f"{path}, line {number} is damaged: {error}") from None
+        if not isinstance(value, dict) or not isinstance(value.get("changes", {}), dict):
+            raise CheckpointError(f"{path}, line {number} is damaged: not a table")
+        if value.keys() & {"data", "diverged"} and type(value.get("step")) is not int:
+            raise CheckpointError(f"{path}, line {number} is damaged: no step")
+        out.append(value)
+    return out
+
+
+def append(folder: Path, entry: dict[str, Any]) -> None:
+    """Add a line; the file is there whole before and after."""
+    path = folder / NAME
+    with disk("the run's history", folder):
+        before = path.read_bytes() if path.exists() else b""
+        replace(path, before + (json.dumps(entry) + "\n").encode())

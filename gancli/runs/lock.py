@@ -1,0 +1,63 @@
+"""One trainer per run. The lock is the kernel's (flock): a killed process leaves it free."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from gancli.core.errors import InUseError
+from gancli.runs.files import disk
+
+NAME = ".lock"
+LOOK = 0.05  # seconds, more than `holder` has the lock
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run's lock. Raises InUseError naming the process that has it, ResourceError if the folder cannot be written."""
+    with disk("the run's lock", folder):
+        handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        with disk("the run's lock", folder):
+            if not _got(handle):
+                time.sleep(LOOK)
+                if not _got(handle):
+                    raise InUseError(f"{folder} is being trained by process {_said(handle)}", "wait for it, or stop it")
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without its owner's name
+            os.truncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def holder(folder: Path) -> str:
+    """The process that trains the run now, or "". Takes nothing and leaves nothing."""
+    try:
+        handle = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _said(handle)
+    else:
+        return ""
+    finally:
+        os.close(handle)
+
+
+def _got(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _said(handle: int) -> str:
+    return os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"

@@ -1,0 +1,235 @@
+"""A run's state on the disk: what a checkpoint and a model folder hold, and the way back."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gancli.core import migration
+from gancli.core.config import differences, resolve
+from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
+from gancli.inference import generator
+from gancli.runs import checkpoint, folder, history, journal, tensors
+from gancli.runs.files import MAX_JSON, as_json, disk, read_capped, replace, table
+from gancli.training import snapshot
+from gancli.training.prepare import Plan
+from gancli.training.state import State
+
+Note = Callable[[str], None]
+MAY_CHANGE = ("stop.", "runtime.", "intervals.")  # what a resumed run may change
+
+
+def commit(run: folder.Run, plan: Plan, state: State) -> None:
+    """Write a checkpoint and the model folder, then prune. Raises DivergedError and ResourceError; older ones stay."""
+    groups = snapshot.tensors(state)
+    snapshot.check_finite(groups)
+    made = generator.of_state(plan.cfg.task, state, facts=facts(plan))
+    files: dict[str, Callable[[], checkpoint.Pieces]] = {
+        f"{name}.safetensors": partial(tensors.encode, group) for name, group in groups.items() if group
+    }
+    files["state.json"] = lambda: [as_json(snapshot.numbers(state))]
+    files["model.json"] = lambda: [as_json(generator.describe(made))]
+    files["timings.json"] = lambda: [as_json({"seconds": round(state.seconds, 3)})]
+    needed = sum(tensor.nbytes for group in groups.values() for tensor in group.values())
+    record = {"config": plan.cfg.dump(), "data": plan.fingerprint, "versions": versions(), "machine": machine(plan)}
+    checkpoint.commit(run.checkpoints, state.step, files, record, needed)
+    checkpoint.prune(run.checkpoints, plan.cfg.intervals.keep, best(run))
+    export(run, plan, state, made)
+
+
+def export(run: folder.Run, plan: Plan, state: State, made: generator.Model) -> None:
+    """Write the model folder; `config.json`, which says of which step it is, last."""
+    nets = {f"{n}.{k}": v for n in plan.cfg.task.ema for k, v in made.nets[n].state_dict().items()}
+    weights = tensors.encode(nets, {"format": "pt"})
+    with disk("the model", run.model, sum(map(len, weights))):
+        run.model.mkdir(exist_ok=True)
+        replace(run.model / "model.safetensors", *weights)
+        replace(run.model / "README.md", card(run, plan, state).encode())
+        replace(run.model / "config.json", as_json(generator.describe(made)))
+
+
+def _model_step(run: folder.Run) -> int | None:
+    with suppress(CheckpointError, KeyError, OverflowError, TypeError, ValueError):
+        return int(table(read_capped(run.model / "config.json", MAX_JSON), "config.json")["tick"]["step"])
+    return None
+
+
+def best(run: folder.Run) -> list[int]:
+    """The step with the best score so far, if anything was scored: its checkpoint is never pruned."""
+    return [line["step"] for line in _evaluations(run) if line.get("best")][-1:]
+
+
+def _evaluations(run: folder.Run) -> list[dict[str, Any]]:
+    with suppress(OSError):
+        return [line for line in journal.read(run.scores) if isinstance(line.get("step"), int)]
+    return []
+
+
+def room(run: folder.Run, state: State) -> None:
+    """Raises ResourceError, before the first step, if no checkpoint could be written."""
+    needed = 4 * sum(4 * net.flat.numel() for net in state.nets.values())  # weights, average, two moments
+    with disk("the run", run.path):
+        free = shutil.disk_usage(run.path).free
+    if free < needed:
+        raise ResourceError(
+            f"no room for a checkpoint in {run.path}: {needed / 1e6:.3g} MB needed, {free / 1e6:.3g} MB free",
+            "free some disk, or choose another --runs-dir",
+        )
+    for place in (run.checkpoints, run.samples, run.model):
+        if place.exists() and not os.access(place, os.W_OK | os.X_OK):
+            raise ResourceError(f"{place} cannot be written", "check its owner and its rights")
+
+
+def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_change: bool = False) -> None:
+    """Bring the newest whole checkpoint into a new state. Without any checkpoint the run begins anew.
+
+    Raises CheckpointError (none whole, or of another architecture) and DataError (other data than before).
+    """
+    if not checkpoint.listed(run.checkpoints):
+        _same_data(run, plan, run.json("data.json").get("fingerprint"), 0, allow_data_change, note)
+        note("no checkpoint yet: starting from the beginning")
+        return
+    point = checkpoint.newest(run.checkpoints, note)
+    _same_config(point.path, point.manifest, plan)
+    _same_data(run, plan, point.manifest.get("data"), point.step, allow_data_change, note)
+    groups: snapshot.Groups = {k: {} for k in ("nets", "ema", "optimizer", "memory")}
+    wanted = snapshot.tensors(state)
+    most = max(4 * tensors.most_bytes(wanted["nets"]), tensors.most_bytes(state.memory))
+    for name in groups:
+        if f"{name}.safetensors" in point:
+            content = point.read(f"{name}.safetensors", most)
+            groups[name] = tensors.decode(content, f"{point.path}/{name}.safetensors")
+    for name in groups:
+        tensors.compare(groups[name], wanted[name], f"{point.path}/{name}.safetensors")
+    snapshot.restore(state, groups, migration.state(point.table("state.json")))
+    with suppress(KeyError, OverflowError, TypeError, ValueError):
+        state.seconds = float(point.table("timings.json")["seconds"])
+    note(f"resumed from step {state.step:,} ({state.images:,} images)")
+    _same_machine(point, plan, note)
+    if _model_step(run) != state.step:  # killed between the checkpoint and the model folder
+        export(run, plan, state, generator.of_state(plan.cfg.task, state, facts=facts(plan)))
+
+
+def same_config(run: folder.Run, plan: Plan) -> None:
+    """Raises UsageError if config.json was changed by hand, before nets are made of what it says: they may be enormous."""
+    for path in checkpoint.listed(run.checkpoints):
+        with suppress(CheckpointError):
+            _same_config(path, checkpoint.manifest_of(path), plan)
+            break
+
+
+def _same_config(path: Path, manifest: dict[str, Any], plan: Plan) -> None:
+    """The checkpoint knows what it was trained with."""
+    before = manifest.get("config")
+    try:
+        different = differences(resolve(migration.config(before) if isinstance(before, dict) else {}), plan.cfg)
+    except UsageError as error:
+        raise CheckpointError(f"{path} does not fit this gan: {error.cause}", error.remedy) from None
+    wrong = [k for k in different if not k.startswith(MAY_CHANGE)]
+    if wrong:
+        was, now = different[wrong[0]]
+        raise UsageError(
+            f"{wrong[0]} is {now!r}, but {path} was trained with {was!r}", "put the run's config.json back"
+        )
+
+
+def _same_data(run: folder.Run, plan: Plan, before: Any, step: int, allowed: bool, note: Note) -> None:
+    later = [line["data"] for line in history.read(run.path) if "data" in line and line.get("step") == step]
+    if plan.fingerprint == (later[-1] if later else before):
+        return
+    if not allowed:
+        raise DataError(
+            "the data is not what this run was trained on", "restore it, or go on with it: --allow-data-change"
+        )
+    note("the data is not what this run was trained on: going on with it, as allowed")
+    history.append(run.path, {"step": step, "data": plan.fingerprint})
+
+
+def _same_machine(point: checkpoint.Checkpoint, plan: Plan, note: Note) -> None:
+    before, now = point.manifest.get("machine"), machine(plan)
+    if isinstance(before, dict):
+        before = {"ranks": 1, **before}
+        changed = [f"{k} {before.get(k)} -> {v}" for k, v in now.items() if before.get(k) != v]
+        if changed:
+            note(f"bits may differ from here on: {', '.join(changed)}")
+
+
+def facts(plan: Plan) -> dict[str, Any]:
+    """What a model should know of its origin."""
+    return {
+        "preset": plan.cfg.preset,
+        "data": plan.data_name,
+        "images": len(plan.split.train.images),
+        "classes": list(plan.split.train.classes),
+        "attributes": list(plan.split.train.attribute_names),
+    }
+
+
+def card(run: folder.Run, plan: Plan, state: State) -> str:
+    """The model folder's README."""
+    known = facts(plan)
+    what = "The averaged generator" if state.ema else "The generator"
+    return (
+        f"# {run.name}\n\n{what} of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
+        f"({known['images']:,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
+        f"    gan sample {run.name} --n 64 --out grid.png\n\n"
+        "`model.safetensors` holds the weights in float32, `config.json` the architecture.\n\n"
+        f"{_scored(run, plan, state.step)}Scores: `gan evaluate`.\n"
+    )
+
+
+def _scored(run: folder.Run, plan: Plan, step: int) -> str:
+    """The last evaluation while training, with what was compared; empty if there was none."""
+    line: dict[str, Any] = next((line for line in reversed(_evaluations(run)) if line["step"] <= step), {})
+    scores = ", ".join(f"{k} {v:.4g}" for k, v in line.items() if "@" in k and isinstance(v, int | float))
+    n, real = plan.cfg.intervals.evaluate_n, len(plan.split.test.images)
+    what = f"{n:,} samples against {min(n, real):,} held-out images"
+    return f"At step {line['step']:,}, {what}: {scores}.\n\n" if scores else ""
+
+
+def versions() -> dict[str, str]:
+    import numpy
+    import safetensors
+
+    from gancli import __version__
+
+    return {
+        "gancli": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "safetensors": safetensors.__version__,
+    }
+
+
+def machine(plan: Plan) -> dict[str, Any]:
+    """What the bits depend on besides the configuration."""
+    device = plan.store.device
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "precision": plan.cfg.runtime.precision,
+        "ranks": plan.ranks.world,
+        "torch": str(torch.__version__),
+    }
+
+
+def environment(plan: Plan) -> dict[str, Any]:
+    device = plan.store.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {
+        "versions": versions(),
+        "system": platform.system(),
+        "device": device.type,
+        "device_name": name,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,64 @@
+"""Memory: what is let go of is kept for the next step; and when there is none, what would fit."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+from gancli.training.step import step
+
+if TYPE_CHECKING:
+    from gancli.core.config import Config
+    from gancli.data.store import Store
+    from gancli.training.state import State
+
+SAID = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+LARGE = 2**28  # bytes
+
+
+def keep_freed() -> None:
+    """Have glibc keep large pieces that are let go of, for the next step to take.
+
+    As it is, maps of megabytes are given back to the kernel and asked of it again, page by page: a tenth of a step of `dcgan`.
+    Another C library is left as it is.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE)
+        mallopt(M_TRIM_THRESHOLD, LARGE)
+
+
+def give_back_freed() -> None:
+    """Have glibc give back what it has kept: the steps are over."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Torch says it by a RuntimeError on the CPU."""
+    named = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return named or (isinstance(error, RuntimeError) and any(s in str(error).lower() for s in SAID))
+
+
+def fitting(cfg: Config, store: Store, new: Callable[[Config], State]) -> int:
+    """The largest half, quarter, ... of the batch with which a step succeeds, tried on a state that is thrown away; 0 if none does."""
+    size = (cfg.runtime.micro_batch or cfg.batch_size) // 2
+    while size:
+        gc.collect()
+        if store.device.type == "cuda":
+            torch.cuda.empty_cache()
+        smaller = cfg.but(runtime=cfg.runtime.but(micro_batch=size))
+        try:
+            step(cfg.task, new(smaller), store, smaller)
+            return size
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                return 0
+        size //= 2
+    return 0

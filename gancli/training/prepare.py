@@ -1,0 +1,251 @@
+"""From what a user asked for to a run that can start: which data, which preset, which configuration, will it fit.
+
+Everything that is chosen for the user is said (`Plan.choices`) and recorded.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+import zlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gancli.core.config import Config, Data, Layer, differences, merge, read_preset, resolve
+from gancli.core.contracts import Shape, Tick
+from gancli.core.data import Reading, Source, Split
+from gancli.core.errors import DataError, UsageError
+from gancli.core.registry import build, parts, validated
+from gancli.data import cache, find
+from gancli.data.store import Store
+from gancli.distributed.ranks import ALONE, Ranks
+from gancli.evaluation.results import parse_bound
+from gancli.inference.generator import Model
+from gancli.training import precision, trial
+from gancli.training.memory import keep_freed
+from gancli.training.state import State, new_state
+from gancli.training.step import step
+
+IMAGES_IN_EPOCH = 10_000  # a small data set is gone over several times in an epoch
+STEPS_IN_EPOCH = 150  # and a batch is made smaller where an epoch would have fewer steps
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user said."""
+
+    layers: list[Layer]  # file, environment, flags, --set, in this order
+    preset: str | None = None
+    data_dir: Path = Path("data")
+    cache_dir: Path = Path("cache")
+    download: bool = True
+
+
+@dataclass
+class Plan:
+    cfg: Config
+    split: Split
+    fingerprint: str
+    store: Store
+    reading: Reading
+    preset: Config  # what the preset alone would have been
+    choices: list[str] = field(default_factory=list)
+    ranks: Ranks = ALONE
+
+    @property
+    def shape(self) -> Shape:
+        return self.store.shape
+
+    @property
+    def data_name(self) -> str:
+        """The data set's name; of a folder or an archive, its own."""
+        path = getattr(self.cfg.data.source, "path", None)
+        return (
+            self.cfg.data.source.name
+            if path is None
+            else re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-.") or "data"
+        )
+
+    def changed(self) -> dict[str, tuple[Any, Any]]:
+        """What differs from the preset: key -> (preset's value, ours)."""
+        ours = differences(self.preset, self.cfg)
+        found = {"data.repeat": (None, 1), "runtime.precision": ("auto", self.cfg.runtime.precision)}  # nobody's choice
+        return {k: v for k, v in ours.items() if not k.startswith("data.source") and found.get(k) != v}
+
+    def state(self) -> State:
+        """A run at step 0, for whose steps memory is kept from now on."""
+        keep_freed()
+        return new_state(self.cfg.task, self.cfg, self.shape, self.store.device, self.store.dtype)
+
+
+def cache_dir() -> Path:
+    """GAN_CACHE_DIR, or the user's cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("GAN_CACHE_DIR") or Path(base) / "gan")
+
+
+def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
+    """Read the data and resolve the configuration. Raises DataError and UsageError."""
+    asked = merge(request.layers)
+    source, choices = ranks.by_each_host(lambda: _source(asked, reading))
+    validated(Data, {**asked.get("data", {}), "source": source}, "data")
+    if request.preset:
+        read_preset(request.preset)
+    split = ranks.by_each_host(lambda: find.read(source, reading))
+    preset = request.preset or asked.get("preset") or _preset_for(split)
+    preset_chosen = not (request.preset or asked.get("preset"))
+    if preset_chosen:
+        choices.append(f"preset {preset}, for {_described(split)}")
+    base = read_preset(preset)
+    given: Layer = {"preset": preset, "data": {"source": source.model_dump(mode="json")}}
+    plain = resolve(base, given)
+    small = _for_small_data(plain, asked, len(split.train.images), choices)
+    cfg = resolve(base, small, *request.layers, given)
+    if cfg.stop.until:
+        parse_bound(cfg.stop.until)
+    store, print_ = _store(cfg, split, ranks), _fingerprint(split, ranks)
+    length = cfg.stop.total(store.epoch)
+    if length < 1:
+        raise UsageError(f"{cfg.stop.epochs:g} epochs of {store.epoch:,} images are not one image", "use --images")
+    cfg, plain = (c.but(task=c.task.fitted(length, store.shape)) for c in (cfg, plain))
+    cfg, store = _precise(cfg, store, reading, ranks, choices)
+    if (
+        preset_chosen
+        and store.shape.classes > 1
+        and not Model(cfg.task, {}, store.shape, Tick(0, 0, 0), {}).conditional
+    ):
+        reading.note(f"the {store.shape.classes} classes are not told to the nets; --preset best-cpu draws by class")
+    return Plan(cfg, split, print_, store, reading, plain, choices, ranks)
+
+
+def again(cfg: Config, reading: Reading, ranks: Ranks = ALONE) -> Plan:
+    """The plan of a run that exists: the same configuration, the data read again."""
+    split = ranks.by_each_host(lambda: find.read(cfg.data.source, reading))
+    cfg, store = _precise(cfg, _store(cfg, split, ranks), reading, ranks, [])
+    return Plan(cfg, split, _fingerprint(split, ranks), store, reading, cfg, ranks=ranks)
+
+
+def _precise(cfg: Config, store: Store, reading: Reading, ranks: Ranks, chosen: list[str]) -> tuple[Config, Store]:
+    """With the precision of the products settled: where nobody asked for one, bfloat16 if it pays on every rank."""
+    name = cfg.runtime.precision
+    if name == "auto":
+        can = precision.multiplies_bf16(store.device)
+        gain = _gain(cfg.but(batch_size=ranks.rows(cfg.batch_size)[1]), store, reading) if can else 0.0
+        name = "bf16" if -ranks.most([-gain])[0] >= trial.WORTH else "fp32"
+        if name == "bf16":
+            chosen.append(f"products in bfloat16, in which a step is {gain:.1f} times as fast here")
+    return cfg.but(runtime=cfg.runtime.but(precision=name)), store.of(precision.DTYPES[name])
+
+
+def _gain(cfg: Config, store: Store, reading: Reading) -> float:
+    """As the trial told when these nets were first trained here: the same command is to give the same bits."""
+    what = cfg.model_dump(mode="json", include={"task", "batch_size", "runtime"})
+    here = (torch.get_num_threads(), torch.__version__, dict(torch.cpu.get_capabilities()))
+    key = cache.key_of("gain", what, asdict(store.shape), *here)
+    known = cache.recall(reading, key)
+    if known is None:
+        known = {"gain": trial.gain(cfg, store)}
+        if known["gain"]:
+            cache.remember(reading, key, known)
+    return float(known["gain"])
+
+
+def _fingerprint(split: Split, ranks: Ranks) -> str:
+    """Raises DataError if the ranks have read different data."""
+    found = find.fingerprint(split.train)
+    short = float(zlib.crc32(found.encode()))
+    largest, smallest = ranks.most([short, -short])
+    if largest != -smallest:
+        raise DataError("the ranks have read different data", "put the same data on every host")
+    return found
+
+
+def _store(cfg: Config, split: Split, ranks: Ranks) -> Store:
+    device = precision.device(ranks.device(cfg.runtime.device))
+    precision.set_threads(cfg.runtime.threads)
+    precision.choose_kernels(cfg.runtime, device)
+    _parted(cfg, ranks)
+    if cfg.batch_size > 10 * len(split.train.images):
+        raise UsageError(f"--batch-size {cfg.batch_size} is more than ten epochs of {len(split.train.images)} images")
+    return Store(split.train, cfg.seed, device, torch.float32, cfg.data.flip, cfg.data.repeat or 1)
+
+
+def _parted(cfg: Config, ranks: Ranks) -> None:
+    """Raises UsageError if the batch cannot be divided, or would be cut where it may not."""
+    n, (_, own), k = cfg.batch_size, ranks.rows(cfg.batch_size), cfg.task.together
+    part = min(cfg.runtime.micro_batch or own, own)
+    if part < n and any(rows % k for rows in (n, own, part)):
+        raise UsageError(
+            f"parts of {part} of a batch of {n} cut what belongs together, {k} images", f"use multiples of {k}"
+        )
+
+
+def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
+    wanted = asked.get("data", {}).get("source")
+    choices: list[str] = []
+    if wanted is None:
+        wanted, why = find.default(reading)
+        choices.append(f"data {why}")
+    elif isinstance(wanted, str):
+        wanted = find.source_for(wanted)
+    elif isinstance(wanted, dict) and isinstance(wanted.get("name"), str) and wanted["name"] not in parts("data"):
+        # --data FOLDER, and some of its options
+        wanted = {**wanted, **find.source_for(wanted["name"])}
+    source = build("data", wanted)
+    assert isinstance(source, Source)
+    path = getattr(source, "path", None)
+    return source if path is None else source.but(path=find.absolute(path)), choices
+
+
+def _preset_for(split: Split) -> str:
+    _, c, h, w = split.train.images.shape
+    return "textbook" if c == 1 and h * w <= 32 * 32 else "dcgan"
+
+
+def _described(split: Split) -> str:
+    _, c, h, w = split.train.images.shape
+    return f"{'grey' if c == 1 else 'color'} images of {h}x{w}"
+
+
+def _for_small_data(plain: Config, asked: Layer, n: int, choices: list[str]) -> Layer:
+    """What a small data set needs to learn from: an epoch of some 10,000 images, and at least 150 steps in it.
+
+    A GAN is a matter of steps: 50 epochs of 1,438 images in hundreds would be 700, and end in a few blurred modes.
+    """
+    repeat = asked.get("data", {}).get("repeat") or (-(-IMAGES_IN_EPOCH // n) if n <= IMAGES_IN_EPOCH // 2 else 1)
+    out: Layer = {"data": {"repeat": repeat}}
+    if repeat > 1:
+        choices.append(f"epochs of {repeat} passes, {n * repeat:,} images, since the data has {n:,}")
+    if "batch_size" not in asked and n * repeat // plain.batch_size < STEPS_IN_EPOCH:
+        fits = max(16, 2 ** max(0, (n * repeat // STEPS_IN_EPOCH).bit_length() - 1))
+        if fits < plain.batch_size:
+            out["batch_size"] = fits
+            choices.append(f"batches of {fits}, for at least {STEPS_IN_EPOCH} steps in an epoch")
+    return out
+
+
+def rehearse(plan: Plan, steps: int = 5) -> dict[str, Any]:
+    """Train a few steps on nothing that is kept: parameters, seconds and memory of the whole run."""
+    import resource
+
+    state = plan.state()
+    task, cfg = plan.cfg.task, plan.cfg
+    step(task, state, plan.store, cfg)
+    start, first = time.monotonic(), state.images
+    for _ in range(steps):
+        step(task, state, plan.store, cfg)
+    rate = (state.images - first) / (time.monotonic() - start)
+    total = cfg.stop.expected(plan.store.epoch, state.images, state.step, 0.0)
+    minutes = min(total / rate / 60, cfg.stop.max_minutes or math.inf)
+    return {
+        "parameters": {n: sum(p.numel() for p in net.module.parameters()) for n, net in state.nets.items()},
+        "images": total,
+        "images_per_s": round(rate, 1),
+        "minutes": round(minutes, 1),
+        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }

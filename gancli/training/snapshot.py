@@ -1,0 +1,81 @@
+"""A state as named tensors and plain numbers, and back.
+
+Tensors are named after what they belong to: `G.net.0.weight`, `G.net.0.weight.exp_avg`. Numbers that are not tensors (counters, the
+open window of the journal, optimizer steps) go into one table; float32 values pass through JSON exactly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from gancli.core.errors import CheckpointError, DivergedError
+
+if TYPE_CHECKING:
+    from gancli.training.net import Net
+    from gancli.training.state import State
+
+Groups = dict[str, dict[str, Tensor]]
+
+
+def tensors(state: State) -> Groups:
+    """All tensors of the run, by file: nets, average, optimizer, memory."""
+    nets = {f"{n}.{k}": v for n, net in state.nets.items() for k, v in net.module.state_dict().items()}
+    ema = {f"{n}.{k}": v for n, a in state.ema.items() for k, v in a.follow(state.nets[n]).state_dict().items()}
+    moments: dict[str, Tensor] = {}
+    for name, net in state.nets.items():
+        moments |= _moments(name, net)
+    return {"nets": nets, "ema": ema, "optimizer": moments, "memory": dict(state.memory)}
+
+
+def numbers(state: State) -> dict[str, Any]:
+    """All that is no tensor, but for the time."""
+    return {
+        "step": state.step,
+        "images": state.images,
+        "optimizer": {name: {"step": float(net.steps)} for name, net in state.nets.items()},
+        "window": {k: [float(v), state.meter.counts[k]] for k, v in state.meter.sums.items()},
+    }
+
+
+def _moments(name: str, net: Net) -> dict[str, Tensor]:
+    """What the optimizer keeps for each weight."""
+    views = {key: net.layout.views(flat) for key, flat in net.moments.items()}
+    return {f"{name}.{parameter}.{key}": views[key][parameter] for parameter in net.layout.shapes for key in views}
+
+
+def check_finite(groups: Groups) -> None:
+    """Raises DivergedError: what is not finite is never saved."""
+    for file, group in groups.items():
+        for name, value in group.items():
+            if value.is_floating_point() and not torch.isfinite(value).all():
+                raise DivergedError(
+                    f"{file}: {name} is not finite; not saved", "the last checkpoint is whole: lower the rate"
+                )
+
+
+@torch.no_grad()
+def restore(state: State, groups: Groups, table: dict[str, Any]) -> None:
+    """Put a snapshot into a new state of the same configuration. Raises CheckpointError if the numbers do not fit it."""
+    for name, net in state.nets.items():
+        for key, value in net.module.state_dict().items():
+            value.copy_(groups["nets"][f"{name}.{key}"])
+        net.refresh()
+        for key, value in _moments(name, net).items():
+            value.copy_(groups["optimizer"][key])
+    for name, ema in state.ema.items():
+        for key, value in ema.module.state_dict().items():
+            value.copy_(groups["ema"][f"{name}.{key}"])
+    for key, value in state.memory.items():
+        value.copy_(groups["memory"][key])
+    try:
+        for name, net in state.nets.items():
+            net.steps.fill_(float(table["optimizer"][name]["step"]))
+        state.step, state.images = int(table["step"]), int(table["images"])
+        for key, (total, count) in table["window"].items():
+            state.meter.sums[key] = torch.tensor(float(total), device=state.device)
+            state.meter.counts[key] = int(count)
+    except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"state.json does not fit: {error!r}") from None

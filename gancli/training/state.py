@@ -1,0 +1,83 @@
+"""All that training changes. Besides the nets and their optimizers it is two counters, a clock and the journal's open window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from gancli.core.contracts import Logs, Phase, Shape, Task, Tick
+from gancli.core.errors import UsageError
+from gancli.core.registry import nearest
+from gancli.core.seeds import derive
+from gancli.training.net import EmaNet, Net
+
+if TYPE_CHECKING:
+    from gancli.core.config import Config
+
+
+@dataclass
+class Meter:
+    """Means over the steps since the last line of the journal."""
+
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, logs: Logs) -> None:
+        for key, value in logs.items():
+            self.sums[key] = self.sums[key] + value if key in self.sums else value
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def drain(self) -> dict[str, float]:
+        out = self.read()
+        self.sums, self.counts = {}, {}
+        return out
+
+    def read(self) -> dict[str, float]:
+        return {k: float(v) / self.counts[k] for k, v in self.sums.items()}
+
+
+@dataclass
+class State:
+    shape: Shape
+    device: torch.device
+    dtype: torch.dtype
+    nets: dict[str, Net]
+    ema: dict[str, EmaNet]
+    phases: Sequence[Phase]
+    memory: dict[str, Tensor]
+    step: int = 0
+    images: int = 0
+    seconds: float = 0.0  # of training, over all sittings
+    meter: Meter = field(default_factory=Meter)
+
+    def tick(self, seed: int) -> Tick:
+        return Tick(seed, self.step, self.images)
+
+    def working(self) -> dict[str, nn.Module]:
+        return {name: net.working for name, net in self.nets.items()}
+
+    def sampling(self, ema: bool = True) -> dict[str, nn.Module]:
+        """The nets to sample from, in float32: averaged where there is an average and it is wanted."""
+        out = {name: net.module for name, net in self.nets.items()}
+        if ema:
+            out |= {name: a.follow(self.nets[name]) for name, a in self.ema.items()}
+        return out
+
+
+def new_state(task: Task, cfg: Config, shape: Shape, device: torch.device, dtype: torch.dtype) -> State:
+    """A run at step 0. The nets' first weights are a function of the seed."""
+    torch.manual_seed(derive(cfg.seed, "init"))
+    modules = task.nets(shape)
+    for net in cfg.optimizers.keys() - modules.keys():
+        raise UsageError(
+            f"optimizers.{net}: there is no net {net!r}", nearest(net, modules) or f"there are: {', '.join(modules)}"
+        )
+    nets = {name: Net(module, cfg.optimizer_of(name), device, dtype) for name, module in modules.items()}
+    ema = {n: EmaNet(nets[n]) for n in task.ema if n in nets} if cfg.ema.half_life else {}
+    phases = task.phases({name: net.working for name, net in nets.items()})
+    memory = {k: v.to(device) for k, v in task.memory().items()}
+    return State(shape, device, dtype, nets, ema, phases, memory)

@@ -1,0 +1,96 @@
+"""Layers, refusals, and what differs."""
+
+from __future__ import annotations
+
+import pytest
+
+from gancli.core.config import differences, merge, nest, parse_set, presets, read_preset, resolve
+from gancli.core.errors import UsageError
+
+BASE = {"data": {"source": "digits"}}
+
+
+def test_later_layers_win_table_by_table() -> None:
+    a = {"stop": {"epochs": 1, "max_steps": 5}, "seed": 1}
+    assert merge([a, {"stop": {"epochs": 2}}]) == {"stop": {"epochs": 2, "max_steps": 5}, "seed": 1}
+
+
+def test_epochs_take_the_place_of_images() -> None:
+    images, epochs = {"stop": {"images": 640}}, {"stop": {"epochs": 2}}
+    assert resolve(BASE, images, epochs).stop.total(1000) == 2000
+    assert resolve(BASE, epochs, images).stop.total(1000) == 640
+    assert resolve(merge([resolve(BASE, images).dump(), epochs])).stop.total(1000) == 2000
+
+
+def test_the_end_is_expected_by_whatever_comes_first() -> None:
+    def expected(images: int, step: int, seconds: float, **stop: float) -> int:
+        return resolve(BASE, {"stop": {"epochs": 1, **stop}}).stop.expected(1000, images, step, seconds)
+
+    assert expected(0, 0, 0.0, max_steps=5, max_minutes=1) == 1000
+    assert expected(20, 2, 1.0, max_steps=5) == 50
+    assert expected(200, 2, 30.0, max_minutes=1) == 400
+    assert expected(300, 2, 30.0, max_steps=1) == 300
+
+
+def test_another_part_starts_afresh_and_the_same_keeps_its_options() -> None:
+    a = {"optimizer": {"name": "adam", "lr": 1.0}}
+    assert merge([a, {"optimizer": {"name": "sgd"}}])["optimizer"] == {"name": "sgd"}
+    assert merge([a, {"optimizer": "sgd"}])["optimizer"] == "sgd"
+    assert merge([a, {"optimizer": "adam"}])["optimizer"] == {"name": "adam", "lr": 1.0}
+    assert merge([a, {"optimizer": {"lr": 2.0}}])["optimizer"] == {"name": "adam", "lr": 2.0}
+    assert merge([{"loss": "hinge"}, {"loss": {"margin": 2}}])["loss"] == {"name": "hinge", "margin": 2}
+
+
+def test_a_nets_own_optimizer_has_the_rest_from_the_common_one() -> None:
+    common = {"optimizer": {"name": "adam", "lr": 1e-4, "betas": [0.0, 0.9]}}
+    own = resolve(BASE, common, {"optimizers": {"D": {"lr": 4e-4}}}).optimizer_of("D")
+    assert own == resolve(BASE, {"optimizer": {"name": "adam", "lr": 4e-4, "betas": [0.0, 0.9]}}).optimizer
+    other = resolve(BASE, common, {"optimizers": {"D": {"name": "sgd"}}}).optimizer_of("D")
+    assert other == resolve(BASE, {"optimizer": "sgd"}).optimizer
+    assert resolve(BASE, common, {"optimizers": {"D": "adam"}}).optimizer_of("D") == resolve(BASE, common).optimizer
+    for wrong in ({"D": 3}, 3):
+        with pytest.raises(UsageError, match="optimizer"):
+            resolve(BASE, {"optimizers": wrong})
+
+
+def test_set_reads_toml_and_else_text() -> None:
+    assert parse_set("a.b=3") == {"a": {"b": 3}}
+    assert parse_set("a=[1, 2]") == {"a": [1, 2]}
+    assert parse_set("a=hinge") == {"a": "hinge"}
+    assert parse_set('u="fid<8"') == {"u": "fid<8"}
+    assert nest("x.y.z", 1) == {"x": {"y": {"z": 1}}}
+    for wrong in ("a", "=3", "a..b=1"):
+        with pytest.raises(UsageError, match=r"a\.b=value"):
+            parse_set(wrong)
+
+
+def test_unknown_keys_name_the_nearest() -> None:
+    with pytest.raises(UsageError, match="batch_size"):
+        resolve(BASE, {"batchsize": 3})
+    with pytest.raises(UsageError, match="did you mean textbook"):
+        read_preset("textbok")
+
+
+def test_a_dump_resolves_to_itself() -> None:
+    cfg = resolve(BASE, {"task": {"model": {"name": "mlp", "z": 7}}, "optimizers": {"G": {"name": "sgd"}}})
+    assert resolve(cfg.dump()) == cfg
+    assert resolve(cfg.dump()).dump() == cfg.dump()
+    assert cfg.optimizer_of("G").name == "sgd"
+    assert cfg.optimizer_of("D").name == "adam"
+
+
+def test_a_configuration_is_frozen() -> None:
+    cfg = resolve(BASE)
+    with pytest.raises(ValueError, match="frozen"):
+        cfg.seed = 3  # type: ignore[misc]
+
+
+def test_differences_are_by_key() -> None:
+    assert differences(resolve(BASE), resolve(BASE, {"seed": 3})) == {"seed": (0, 3)}
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_resolve(name: str) -> None:
+    text = presets()[name].read_text()
+    assert text.startswith(f"# {name}: "), "the first line says what it is, for gan list"
+    resolve(BASE, read_preset(name))

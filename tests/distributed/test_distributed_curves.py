@@ -1,0 +1,116 @@
+"""One, two and four ranks, and a batch in parts: the same samples, the same noise, the same losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gancli.core import sharding
+from gancli.core.data import Arrays
+from gancli.core.errors import UsageError
+from gancli.core.sharding import Rows, looking_at
+from gancli.data.store import Store
+from gancli.distributed.ranks import ALONE
+from gancli.training.step import step
+
+from .forked import CPU, NARROW, Fork, curves, made
+
+STEPS = 15
+
+
+def close(one: list[dict[str, Any]], other: list[dict[str, Any]], tolerance: float = 2e-3) -> None:
+    """Losses agree to `tolerance`; the critic's level, which a Wasserstein loss leaves free, is not looked at."""
+    for a, b in zip(one, other, strict=True):
+        assert a.keys() == b.keys()
+        for key in a.keys() - {"read", "logit_real", "logit_fake"}:
+            assert b[key] == pytest.approx(a[key], rel=tolerance, abs=tolerance / 10), key
+
+
+@pytest.mark.parametrize("preset", NARROW)
+def test_two_ranks_are_one(preset: str, fork: Fork) -> None:
+    one = curves(preset, STEPS, ALONE)
+    two = fork(2, lambda here: curves(preset, STEPS, here))
+    close(one, two[0])
+    for a, b in zip(*two, strict=True):
+        assert {**a, "read": 0} == {**b, "read": 0}, "the ranks' weights are the same to the bit"
+    for whole, a, b in zip(one, *two, strict=True):
+        turns = len(whole["read"]) // 32
+        for turn in range(turns):
+            there = [r["read"][16 * turn : 16 * turn + 16] for r in (a, b)]
+            assert [*there[0], *there[1]] == whole["read"][32 * turn : 32 * turn + 32]
+
+
+@pytest.mark.parametrize("penalty", ["gp", "dragan", "cr", "r1"])
+@pytest.mark.parametrize("part", [8, 5])
+def test_parts_are_the_whole(penalty: str, part: int, gradients: list[torch.Tensor]) -> None:
+    """Random points, dropout and augmentation are drawn for the whole batch, whatever part of it is looked at."""
+    task = {
+        "penalties": [{"name": penalty}],
+        "augment": [{"name": "diffaugment"}, {"name": "ada", "start": 0.5, "speed": 500, "target": 0.0}],
+    }
+    ends: list[list[torch.Tensor]] = []
+    for size in (None, part):
+        cfg, state, store = made("textbook", task=task, runtime={"micro_batch": size})
+        step(cfg.task, state, store, cfg)
+        ends.append([*gradients, *state.memory.values()])
+        gradients.clear()
+    for one, other in zip(*ends, strict=True):
+        scale = one.abs().max()
+        torch.testing.assert_close(one / scale, other / scale, rtol=0, atol=1e-6)
+
+
+def test_a_batch_that_cannot_be_divided_is_refused() -> None:
+    three = type(ALONE)()
+    three.world = 3
+    with pytest.raises(UsageError, match="--batch-size 99"):
+        three.rows(100)
+    assert three.rows(99) == (0, 33)
+
+
+def test_a_large_batch_is_drawn_in_blocks() -> None:
+    """A rank draws only the blocks that its rows lie in, and every split gives the same numbers."""
+    total = 2 * sharding.BLOCK + 100
+    drawn = []
+
+    def make(shape: Any, random: torch.Generator | None) -> torch.Tensor:
+        drawn.append(shape[0])
+        return torch.rand(tuple(shape), generator=random)
+
+    def look(first: int, n: int) -> torch.Tensor:
+        random = torch.Generator().manual_seed(5)
+        with looking_at(Rows(first, n, total, n, 5, random, torch.empty(0))):
+            return torch.cat(
+                [sharding.draw(make, (2 * n, 3), random).view(2, n, 3), sharding.draw(make, (n, 3), random)[None]]
+            )
+
+    whole = look(0, total)
+    for first, n in ((0, 50), (sharding.BLOCK - 10, 20), (total - 64, 64), (sharding.BLOCK, sharding.BLOCK)):
+        drawn.clear()
+        assert torch.equal(look(first, n), whole[:, first : first + n])
+        assert sum(drawn) <= 3 * 2 * sharding.BLOCK
+
+
+def test_a_rank_reads_no_image_but_its_own(tmp_path: Any) -> None:
+    """From an array on the disk as from memory: what a rank does not train on, it does not touch."""
+    np.save(tmp_path / "x.npy", np.arange(64, dtype=np.uint8).reshape(64, 1, 1, 1).repeat(4, 2).repeat(4, 3))
+    store = Store(Arrays(np.load(tmp_path / "x.npy", mmap_mode="c")), 0, CPU, torch.float32, flip=True)
+    read: list[int] = []
+
+    class Watched:
+        def __init__(self, images: torch.Tensor) -> None:
+            self.images = images
+
+        def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
+            read.extend(index.tolist())
+            return self.images[index]
+
+    whole = store.batch(48, 32)
+    store.images = Watched(store.images)  # type: ignore[assignment]
+    for rank in range(4):
+        read.clear()
+        part = store.batch(48, 32, 8 * rank, 8)
+        assert torch.equal(part.x, whole.x[8 * rank : 8 * rank + 8])
+        assert read == store.indices(48, 32)[8 * rank : 8 * rank + 8].tolist()

@@ -1,0 +1,367 @@
+"""A whole evaluation: scores, floors, protocol, refusals, bounds, comparison, plugins, the picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from gancli.core.data import Arrays, Split
+from gancli.core.errors import CheckpointError, DataError, UsageError
+from gancli.core.registry import build, load_plugin, parts
+from gancli.evaluation.contracts import Metric, Score, Subject
+from gancli.evaluation.evaluator import Evaluation, Fakes, Judge, compare, evaluate, metric_of, parse_bound, quick
+from gancli.evaluation.features.random_conv import RandomConv
+from gancli.report.evaluation import HEADLINES, headlines, picture, share_copied, table
+
+
+@pytest.fixture(scope="module")
+def fakes(digits: Split) -> Fakes:
+    """300 training images, a tenth of them as they are and the rest with some noise."""
+    rng = np.random.default_rng(0)
+    images = (
+        digits.train.images[:300] + rng.integers(0, 40, (300, 1, 8, 8)) * (np.arange(300) >= 30)[:, None, None, None]
+    )
+    assert digits.train.labels is not None
+    return Fakes(
+        np.clip(images, 0, 255).astype(np.uint8), digits.train.labels[:300], {"run": "test", "weights": "averaged"}
+    )
+
+
+@pytest.fixture(scope="module")
+def found(digits: Split, fakes: Fakes, cache: Path) -> Evaluation:
+    return evaluate(fakes, digits, "digits-v1", cache_dir=cache)
+
+
+def test_every_metric_gives_what_it_says_with_a_floor(found: Evaluation) -> None:
+    expected = {
+        s for name, cls in parts("metric").items() if issubclass(cls, Metric) for s in cls.gives if "test" not in name
+    }
+    assert {k.split("@")[0] for k in found.scores} == expected - {"attribute-agreement"}
+    assert {"fid@digits-v1", "swd@pixels", "copied@pixels", "cas@pixels"} <= set(found.scores)
+    for name, score in found.scores.items():
+        assert np.isfinite(score.value), name
+        assert score.meaning, name
+        assert score.floor is not None or name.startswith("copied-p"), name
+    assert found.scores["fid@digits-v1"].value > (found.scores["fid@digits-v1"].floor or 0)
+    assert found.scores["copied-p@digits-v1"].value < 0.05
+    assert set(found.protocol["skipped"]) == {"attribute-agreement"}
+
+
+def test_attributes_asked_for_are_measured(digits: Split, cache: Path) -> None:
+    """Of images that are as bright as asked, but for one attribute that is noise."""
+    rng = np.random.default_rng(0)
+
+    def measure(images: np.ndarray) -> np.ndarray:
+        return np.stack([images.mean((1, 2, 3)), images.max((1, 2, 3))], 1).astype(np.float32)
+
+    def known(arrays: Arrays) -> Arrays:
+        return replace(arrays, attributes=measure(arrays.images), attribute_names=("mean", "peak"))
+
+    split = Split(known(digits.train), known(digits.test), measure)
+    images = digits.train.images[:200]
+    asked = np.stack([measure(images)[:, 0], rng.normal(size=200)], 1).astype(np.float32)
+    found = evaluate(
+        Fakes(images, attributes=asked), split, "digits-v1", metrics=["attribute-agreement"], cache_dir=cache
+    )
+    score = found.score("attribute-agreement")
+    assert score.detail["mean"] == pytest.approx(1)
+    assert score.value == score.detail["peak"] == pytest.approx(np.corrcoef(asked[:, 1], measure(images)[:, 1])[0, 1])
+    assert score.floor == pytest.approx(1)
+    with pytest.raises(DataError, match="attributes"):
+        evaluate(Fakes(images, attributes=asked[:, :1]), split, "digits-v1", metrics=["fid"], cache_dir=cache)
+
+
+def test_the_protocol_says_how(found: Evaluation) -> None:
+    p = found.protocol
+    assert (p["n_fake"], p["n_real"], p["features"]) == (300, 300, "digits-v1")
+    assert p["fakes"] == {"run": "test", "weights": "averaged"}
+    assert {"features_hash", "rule", "data", "train", "seed", "split", "versions", "metrics"} <= set(p)
+
+
+def test_two_evaluations_give_the_same_json(
+    digits: Split, fakes: Fakes, found: Evaluation, tmp_path: Path, cache: Path
+) -> None:
+    """From an empty cache, from a full one, and with another number of threads."""
+    first = found.to_dict()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2 if before == 1 else 1)
+    try:
+        others = [evaluate(fakes, digits, "digits-v1", cache_dir=c) for c in (tmp_path, cache)]
+    finally:
+        torch.set_num_threads(before)
+    for other in others:
+        again = other.to_dict()
+        assert list(again["scores"]) == list(first["scores"])
+        assert again["protocol"] == first["protocol"]
+        for name, score in first["scores"].items():
+            assert again["scores"][name]["value"] == pytest.approx(score["value"], rel=1e-6, abs=1e-9), name
+    repeated = evaluate(fakes, digits, "digits-v1", cache_dir=cache)
+    assert replace(repeated, timings={}).to_json() == replace(found, timings={}).to_json()
+
+
+def test_json_goes_there_and_back(found: Evaluation) -> None:
+    text = found.to_json()
+    back = Evaluation.from_json(text)
+    assert {k: s.value for k, s in back.scores.items()} == {k: s.value for k, s in found.scores.items()}
+    assert json.loads(text)["scores"]["fid@digits-v1"]["interval"][0] < found.score("fid").value
+    wrong = (
+        "", "{}", "[" * 100_000, b"\xff", '{"scores": [], "protocol": {}}', '{"scores": {"a": {"b": 1}}, "protocol": {}}',
+        '{"scores": {}, "protocol": []}', '{"scores": {}, "protocol": {"n_fake": "x"}}',
+        '{"scores": {}, "protocol": {}, "timings": 1}', '{"scores": {"a": {"value": "1", "meaning": ""}}, "protocol": {}}',
+        '{"scores": {"a": {"value": 1, "meaning": "", "error": []}}, "protocol": {}}',
+        '{"scores": {"a": {"value": 1, "meaning": "", "better": []}}, "protocol": {}}',
+    )  # fmt: skip
+    for broken in wrong:
+        with pytest.raises(CheckpointError) as caught:
+            Evaluation.from_json(broken)
+        assert "\n" not in str(caught.value)
+
+
+def test_held_out_reals_are_not_called_copies(digits: Split, cache: Path) -> None:
+    half = digits.test.take(slice(0, None, 2)), digits.test.take(slice(1, None, 2))
+    split = Split(digits.train, half[1])
+    found = evaluate(Fakes(half[0].images), split, "digits-v1", metrics=["memorization"], cache_dir=cache)
+    assert found.score("copied-p").value > 0.05
+    assert abs(found.score("ct").value) < 3
+
+
+def test_quick_scores_take_no_floors(digits: Split, fakes: Fakes, cache: Path) -> None:
+    judge = Judge(digits, "digits-v1", n=200, cache_dir=cache)
+    found = quick(judge, fakes)
+    assert {k.split("@")[0] for k in found.scores} == {"fid", "precision", "recall"}
+    assert all(s.floor is None for s in found.scores.values())
+    assert found.protocol["n_fake"] == 200
+
+
+@pytest.mark.parametrize(("reals", "samples"), [(1, 50), (3, 50), (5, 50), (50, 2), (50, 3), (50, 5)])
+def test_what_takes_more_images_is_left_out(reals: int, samples: int, digits: Split, fakes: Fakes, cache: Path) -> None:
+    few = Split(digits.train, digits.test.take(slice(0, reals)))
+    assert fakes.labels is not None
+    some = Fakes(fakes.images[:samples], fakes.labels[:samples])
+    judge = Judge(few, "digits-v1", n=samples, cache_dir=cache)
+    found = judge(some)
+    least = min(reals, samples)
+    wants = {"fid": 2, "kid": 2, "prc": 4, "density-coverage": 6}
+    assert {m for m in wants if m in found.protocol["skipped"]} == {m for m, k in wants.items() if least < k}
+    assert "swd@pixels" in found.scores
+    assert found.protocol["skipped"]["fid-inf"] == "fewer than 100 samples or reals"
+    if least > 1:
+        assert set(quick(judge, some).protocol["skipped"]) == ({"prc"} if least < 4 else set())
+    else:
+        with pytest.raises(DataError, match=r"nothing can be scored \(fid: fewer than 2 samples or reals; prc: "):
+            quick(judge, some)
+    if least < 4:
+        with pytest.raises(UsageError, match="prc cannot be had: fewer than 4 samples or reals  ->  leave it out"):
+            judge(some, ["prc"])
+        with pytest.raises(UsageError, match="recall cannot be had: fewer than 4 samples or reals"):
+            found.score("recall")
+
+
+def test_of_more_samples_than_are_wanted_some_are_taken_at_random(digits: Split, fakes: Fakes, cache: Path) -> None:
+    seen: list[Subject] = []
+
+    class Spy(Metric):
+        name = "test-spy"
+        gives = ("test-spy",)
+        space = "pixels"
+
+        def compute(self, subject: Subject) -> dict[str, Score]:
+            seen.append(subject)
+            return {}
+
+    asked = np.arange(300, dtype=np.float32)[:, None]
+    known = replace(digits.train, attributes=np.zeros((len(digits.train.images), 1)), attribute_names=("a",))
+    split = Split(known, digits.test)
+    for n in (300, 50):
+        Judge(split, "digits-v1", n=n, cache_dir=cache)(replace(fakes, attributes=asked), [Spy()], floors=False)
+    whole, some = (s.fake for s in seen)
+    assert (whole.images == fakes.images).all()
+    assert fakes.labels is not None
+    index = np.array([some.original(i) for i in range(len(some))])
+    assert len(set(index)) == 50
+    assert index.max() >= 50
+    assert (some.images == fakes.images[index]).all()
+    assert (some.labels == fakes.labels[index]).all()
+    assert some.attributes is not None
+    assert (some.attributes[:, 0] == index).all()
+
+
+def test_pairs_are_numbered_as_the_samples_were(digits: Split, fakes: Fakes, cache: Path) -> None:
+    judge = Judge(digits, "digits-v1", n=100, cache_dir=cache)
+    for pair in judge(fakes, ["memorization"], floors=False).pairs:
+        assert (fakes.images[pair.fake] == pair.fake_image).all()
+
+
+def test_a_score_of_two_spaces_is_that_of_the_features(found: Evaluation) -> None:
+    named = {
+        f"copied@{label}": replace(found.score("copied"), value=v)
+        for label, v in (("pixels", 1.0), ("random-conv", 2.0))
+    }
+    both = Evaluation(named, {"features": "random-conv"})
+    assert both.score("copied").value == 2
+    assert both.score("copied@pixels").value == 1
+    assert Evaluation(named, {}).score("copied").value == 1
+
+
+def test_the_picture_takes_the_scores_of_the_features() -> None:
+    both = {"copied@digits-v1": Score(0.0, ""), "copied@pixels": Score(0.5, "")}
+    for label, share in (("digits-v1", 0.0), ("pixels", 0.5)):
+        assert share_copied(Evaluation(both, {"features": label})) == share
+    assert share_copied(Evaluation({}, {})) == 0
+
+
+def test_data_without_labels_gets_what_applies(pictures: Split, cache: Path) -> None:
+    plain = Split(Arrays(pictures.train.images), Arrays(pictures.test.images))
+    notes: list[str] = []
+    fakes = Fakes(np.roll(pictures.train.images[:220], 1, 2))
+    found = evaluate(fakes, plain, "auto", cache_dir=cache, note=notes.append)
+    assert "fid@random-conv" in found.scores
+    of_classes = {"cas", "class-histogram", "inception-score", "modes", "per-class-fid"}
+    assert set(found.protocol["skipped"]) == of_classes | {"label-agreement", "attribute-agreement"}
+    assert found.protocol["n_real"] == 200
+    assert "200 held-out reals" in notes[0]
+
+
+def test_metrics_are_asked_for_by_their_or_a_scores_name(digits: Split, fakes: Fakes, cache: Path) -> None:
+    found = evaluate(fakes, digits, "digits-v1", metrics=["recall", "fid@digits-v1"], cache_dir=cache)
+    assert set(found.protocol["metrics"]) == {"prc", "fid"}
+    with pytest.raises(UsageError, match="did you mean fid") as caught:
+        metric_of("fidd")
+    assert caught.value.code == 2
+    unlabelled = Fakes(fakes.images)
+    with pytest.raises(UsageError, match="not conditional"):
+        evaluate(unlabelled, digits, "digits-v1", metrics=["cas"], cache_dir=cache)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "what"),
+    [
+        (np.full((9, 1, 8, 8), np.nan, np.float32), None, "NaN"),
+        (np.zeros((9, 1, 9, 8), np.uint8), None, "1x9x8, the data's images 1x8x8"),
+        (np.zeros((9, 3, 8, 8), np.uint8), None, "3x8x8"),
+        (np.zeros((0, 1, 8, 8), np.uint8), None, "no images"),
+        (np.zeros((1, 1, 8, 8), np.uint8), None, "one sample"),
+        (np.zeros((9, 1, 8, 8), np.uint8), np.zeros(3, np.int64), "3 labels for 9"),
+        (np.zeros((9, 1, 8, 8), np.uint8), np.full(9, 10), "not classes"),
+    ],
+)
+def test_broken_samples_are_one_line(
+    images: np.ndarray, labels: np.ndarray | None, what: str, digits: Split, cache: Path
+) -> None:
+    with pytest.raises(DataError, match=what) as caught:
+        evaluate(Fakes(images, labels), digits, "digits-v1", metrics=["prc"], cache_dir=cache)
+    assert caught.value.code == 3
+    assert "\n" not in str(caught.value)
+
+
+def test_a_collapsed_generator_and_a_single_class_have_scores(digits: Split, cache: Path) -> None:
+    fakes = Fakes(np.repeat(digits.train.images[:1], 200, 0), np.zeros(200, np.int64))
+    found = evaluate(fakes, digits, "digits-v1", cache_dir=cache)
+    for name in ("recall", "modes", "class-entropy", "ssim-diversity", "inception-score"):
+        value, floor = found.score(name).value, found.score(name).floor
+        assert floor is not None
+        assert value < floor, name
+    assert found.score("modes").value == 1
+    assert found.score("class-kl").value > 1
+    found.to_json()
+
+
+def test_bounds() -> None:
+    bound = parse_bound(" fid@digits-v1 <= 1e1 ")
+    assert (bound.metric, bound.op, bound.value, str(bound)) == ("fid@digits-v1", "<=", 10.0, "fid@digits-v1<=10")
+    assert parse_bound("copied-p>0.05").metric == "copied-p"
+    for text, what in (
+        ("fidd<8", "did you mean fid"),
+        ("fid=8", "no bound"),
+        ("fid<x", "no bound"),
+        ("fid<nan", "not a number"),
+    ):
+        with pytest.raises(UsageError, match=what) as caught:
+            parse_bound(text)
+        assert caught.value.code == 2
+
+
+def test_a_bound_is_met_or_not(found: Evaluation) -> None:
+    value = found.score("fid").value
+    assert parse_bound(f"fid<{value + 1}").met(found)
+    assert not parse_bound(f"fid@digits-v1>={value + 1}").met(found)
+    with pytest.raises(UsageError, match="no score 'recall'"):
+        parse_bound("recall>0").met(replace(found, scores={"fid@digits-v1": found.score("fid")}))
+
+
+@pytest.mark.parametrize(("value", "met", "fails"), [(9.0, True, True), (7.0, False, False), (np.nan, False, True)])
+def test_what_is_no_number_fails_a_gate(value: float, met: bool, fails: bool) -> None:
+    bound, judged = parse_bound("fid>8"), Evaluation({"fid@x": Score(value, "")}, {})
+    assert (bound.met(judged), bound.fails(judged)) == (met, fails)
+    assert parse_bound("fid>8").fails(Evaluation({"fid@x": Score(np.inf, "")}, {}))
+
+
+def test_evaluations_side_by_side(found: Evaluation) -> None:
+    rows = compare({"a": found, "b": found})
+    fid = next(r for r in rows if r["score"] == "fid@digits-v1")
+    assert fid["runs"]["a"] == fid["runs"]["b"]
+    assert fid["runs"]["a"] == {"value": found.score("fid").value, "error": found.score("fid").error}
+    assert fid["floor"] == found.score("fid").floor
+    names = ("score", "floor", "runs", "a ±")
+    assert list(compare(dict.fromkeys(names, found))[0]["runs"]) == list(names)
+    assert compare([found])[0].keys() == {"score", "floor", "runs"}
+    other = replace(found, protocol={**found.protocol, "n_fake": 10})
+    with pytest.raises(UsageError, match="a and b do not compare: n_fake is 300 and 10"):
+        compare({"a": found, "b": other})
+    with pytest.raises(UsageError, match="nothing"):
+        compare([])
+
+
+PLUGIN = """
+import numpy as np
+from gancli.evaluation.contracts import Metric, Score
+
+class Brightness(Metric):
+    name = "test-brightness"
+    gives = ("test-brightness",)
+    space = "pixels"
+    scale: float = 1.0
+
+    def compute(self, subject):
+        return {"test-brightness": Score(float(self.scale * subject.fake.images.mean()), "how bright samples are")}
+"""
+
+
+def test_a_metric_is_one_new_file(tmp_path: Path, digits: Split, fakes: Fakes, cache: Path) -> None:
+    file = tmp_path / "brightness.py"
+    file.write_text(PLUGIN)
+    load_plugin(file)
+    chosen = build("metric", {"name": "test-brightness", "scale": 2.0})
+    assert isinstance(chosen, Metric)
+    found = evaluate(fakes, digits, metrics=[chosen], features=RandomConv(), cache_dir=cache)
+    score = found.scores["test-brightness@pixels"]
+    assert score.value == pytest.approx(2 * fakes.images.mean())
+    assert score.floor == pytest.approx(2 * digits.train.images.mean(), rel=0.1)
+    assert found.protocol["metrics"] == {"test-brightness": {"name": "test-brightness", "scale": 2.0}}
+    assert parse_bound("test-brightness<3").metric == "test-brightness"
+    assert [name for name, _ in headlines(found)] == ["test-brightness@pixels"]
+
+
+def test_the_picture_and_the_table(
+    found: Evaluation, fakes: Fakes, tmp_path: Path, pictures: Split, cache: Path
+) -> None:
+    file = tmp_path / "evaluation.png"
+    picture(found, fakes, file)
+    with Image.open(file) as image:
+        assert image.size == (1440, 1008)
+    assert [name.split("@")[0] for name, _ in headlines(found)] == list(HEADLINES)
+    console = Console(width=120, record=True, file=(tmp_path / "out").open("w"))
+    console.print(table(found))
+    text = console.export_text()
+    console.file.close()
+    assert all(name in text for name in found.scores)
+    few = Fakes(pictures.test.images[:30])
+    bare = evaluate(few, pictures, metrics=["kid"], features=RandomConv(), cache_dir=cache)
+    picture(bare, few, file)

@@ -1,0 +1,155 @@
+"""A model that is sampled from: which labels and attributes can be asked for, those of the data, walks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gancli.core.contracts import Shape, Tick
+from gancli.core.data import Arrays, Split
+from gancli.core.errors import UsageError
+from gancli.core.registry import build
+from gancli.evaluation.inputs import fakes
+from gancli.inference.generator import Model
+from gancli.training.monitor import Monitor
+from tests.conftest import TINY, Gan
+
+MLP = {"name": "mlp", "z": 8, "g_widths": [16], "d_widths": [16]}
+
+
+def made(
+    condition: str | dict[str, Any], classes: int = 4, attributes: int = 0, facts: dict[str, Any] | None = None
+) -> Model:
+    torch.manual_seed(0)
+    shape = Shape(1, 8, 8, classes, attributes)
+    task: Any = build("task", {"name": "generate", "model": MLP, "condition": condition})
+    return Model(task, task.nets(shape), shape, Tick(0, 0, 0), facts or {})
+
+
+def codes(classes: int = 3, continuous: int = 2) -> dict[str, Any]:
+    return {"name": "infogan", "classes": classes, "continuous": continuous}
+
+
+def pairs() -> tuple[np.ndarray, np.ndarray]:
+    """40 labels, and attributes that say whose they are: label, -label."""
+    labels = np.random.default_rng(0).integers(0, 4, 40)
+    return labels, np.stack([labels, -labels], 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("data", [0, 1, 4], ids="data has {} classes".format)
+@pytest.mark.parametrize("categories", [3, 6])
+def test_the_labels_of_drawn_codes_are_their_categories(data: int, categories: int) -> None:
+    model = made(codes(categories), data, facts={"classes": list("abcd"[:data])})
+    assert model.conditional
+    assert model.row_labels(8, 1) == [i % categories for i in range(8)]
+    images = model.sample(8, labels=model.row_labels(8, 1))
+    assert not images[0].equal(model.sample(1, labels=[1])[0])
+    with pytest.raises(UsageError, match=f"there are 0 to {categories - 1}"):
+        model.sample(1, labels=[categories])
+    assert model.classes == [], "a category that was found is none of the data's classes"
+
+
+def test_a_seed_has_its_class_whatever_is_drawn_beside_it() -> None:
+    model = made("concat")
+    assert model.seed_labels([8, 0, 35, 8]) == [1, 0, 0, 1]
+    assert model.seed_labels(range(64)) == model.row_labels(64) == [i // 8 % 4 for i in range(64)]
+    assert made("none").seed_labels([8]) is None
+
+
+@pytest.mark.parametrize("data", [0, 2, 5], ids="data has {} attributes".format)
+def test_the_attributes_of_drawn_codes_are_their_numbers(data: int) -> None:
+    names = ["slant", "thickness", "c", "d", "e"][:data]
+    model = made(codes(continuous=2), attributes=data, facts={"attributes": names})
+    plain = model.sample(2, labels=[0, 0], attributes={"1": 0.0})
+    assert not plain.equal(model.sample(2, labels=[0, 0], attributes={"1": 1.0}))
+    rows = np.array([[0.0, 0.0], [0.0, 1.0]], np.float32)
+    assert model.sample(2, labels=[0, 0], attributes=rows)[0].equal(plain[0])
+    with pytest.raises(UsageError, match="knows no attribute 'slant'"):
+        model.sample(2, attributes={"slant": 1.0})
+    with pytest.raises(UsageError, match=r"\(2, 3\), not \(2, 2\)"):
+        model.sample(2, attributes=np.zeros((2, 3), np.float32))
+
+
+@pytest.mark.parametrize("continuous", [0, 2, 3])
+def test_drawn_codes_are_judged_as_they_are_drawn(continuous: int) -> None:
+    labels, attributes = pairs()
+    model = made(codes(continuous=continuous), attributes=2)
+    assert model.labels_like(labels, 10) is None
+    assert model.attributes_like(attributes, 10) is None
+    some = Arrays(np.zeros((40, 1, 8, 8), np.uint8), labels, attributes, tuple("abcd"), ("one", "two"))
+    asked = fakes(model, Split(some, some), 10, 0, True, lambda *_: None)
+    assert asked.labels is asked.attributes is None
+    assert np.array_equal(asked.images, fakes(model, Split(some, some), 10, 0, True, lambda *_: None).images)
+
+
+def test_attributes_that_say_nothing_are_refused_as_rows_too() -> None:
+    with pytest.raises(UsageError, match="without attributes"):
+        made("concat", attributes=2).sample(1, attributes=np.zeros((1, 2), np.float32))
+
+
+@pytest.mark.parametrize("n", [7, 40, 100])
+def test_classes_and_attributes_that_are_asked_for_occur_together(n: int) -> None:
+    labels, attributes = pairs()
+    model = made({"name": "attributes", "labels": True}, attributes=2)
+    asked, rows = model.labels_like(labels, n), model.attributes_like(attributes, n)
+    assert rows is not None
+    assert rows[:, 0].tolist() == asked
+    if n == 40:
+        assert sorted(rows[:, 0]) == sorted(labels)
+
+
+def test_data_in_a_pattern_still_give_all_classes() -> None:
+    labels = np.arange(400) % 4
+    found = made({"name": "attributes", "labels": True}, attributes=2).labels_like(labels, 100)
+    assert set(found or []) == {0, 1, 2, 3}
+
+
+def test_a_run_with_fewer_categories_than_classes(gan: Gan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[object] = []
+    look = Monitor.look
+
+    def spy(self: Monitor, state: Any, images: Any, labels: Any, *rest: Any) -> dict[str, Any]:
+        seen.append(labels)
+        return look(self, state, images, labels, *rest)
+
+    monkeypatch.setattr(Monitor, "look", spy)
+    words = ["--set", "task.condition={name='infogan',classes=3}", "--images", "8000", "--name", "i", *TINY]
+    said = gan("train", "--data", "digits", *words)
+    assert said.code == 0, said.err
+    assert seen
+    assert all(labels is None for labels in seen), "its categories are not the reals' labels"
+    assert list((tmp_path / "runs_dir/i/samples").iterdir())
+
+
+def test_a_walk_stops_at_the_images_of_its_seeds_and_labels() -> None:
+    model = made("concat")
+    frames = model.walk([3, 4, 5], 12, [0, 2, 1])
+    torch.testing.assert_close(frames[::4], model.sample(seeds=[3, 4, 5], labels=[0, 2, 1]), rtol=0, atol=1e-5)
+    one = model.walk([3, 4], 8)
+    torch.testing.assert_close(one[4], model.sample(seeds=[4], labels=[0])[0], rtol=0, atol=1e-5)
+
+
+def test_a_walk_heeds_attributes_and_truncation() -> None:
+    model = made("attributes", attributes=2, facts={"attributes": ["slant", "width"]})
+    plain = model.walk([3, 4], 4)
+    slanted = model.walk([3, 4], 4, attributes={"slant": 2.0})
+    torch.testing.assert_close(slanted[::2], model.sample(seeds=[3, 4], attributes={"slant": 2.0}), rtol=0, atol=1e-5)
+    assert not slanted.equal(plain)
+    still = model.walk([3, 4], 4, attributes={"slant": 2.0}, truncation=0.0)
+    torch.testing.assert_close(still[0], still[2])
+    with pytest.raises(UsageError, match="slnt"):
+        model.walk([3, 4], 4, attributes={"slnt": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"), [([99, 0], "no class 99"), ([-1, 0], "no class -1"), ([1], "1 labels for 2")]
+)
+def test_a_walk_s_labels_are_checked(labels: list[int], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        made("concat").walk([1, 2], 4, labels)
+    with pytest.raises(UsageError, match="draws without labels"):
+        made("none").walk([1, 2], 4, [0, 1])

@@ -1,0 +1,38 @@
+"""`gan bench`: every preset is measured, and the operations are counted as torch counts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from torch.utils.flop_counter import FlopCounterMode
+
+from gancli.core.config import Layer, presets
+from gancli.core.data import Reading
+from gancli.training import benchmark
+from gancli.training.prepare import Plan, Request, make
+
+SMALL: Layer = {"data": {"source": "digits"}, "batch_size": 8, "runtime": {"threads": 1}}
+PRESETS = sorted(set(presets()) - {"attributes"})  # the digits have none
+
+
+def plan(preset: str, place: Path) -> Plan:
+    how = Reading(place, place / "cache")
+    return make(Request([SMALL], preset, how.data_dir, how.cache_dir, False), how)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_measured(preset: str, tmp_path: Path) -> None:
+    found = benchmark.measure(plan(preset, tmp_path), steps=1, rounds=1)
+    assert found["images_per_s"] > 0
+    assert found["products_gflop"] > 0
+    assert found["parts_ms"]["products"] > 0
+
+
+@pytest.mark.parametrize("preset", ["textbook", "lsgan"])
+def test_operations_are_counted_as_torch_counts_them(preset: str, tmp_path: Path) -> None:
+    asked = plan(preset, tmp_path)
+    state = asked.state()
+    with FlopCounterMode(display=False) as torchs, benchmark.Products() as ours:
+        benchmark.one(asked, state)
+    assert ours.flops == torchs.get_total_flops()

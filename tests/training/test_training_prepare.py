@@ -1,0 +1,59 @@
+"""What is chosen for the user, and recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gancli.core.config import Layer
+from gancli.core.data import Reading
+from gancli.training import precision, trial
+from gancli.training.prepare import Plan, Request, again, make
+
+
+def plan(place: Path, preset: str, layer: Layer) -> Plan:
+    how = Reading(place, place / "cache")
+    return make(Request([{"data": {"source": "digits"}}, layer], preset, how.data_dir, how.cache_dir, False), how)
+
+
+@pytest.mark.parametrize("images", [20_000, 100_000])
+def test_what_is_counted_in_images_is_fitted_to_the_run(images: int, tmp_path: Path) -> None:
+    stop = {"stop": {"images": images}}
+    growing = plan(tmp_path, "progressive", stop)
+    task: Any = growing.cfg.task
+    assert task.model.level(images // 2, 2) == 1  # digits have two scales
+    assert "task.model.hold" not in growing.changed()
+    task = plan(tmp_path, "r3gan", stop).cfg.task
+    assert [p.over for p in task.penalties] == [images, images]
+    task = plan(tmp_path, "r3gan", {**stop, "task": {"penalties": [{"name": "r1", "final": 0.1, "over": 7}]}}).cfg.task
+    assert [p.over for p in task.penalties] == [7]
+
+
+@pytest.mark.parametrize(("gain", "chosen"), [(1.5, "bf16"), (0.6, "fp32"), (0.0, "fp32")])
+def test_bfloat16_is_chosen_where_a_trial_shows_that_it_pays(
+    gain: float, chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "multiplies_bf16", lambda _device: True)
+    monkeypatch.setattr(trial, "gain", lambda cfg, store: gain)
+    new = plan(tmp_path, "textbook", {})
+    assert any("bfloat16" in said for said in new.choices) == (chosen == "bf16")
+    monkeypatch.setattr(trial, "gain", lambda cfg, store: pytest.fail("tried twice") if gain else 0.0)
+    cfg = new.cfg
+    later = again(cfg.but(runtime=cfg.runtime.but(precision="auto")), Reading(tmp_path, tmp_path / "cache"))
+    assert later.cfg.runtime.precision == cfg.runtime.precision == chosen
+    assert later.state().nets["G"].parameters[0].dtype == later.store.dtype
+    assert plan(tmp_path, "textbook", {"runtime": {"precision": "fp32"}}).cfg.runtime.precision == "fp32"
+
+
+def test_a_trial_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither the data's dtype nor the run's first weights; and what fails in it is left to the training to say."""
+    new = plan(tmp_path, "textbook", {"runtime": {"precision": "fp32"}})
+    before = new.state().nets["G"].flat.clone()
+    assert trial.gain(new.cfg, new.store) > 0
+    assert new.store.dtype == torch.float32
+    assert torch.equal(before, new.state().nets["G"].flat)
+    fast = new.cfg.but(optimizer=new.cfg.optimizer.but(lr=1e30))
+    assert trial.gain(fast, new.store) == 0
