@@ -42,7 +42,7 @@ def command(
     from gancli.training.benchmark import measure
     from gancli.training.prepare import Request, make
 
-    how = o.reading(console, data_dir, asked.image_size, asked.channels, False, asked.holdout)
+    how = o.reading(console, data_dir, asked.image_size, asked.channels, False, asked.holdout, asked.validation)
     plan = make(Request(layers, preset, how.data_dir, how.cache_dir, False), how)
     console.plan(plan)
     console.result(measure(plan, steps))

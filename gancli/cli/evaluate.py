@@ -70,7 +70,7 @@ def command(
         how = o.reading(console, data_dir, download=download)
         model, source, split = inputs.of_run(found, against, how, ema, on, step, console.warn)
         model.ranks = here()
-        fakes = inputs.fakes(model, split, n, seed, ema, console.bar)
+        fakes = inputs.of_model(model, split.train, n, seed, console.bar)
     else:
         assert images is not None
         assert against is not None

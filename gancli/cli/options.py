@@ -115,6 +115,7 @@ def reading(
     channels: int | None = None,
     download: bool = True,
     holdout: float = 0.1,
+    validation: float = 0.05,
 ) -> Reading:
     """How data are to be read, from the options that say so."""
     from gancli.core.data import Reading
@@ -132,6 +133,7 @@ def reading(
         channels=channels,
         download=download,
         holdout=holdout,
+        validation=validation,
         progress=console.bar,
         note=console.note,
     )

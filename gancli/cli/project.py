@@ -52,7 +52,7 @@ def command(
     from gancli.runs.files import disk, replace
 
     model = load(found.path, step=step, note=console.note)
-    targets = np.stack([picture(path, model.shape) for path in images])
+    targets = np.stack([picture(path, model.latent("project images")[1]) for path in images])
     labels = None if label is None else o.labels(label, model.classes)
     if labels is not None and len(labels) == 1:
         labels *= len(images)

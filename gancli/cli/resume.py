@@ -51,16 +51,17 @@ def command(
     found = folder.find(runs_dir, run)
 
     from gancli.training.prepare import again
-    from gancli.training.session import extend, train
+    from gancli.training.session import train
+    from gancli.training.start import extend
 
     console.note(f"resuming {found.path}")
     cfg = extend(found, layers)
     where = Path(str(found.json("data.json").get("data_dir", "."))) if data_dir is None else data_dir
     size = list(cfg.data.image_size) if cfg.data.image_size else None
-    how = o.reading(console, where, size, cfg.data.channels, download, cfg.data.holdout)
+    how = o.reading(console, where, size, cfg.data.channels, download, cfg.data.holdout, cfg.data.validation)
     plan = again(cfg, how, here())
     reason = train(
-        found, plan, console, True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)
+        found, plan, [console], True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)
     )[0]
     if plan.ranks.first:
         finish(found, console, reason, plan.cfg.stop.until)

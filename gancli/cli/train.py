@@ -91,10 +91,11 @@ def command(
     asked = data_asked(layers)
 
     from gancli.training.prepare import Request, make, rehearse
-    from gancli.training.session import begin, train
+    from gancli.training.session import train
+    from gancli.training.start import begin
     from gancli.training.validation import check
 
-    how = o.reading(console, data_dir, asked.image_size, asked.channels, download, asked.holdout)
+    how = o.reading(console, data_dir, asked.image_size, asked.channels, download, asked.holdout, asked.validation)
     request = Request(layers, preset, how.data_dir, how.cache_dir, download)
     plan = make(request, how, here())
     console.plan(plan)
@@ -105,7 +106,7 @@ def command(
         return
     run, resumed = begin(request, plan, runs_dir, name)
     console.open(run)
-    reason = train(run, plan, console, resumed, on_divergence=on_divergence.value)[0]
+    reason = train(run, plan, [console], resumed, on_divergence=on_divergence.value)[0]
     if plan.ranks.first:
         finish(run, console, reason, plan.cfg.stop.until)
     plan.ranks.close()

@@ -10,8 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gancli.conditions.labels import classes_of, one_hot
-from gancli.core.contracts import Condition, Shape
+from gancli.core.contracts import Condition
 from gancli.core.errors import UsageError
+from gancli.core.specs import Images
 from gancli.models.layers import LinearHead
 
 
@@ -19,22 +20,25 @@ class Attributes(Condition):
     name = "attributes"
     labels: bool = Field(False, description="the class label, too")
 
-    def width(self, shape: Shape) -> int:
-        if not shape.attributes:
+    def width(self, spec: Images) -> int:
+        if not spec.attributes:
             raise UsageError("the condition 'attributes' needs attributes, and the data has none")
-        return shape.attributes + (classes_of(shape, self.name) if self.labels else 0)
+        return spec.attributes + (classes_of(spec, self.name) if self.labels else 0)
+
+    def choices(self, spec: Images) -> tuple[int, int]:
+        return spec.classes if self.labels else 0, spec.attributes
 
     def encode(
-        self, y: Tensor | None, attributes: Tensor | None, shape: Shape, noise: Tensor | None = None
+        self, y: Tensor | None, attributes: Tensor | None, spec: Images, noise: Tensor | None = None
     ) -> Tensor | None:
         if attributes is None:
             if noise is None:
                 raise UsageError("this model is conditional: attributes are needed", "name them with --attr")
-            attributes = noise[:, : shape.attributes]
+            attributes = noise[:, : spec.attributes]
         if not self.labels:
             return attributes.float()
-        rest = None if noise is None else noise[:, shape.attributes :]
-        return torch.cat([attributes.float(), one_hot(y, shape.classes, rest)], 1)
+        rest = None if noise is None else noise[:, spec.attributes :]
+        return torch.cat([attributes.float(), one_hot(y, spec.classes, rest)], 1)
 
-    def head(self, features: int, shape: Shape) -> nn.Module:  # noqa: ARG002
+    def head(self, features: int, spec: Images) -> nn.Module:  # noqa: ARG002
         return LinearHead(features)

@@ -17,30 +17,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gancli.conditions.labels import ClassifierHead, one_hot, uniform
-from gancli.core.contracts import Condition, Shape
+from gancli.core.contracts import Condition
+from gancli.core.specs import Images
 
 
 class InfoGAN(Condition):
     name = "infogan"
     in_trunk: ClassVar[bool] = False
-    drawn: ClassVar[bool] = True
-    judged: ClassVar[bool] = True
+    sampled: ClassVar[bool] = True
+    has_auxiliary: ClassVar[bool] = True
     classes: int = Field(10, ge=2, le=65_536, description="categories of the discrete code")
     continuous: int = Field(2, ge=0, le=65_536, description="continuous codes")
     weight: float = Field(1.0, ge=0, description="lambda of the category")
     weight_continuous: float = Field(0.1, ge=0, description="lambda of the continuous codes")
 
-    def width(self, shape: Shape) -> int:  # noqa: ARG002
+    def width(self, spec: Images) -> int:  # noqa: ARG002
         return self.classes + self.continuous
 
-    def asked(self, shape: Shape) -> tuple[int, int]:  # noqa: ARG002
+    def choices(self, spec: Images) -> tuple[int, int]:  # noqa: ARG002
         return self.classes, self.continuous
 
     def encode(
         self,
         y: Tensor | None,
         attributes: Tensor | None,
-        shape: Shape,  # noqa: ARG002
+        spec: Images,  # noqa: ARG002
         noise: Tensor | None = None,
     ) -> Tensor | None:
         category = one_hot(y, self.classes, noise)
@@ -52,8 +53,8 @@ class InfoGAN(Condition):
             )
         return torch.cat([category, attributes.float().to(category.device)], 1)
 
-    def head(self, features: int, shape: Shape) -> nn.Module:
-        return ClassifierHead(features, self.width(shape))
+    def head(self, features: int, spec: Images) -> nn.Module:
+        return ClassifierHead(features, self.width(spec))
 
     def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:
         assert isinstance(head, ClassifierHead)

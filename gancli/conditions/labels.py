@@ -18,8 +18,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.core.contracts import Condition, Shape
+from gancli.core.contracts import Condition
 from gancli.core.errors import UsageError
+from gancli.core.specs import Images
 from gancli.models.layers import LinearHead
 
 
@@ -32,11 +33,11 @@ def one_hot(y: Tensor | None, classes: int, noise: Tensor | None) -> Tensor:
     return F.one_hot(y.long(), classes).float()
 
 
-def classes_of(shape: Shape, what: str) -> int:
+def classes_of(spec: Images, what: str) -> int:
     """Raises UsageError if the data has no labels."""
-    if not shape.classes:
+    if not spec.classes:
         raise UsageError(f"the condition {what!r} needs labels, and the data has none", "use --set task.condition=none")
-    return shape.classes
+    return spec.classes
 
 
 class Concat(Condition):
@@ -44,19 +45,22 @@ class Concat(Condition):
 
     name = "concat"
 
-    def width(self, shape: Shape) -> int:
-        return classes_of(shape, self.name)
+    def width(self, spec: Images) -> int:
+        return classes_of(spec, self.name)
+
+    def choices(self, spec: Images) -> tuple[int, int]:
+        return spec.classes, 0
 
     def encode(
         self,
         y: Tensor | None,
         attributes: Tensor | None,  # noqa: ARG002
-        shape: Shape,
+        spec: Images,
         noise: Tensor | None = None,
     ) -> Tensor | None:
-        return one_hot(y, shape.classes, noise)
+        return one_hot(y, spec.classes, noise)
 
-    def head(self, features: int, shape: Shape) -> nn.Module:  # noqa: ARG002
+    def head(self, features: int, spec: Images) -> nn.Module:  # noqa: ARG002
         return LinearHead(features)
 
 
@@ -66,11 +70,11 @@ class Embedding(Concat):
     name = "embedding"
     dim: int = Field(16, ge=1, le=65_536, description="width of the learned vector")
 
-    def seen(self, shape: Shape) -> int:  # noqa: ARG002
+    def embedded_width(self, spec: Images) -> int:  # noqa: ARG002
         return self.dim
 
-    def embedding(self, shape: Shape) -> nn.Module:
-        table = nn.Linear(shape.classes, self.dim, bias=False)
+    def embedding(self, spec: Images) -> nn.Module:
+        table = nn.Linear(spec.classes, self.dim, bias=False)
         nn.init.normal_(table.weight)
         return table
 
@@ -95,8 +99,8 @@ class Projection(Concat):
     name = "projection"
     in_trunk: ClassVar[bool] = False
 
-    def head(self, features: int, shape: Shape) -> nn.Module:
-        return ProjectionHead(features, shape.classes)
+    def head(self, features: int, spec: Images) -> nn.Module:
+        return ProjectionHead(features, spec.classes)
 
 
 class ClassifierHead(LinearHead):
@@ -116,12 +120,12 @@ class AuxiliaryClassifier(Concat):
 
     name = "acgan"
     in_trunk: ClassVar[bool] = False
-    judged: ClassVar[bool] = True
+    has_auxiliary: ClassVar[bool] = True
     weight: float = Field(1.0, ge=0, description="of the classifier's loss of the reals")
     weight_fake: float = Field(1.0, ge=0, description="of its loss of the fakes, in both nets' turns")
 
-    def head(self, features: int, shape: Shape) -> nn.Module:
-        return ClassifierHead(features, shape.classes)
+    def head(self, features: int, spec: Images) -> nn.Module:
+        return ClassifierHead(features, spec.classes)
 
     def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:
         assert isinstance(head, ClassifierHead)

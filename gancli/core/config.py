@@ -21,8 +21,9 @@ from gancli.core.registry import Frozen, Part, nearest, of_kind, validated
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gancli.core.contracts import Optimizer, Task
+    from gancli.core.contracts import Optimizer
     from gancli.core.data import Source
+    from gancli.core.task import Task
 else:
     Optimizer = Annotated[Part, *of_kind("optimizer")]
     Source = Annotated[Part, *of_kind("data")]
@@ -38,7 +39,10 @@ class Data(Frozen):
     source: Source = Field(description="a data set's name, or a table with a name and options")
     image_size: tuple[Pixels, Pixels] | None = Field(None, description="height and width; not given: as the data is")
     channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 RGB; not given: as the data is")
-    holdout: float = Field(0.1, ge=0, lt=1, description="share held out to judge by, where the data has no test set")
+    holdout: float = Field(0.1, ge=0, lt=1, description="share that becomes the test set, where the data has none")
+    validation: float = Field(
+        0.05, ge=0, lt=1, description="share that becomes the validation set, where the data has none"
+    )
     repeat: int | None = Field(None, ge=1, description="passes over the data in an epoch; not given: to 10,000 images")
     flip: bool = Field(False, description="mirror half of the images left to right")
 
@@ -128,12 +132,17 @@ def presets() -> dict[str, Path]:
     return {p.stem: p for p in sorted(folder.glob("*.toml"))}
 
 
-def read_preset(name: str) -> Layer:
-    """A preset's table. Raises UsageError with the nearest names."""
+def read_preset(name: str, classes: int = 2) -> Layer:
+    """A preset's table, for data of so many classes: its table `unlabelled` applies where there are fewer than two.
+
+    Raises UsageError with the nearest names.
+    """
     known = presets()
     if not isinstance(name, str) or name not in known:
         raise UsageError(f"no preset {name!r}", nearest(str(name), known) or f"there are: {', '.join(known)}")
-    return read_table(known[name])
+    table = read_table(known[name])
+    rule = table.pop("unlabelled", {})
+    return merge([table, rule]) if classes < 2 else table
 
 
 def read_table(path: Path) -> Layer:

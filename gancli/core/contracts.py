@@ -1,105 +1,39 @@
-"""The page to read first: what the rooms of this house say to one another.
+"""The contracts of the parts that a task is made of: models, losses, penalties, augmentations, conditions, degradations, optimizers.
 
-A `Model` builds nets. A `Loss` sees logits. A `Penalty` sees points and logits. A `Task` alone sees nets: it describes a run
-as `Phase`s, each one optimizer step. The engine carries phases out and knows no task, model or loss by name.
-Tensors: images are [N, C, H, W] in [-1, 1]; logits are [N]; losses are per sample, [N], unreduced.
+A `Model` builds nets. A `Loss` sees logits. A `Penalty` sees points and logits. None of them sees the run: a `Task`
+(`core/task.py`) puts them together, and the engine knows none of them by name.
+Tensors: images are [N, C, H, W] in [-1, 1]; logits are [N], or [N, P] of a critic that judges P patches; losses are unreduced.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from gancli.core import sharding
 from gancli.core.registry import Part
-from gancli.core.schedules import Schedule, always
-from gancli.core.seeds import generator
+from gancli.core.schedules import Schedule
+from gancli.core.specs import Images
 
 Nets = Mapping[str, nn.Module]
 Logs = dict[str, Tensor]
 Tensors = list[Tensor] | tuple[Tensor, ...]  # one for each weight
-Critic = Callable[[Tensor], Tensor]  # points [N, ...] -> logits [N]
+Critic = Callable[[Tensor], Tensor]  # points [N, ...] -> logits [N] or [N, P]
 Memory = dict[str, Tensor]  # what a run remembers between steps, saved with it; parts change its tensors in place
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What an image is, and what is known beside it."""
-
-    channels: int
-    height: int
-    width: int
-    classes: int = 0  # labels are 0 .. classes - 1; 0 is no labels
-    attributes: int = 0  # width of a vector of attributes per image; 0 is none
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Real images and what stands beside them."""
-
-    x: Tensor  # [N, C, H, W] in [-1, 1]
-    y: Tensor | None = None  # [N] int64 labels
-    attributes: Tensor | None = None  # [N, A] float32
-    source: Tensor | None = None  # condition images of a paired task
-
-
-@dataclass(frozen=True)
 class Tick:
-    """The time. `images` counts the real images that have been drawn from the data."""
+    """The time. `images` counts the real data that have been drawn."""
 
     seed: int
     step: int
     images: int
-
-
-@dataclass
-class Turn:
-    """What a phase's loss is given."""
-
-    nets: Nets  # in the precision of the run
-    batch: Batch
-    tick: Tick
-    shape: Shape
-    random: torch.Generator  # seeded from (seed, step, phase, turn)
-    noise_seed: int  # the same for all phases that look at the same batch
-    memory: Memory  # the task's own, saved with the run
-    carry: dict[str, Any]  # from phase to phase within one step
-    keep: bool  # a later phase of this step may use this turn's graph
-    first: int = 0  # this part of the batch is rows first .. first + N of `total`
-    total: int = 0
-
-    def noise(self, width: int, name: str = "z") -> Tensor:
-        """Standard normal [N, width], drawn for the whole batch: how it is split over ranks or in parts changes nothing.
-
-        The same name gives the same noise in every phase that looks at the same batch.
-        """
-        n = len(self.batch.x)
-
-        def block(number: int, size: int) -> Tensor:
-            path = (self.noise_seed, name, number) if number else (self.noise_seed, name)
-            return torch.randn(size, width, generator=generator(*path))
-
-        z = sharding.blocks(block, self.first, n, self.total or n)
-        return z.to(self.batch.x.device, self.batch.x.dtype)
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One optimizer step, described."""
-
-    name: str  # "D", "G", "D/r1"
-    trains: tuple[str, ...]  # the nets that learn; each has its own optimizer
-    loss: Callable[[Turn], tuple[Tensor, Logs]]  # per-sample loss [N], detached values for the journal
-    repeat: int = 1  # WGAN: five critic turns
-    fresh: bool = True  # a new batch, or the last turn's again
-    when: Callable[[Tick], bool] = always
-    after: Callable[[Nets], None] | None = None  # on the float32 nets: weight clipping
 
 
 class Trunk(nn.Module, ABC):
@@ -107,22 +41,25 @@ class Trunk(nn.Module, ABC):
 
     out_features: int
 
-    def finish(self, head: nn.Module) -> nn.Module:
+    def wrap_head(self, head: nn.Module) -> nn.Module:
         """The head as this family wants it: spectrally normalized, say."""
         return head
 
     @abstractmethod
-    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor: ...
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        """Features [N, out_features] of x [N, C, H, W] and the condition c [N, condition], if the trunk is given it."""
 
 
 WIDEST = 2**24  # of any number in a model's options
 
 
 class Model(Part, ABC):
-    """Builds the two nets for a shape of image. `z` is the width of the latent vector."""
+    """Builds a generator and a discriminator for a size of image. `z` is the width of the latent vector."""
 
     kind: ClassVar[str] = "model"
-    plain: ClassVar[bool] = True  # D sees images; False: several packed in one tensor, which nothing else may touch
+    single_scale: ClassVar[bool] = (
+        True  # D sees images; False: several scales packed in one tensor, which nothing else may touch
+    )
     z: int
 
     @model_validator(mode="after")
@@ -134,40 +71,43 @@ class Model(Part, ABC):
         return self
 
     @abstractmethod
-    def generator(self, shape: Shape, condition: int) -> nn.Module:
+    def generator(self, spec: Images, condition: int) -> nn.Module:
         """A module (z [N, z], c [N, condition] or None) -> images [N, C, H, W] in [-1, 1]."""
 
     @abstractmethod
-    def discriminator(self, shape: Shape, condition: int) -> Trunk:
+    def discriminator(self, spec: Images, condition: int) -> Trunk:
         """(x [N, C, H, W], c [N, condition] or None) -> features [N, out_features]; the condition's head comes on top."""
 
-    def fitted(self, images: int, shape: Shape) -> Self:  # noqa: ARG002
-        """What is left to the length of the run, chosen for so many images; called once, and recorded."""
+    def resolved(self, images: int, spec: Images) -> Self:  # noqa: ARG002
+        """Schedule options that are None, resolved from the total number of training images. Called once; recorded."""
         return self
 
-    def begin(self, nets: Nets, x: Tensor, tick: Tick) -> Tensor:  # noqa: ARG002
-        """Called before each turn: brings the nets to this time's level; returns the reals as D is to see them."""
+    def prepare(self, nets: Nets, spec: Images, tick: Tick) -> None:
+        """Called before each turn, and once nets are loaded: sets their scale (progressive growing)."""
+
+    def view(self, nets: Nets, x: Tensor) -> Tensor:  # noqa: ARG002
+        """Images [N, C, H, W] as D is to see them: at the nets' scale, or at all scales in one tensor."""
         return x
 
 
 class Loss(Part, ABC):
-    """An adversarial loss: two functions of logits."""
+    """An adversarial loss: two elementwise functions of logits."""
 
     kind: ClassVar[str] = "loss"
-    compares: ClassVar[bool] = False  # the generator's loss looks at the reals' logits, too (relativistic losses)
+    relativistic: ClassVar[bool] = False  # the generator's loss needs the reals' logits, too
 
     @abstractmethod
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
-        """The discriminator's loss [N] of the logits of N reals and N fakes."""
+        """The discriminator's loss [N] or [N, P] of the logits of N reals and N fakes."""
 
     @abstractmethod
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """The generator's loss [N]; `real` is given where `compares` is true."""
+        """The generator's loss [N] or [N, P]; `real` is given where `relativistic` is true."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a penalty may look at. Logits and slopes are there where the critic's own loss needed them anyway."""
+class PenaltyInputs:
+    """What a penalty may use. Logits and gradients are there where the critic's own loss needed them anyway."""
 
     critic: Critic
     real: Tensor  # [N, C, H, W]
@@ -175,47 +115,49 @@ class Look:
     random: torch.Generator
     memory: Memory
     tick: Tick
-    near: Callable[[float], Tensor] | None = None  # the fakes of z + s e, e standard normal
-    logits: tuple[Tensor, Tensor] | None = None  # [N] of the reals and of the fakes
-    slopes: tuple[Tensor, Tensor] | None = None  # their gradients there, [N, C, H, W]
+    perturbed: Callable[[float], Tensor] | None = None  # the fakes of z + sigma e, e standard normal
+    logits: tuple[Tensor, Tensor] | None = None  # of the reals and of the fakes
+    gradients: tuple[Tensor, Tensor] | None = None  # of the logits with respect to the images, [N, C, H, W]
 
-    def on_both(self) -> tuple[Tensor, Tensor]:
+    def both_logits(self) -> tuple[Tensor, Tensor]:
         """The logits of the reals and of the fakes."""
         return self.logits or (self.critic(self.real), self.critic(self.fake))
 
 
 class Penalty(Part, ABC):
-    """A price on the critic's shape. Define `points` and `price`; or `cost` itself, for a price on more than that."""
+    """A regularization term of the critic. Define `points` and `penalty`; or `loss` itself, for one that needs more than that."""
 
     kind: ClassVar[str] = "penalty"
-    slope_at_data: ClassVar[bool] = False  # uses `Look.slopes` where they are given
-    moves: ClassVar[bool] = False  # shows D images whose pixels it has moved
+    uses_input_gradients: ClassVar[bool] = (
+        False  # of the logits at the data, `PenaltyInputs.gradients`, where they are given
+    )
+    transforms: ClassVar[bool] = False  # shows D images whose pixels it has moved
     weight: float = 1.0
-    every: int = Field(1, ge=1, description="on every k-th step, k times as strong (lazily, 1912.04958)")
+    every: int = Field(1, ge=1, description="on every k-th step, k times as strong (lazy regularization, 1912.04958)")
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
-        """Where to look: [N, C, H, W]."""
-        raise TypeError(f"penalty {self.name!r} defines neither points nor cost")
+        """Where the critic is penalized: [N, C, H, W]."""
+        raise TypeError(f"penalty {self.name!r} defines neither points nor loss")
 
-    def price(self, points: Tensor, logits: Tensor) -> Tensor:  # noqa: ARG002
-        """The price [N], not yet times `strength`; `points` have a gradient."""
-        raise TypeError(f"penalty {self.name!r} defines neither price nor cost")
+    def penalty(self, points: Tensor, logits: Tensor) -> Tensor:  # noqa: ARG002
+        """The penalty [N] at points that require a gradient, not yet weighted."""
+        raise TypeError(f"penalty {self.name!r} defines neither penalty nor loss")
 
-    def fitted(self, images: int) -> Self:  # noqa: ARG002
-        """What is left to the length of the run, chosen for so many images; called once, and recorded."""
+    def resolved(self, images: int) -> Self:  # noqa: ARG002
+        """Schedule options that are None, resolved from the total number of training images. Called once; recorded."""
         return self
 
-    def strength(self, tick: Tick) -> float:  # noqa: ARG002
+    def weight_at(self, tick: Tick) -> float:  # noqa: ARG002
         """The weight at this time."""
         return self.weight
 
-    def cost(self, look: Look) -> Tensor:
-        """The price [N], not yet times `strength`."""
-        points = self.points(look.real, look.fake, look.random).detach().requires_grad_()
-        return self.price(points, look.critic(points))
+    def loss(self, inputs: PenaltyInputs) -> Tensor:
+        """The penalty [N], not yet weighted."""
+        points = self.points(inputs.real, inputs.fake, inputs.random).detach().requires_grad_()
+        return self.penalty(points, inputs.critic(points))
 
-    def generator_cost(self, look: Look) -> Tensor | None:  # noqa: ARG002
-        """A price [N] of G's own, weighed already; `look.fake` has its graph."""
+    def generator_loss(self, inputs: PenaltyInputs) -> Tensor | None:  # noqa: ARG002
+        """A term [N] of the generator's loss, weighted already; `inputs.fake` has its graph."""
         return None
 
     def memory(self) -> Memory:
@@ -224,7 +166,7 @@ class Penalty(Part, ABC):
 
 
 class Augment(Part, ABC):
-    """A differentiable change of images, the same kind for reals and fakes."""
+    """A differentiable augmentation, the same kind for reals and fakes."""
 
     kind: ClassVar[str] = "augment"
 
@@ -237,46 +179,65 @@ class Augment(Part, ABC):
         return {}
 
     def learn(self, on_real: Tensor, memory: Memory) -> None:
-        """Called after each of D's turns with the logits of the reals: adaptive augmentation."""
+        """Called after each of D's turns with the logits of the reals: adaptive augmentation (2006.06676)."""
+
+
+class Degradation(Part, ABC):
+    """What a restoration is to undo: noise, holes, a smaller size. A pure function of (image, generator)."""
+
+    kind: ClassVar[str] = "degradation"
+    masks: ClassVar[bool] = False  # gives a mask of what is missing
+
+    @abstractmethod
+    def __call__(self, x: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """The degraded image and its mask.
+
+        Args:
+            x: one image [C, H, W], float32 in [-1, 1].
+            random: seeded from (seed, position in the stream).
+
+        Returns:
+            The degraded image [C, H, W] in [-1, 1], and the mask [1, H, W] (1: missing) or None.
+        """
 
 
 class Condition(Part, ABC):
-    """How what is known of an image (label, attributes) reaches the nets."""
+    """How what is known beside a datum (label, attributes) reaches the nets."""
 
     kind: ClassVar[str] = "condition"
     in_trunk: ClassVar[bool] = True  # D's trunk is given c; False: only the head is
-    drawn: ClassVar[bool] = False  # in training c is drawn, whatever is known of the images (InfoGAN)
-    judged: ClassVar[bool] = False  # there is an auxiliary loss
+    sampled: ClassVar[bool] = False  # in training c is sampled, whatever is known of the data (InfoGAN, 1606.03657)
+    has_auxiliary: ClassVar[bool] = False  # there is an auxiliary loss (AC-GAN, 1610.09585)
 
     @abstractmethod
-    def width(self, shape: Shape) -> int:
+    def width(self, spec: Images) -> int:
         """The width of the vector c; 0 for none. Raises UsageError if the data has no such thing."""
 
     @abstractmethod
     def encode(
-        self, y: Tensor | None, attributes: Tensor | None, shape: Shape, noise: Tensor | None = None
+        self, y: Tensor | None, attributes: Tensor | None, spec: Images, noise: Tensor | None = None
     ) -> Tensor | None:
         """c [N, width]. What is not given is drawn from `noise`, a standard normal [N, width]."""
 
-    def asked(self, shape: Shape) -> tuple[int, int]:
-        """How many classes and how many attributes there are to choose from at sampling, where `encode` heeds them."""
-        return shape.classes, shape.attributes
+    def choices(self, spec: Images) -> tuple[int, int]:
+        """How many classes and how many attributes `encode` heeds: what there is to choose from at sampling."""
+        return spec.classes, spec.attributes
 
     @abstractmethod
-    def head(self, features: int, shape: Shape) -> nn.Module:
+    def head(self, features: int, spec: Images) -> nn.Module:
         """A module (features [N, F], c or None) -> logits [N]."""
 
-    def seen(self, shape: Shape) -> int:
+    def embedded_width(self, spec: Images) -> int:
         """The width of c as the nets see it, after `embedding`."""
-        return self.width(shape)
+        return self.width(spec)
 
-    def embedding(self, shape: Shape) -> nn.Module | None:  # noqa: ARG002
-        """A learned module c [N, width] -> [N, seen], made once for each net."""
+    def embedding(self, spec: Images) -> nn.Module | None:  # noqa: ARG002
+        """A learned module c [N, width] -> [N, embedded_width], made once for each net."""
         return None
 
     def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:  # noqa: ARG002
-        """A further loss [N] of D's features of reals or of fakes; both nets minimize that of the fakes. If `judged`."""
-        raise TypeError(f"condition {self.name!r} is not judged")
+        """A further loss [N] of D's features of reals or of fakes; both nets minimize that of the fakes. If `has_auxiliary`."""
+        raise TypeError(f"condition {self.name!r} has no auxiliary loss")
 
 
 class Optimizer(Part, ABC):
@@ -299,48 +260,3 @@ class Optimizer(Part, ABC):
         self, weights: Tensors, gradients: Tensors, moments: Mapping[str, Tensors], step: Tensor, lr: float
     ) -> None:
         """Change the weights and the moments in place; `step`, a float32 scalar, counts from 1. Called without gradients on."""
-
-
-class Task(Part, ABC):
-    """What a run learns. The only one that sees nets."""
-
-    kind: ClassVar[str] = "task"
-    ema: ClassVar[tuple[str, ...]] = ("G",)  # the nets of which an average is kept
-
-    @abstractmethod
-    def nets(self, shape: Shape) -> dict[str, nn.Module]: ...
-
-    @abstractmethod
-    def phases(self, nets: Nets) -> Sequence[Phase]: ...
-
-    @abstractmethod
-    def sample(
-        self,
-        nets: Nets,
-        seeds: Sequence[int],
-        shape: Shape,
-        labels: Sequence[int] | None = None,
-        attributes: Tensor | None = None,
-        truncation: float = 1.0,
-    ) -> Tensor:
-        """Images [N, C, H, W] in [-1, 1]; image i depends on seeds[i], labels[i] and attributes[i] alone.
-
-        Labels and attributes [N, A] that are not given are drawn from the seeds. `truncation` below 1 gives up variety for quality.
-        """
-
-    def fitted(self, images: int, shape: Shape) -> Self:  # noqa: ARG002
-        """What is left to the length of the run, chosen for so many images; called once, and recorded."""
-        return self
-
-    @property
-    def together(self) -> int:
-        """How many rows of a batch cannot be parted."""
-        return 1
-
-    def memory(self) -> Memory:
-        """What the task remembers between steps (replay pools, ADA's p), at the start; saved with the run."""
-        return {}
-
-    def begin(self, nets: Nets, batch: Batch, tick: Tick) -> Batch:  # noqa: ARG002
-        """Called before each turn: progressive growth sets its level here, and prepares the batch."""
-        return batch

@@ -1,36 +1,229 @@
-"""What a data set is, and how it is read: the contract of the data room.
+"""The contracts of data: what a datum is (`Spec`), a batch of them (`Batch`), a set of them (`Dataset`), where they come from (`Source`).
 
-A `Source` gives a `Split`: images to train on and images held out, each as `Arrays`, one uint8 array with what stands beside it.
+The engine knows none of the kinds of data: it asks a `Dataset` for the batch at a position of its stream, and uses the number of
+rows and `Batch.rows` alone. Everything random in a batch (order, flips, crops, degradations, pairing) is a pure function of
+(seed, position), so that nothing of it is saved and any split over ranks or parts gives the same batch.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
 import numpy as np
 
+from gancli.core.errors import UsageError
 from gancli.core.registry import Part
+from gancli.core.seeds import generator
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from gancli.core.samples import Samples
+
+
+class Spec(Part, ABC):
+    """What a datum is: the fields of its batches and their sizes. Written into every model's config.json.
+
+    Concrete ones are in `core/specs.py`; a plug-in may define more.
+    """
+
+    kind: ClassVar[str] = "spec"
+
+    @abstractmethod
+    def describe(self) -> str:
+        """A datum in a few words: `images 3x32x32, 10 classes`."""
 
 
 @dataclass(frozen=True)
-class Arrays:
-    """A data set as arrays: uint8 images and what stands beside them."""
+class Batch:
+    """Named fields of N data, each [N, ...]. Images are float in [-1, 1]; labels and tokens are int64.
 
-    images: np.ndarray  # uint8 [N, C, H, W], in memory or memory-mapped
-    labels: np.ndarray | None = None  # int64 [N]
-    attributes: np.ndarray | None = None  # float32 [N, A]
-    classes: tuple[str, ...] = ()  # names, by label
-    attribute_names: tuple[str, ...] = ()
+    Usual names: `real` [N, C, H, W], `label` [N], `attributes` [N, A], `source` [N, C, H, W] (what is translated or restored),
+    `mask` [N, 1, H, W], `a` and `b` (two domains), `tokens` [N, L].
+    """
 
-    def take(self, index: np.ndarray | slice) -> Arrays:
-        """The same for some of the images."""
-        labels = None if self.labels is None else self.labels[index]
-        attributes = None if self.attributes is None else self.attributes[index]
-        return Arrays(self.images[index], labels, attributes, self.classes, self.attribute_names)
+    fields: Mapping[str, Tensor]
+
+    @property
+    def n(self) -> int:
+        """The number of rows."""
+        return len(next(iter(self.fields.values())))
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.fields[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.fields
+
+    def get(self, name: str) -> Tensor | None:
+        """The field, or None where the data has none of that name."""
+        return self.fields.get(name)
+
+    def rows(self, first: int, n: int) -> Batch:
+        """Rows first .. first + n."""
+        if first == 0 and n >= self.n:
+            return self
+        return Batch({name: value[first : first + n] for name, value in self.fields.items()})
+
+    def but(self, **fields: Tensor) -> Batch:
+        """The same with some fields replaced or added."""
+        return Batch({**self.fields, **fields})
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Batch:
+        """On a device; floating-point fields in `dtype`."""
+        moved = {k: v.to(device, dtype if v.is_floating_point() else None) for k, v in self.fields.items()}
+        return Batch(moved)
+
+
+class Orders:
+    """The order of each pass over a set, drawn from the seed; the two latest of each set are kept."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._permutation = lru_cache(maxsize=4)(self._drawn)
+
+    def _drawn(self, name: str, size: int, number: int) -> Tensor:
+        import torch
+
+        return torch.randperm(size, generator=generator(self.seed, name, number))
+
+    def indices(self, name: str, size: int, position: int, n: int) -> Tensor:
+        """The data at positions position .. position + n of the stream: datum order(p // size)[p % size] at position p.
+
+        A batch may cross the end of a pass; within a pass no datum is skipped or repeated, whatever the batch size.
+
+        Args:
+            name: of the stream; sets that are drawn from independently (two domains) have different names.
+            size: data in the set.
+            position: data drawn before.
+            n: how many.
+
+        Returns:
+            int64 [n].
+        """
+        import torch
+
+        out = []
+        while n > 0:
+            number, at = divmod(position, size)
+            piece = self._permutation(name, size, number)[at : at + n]
+            out.append(piece)
+            position, n = position + len(piece), n - len(piece)
+        return out[0] if len(out) == 1 else torch.cat(out)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which part of the stream a batch is: rows first .. first + rows of the batch of n data at a position."""
+
+    orders: Orders
+    position: int
+    n: int
+    first: int
+    rows: int
+
+    def indices(self, size: int, stream: str = "order") -> Tensor:
+        """Which data of a set of `size`, int64 [rows]."""
+        return self.orders.indices(stream, size, self.position + self.first, self.rows)
+
+    def rand(self, name: str) -> Tensor:
+        """A uniform number in [0, 1) for each row, [rows]: drawn for the whole batch, then cut."""
+        import torch
+
+        from gancli.core.seeds import derive
+
+        random = generator(derive(self.orders.seed, name, self.position))
+        return torch.rand(self.n, generator=random)[self.first : self.first + self.rows]
+
+    def generators(self, name: str) -> Iterator[torch.Generator]:
+        """A generator for each row, seeded by (seed, name, the row's position in the stream)."""
+        start = self.position + self.first
+        return (generator(self.orders.seed, name, start + i) for i in range(self.rows))
+
+
+class Dataset(ABC):
+    """A finite set of data, and its endless shuffled stream."""
+
+    @property
+    @abstractmethod
+    def spec(self) -> Spec:
+        """What a datum is."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Of all that the set holds: another fingerprint, other data."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Data in one pass."""
+
+    @abstractmethod
+    def batch(self, window: Window) -> Batch:
+        """The rows of the stream that the window shows, float32 in [-1, 1] and int64; pure in (seed, position)."""
+
+    @abstractmethod
+    def take(self, index: np.ndarray | slice) -> Self:
+        """Some of the data, in this order. A slice copies nothing."""
+
+    @abstractmethod
+    def samples(self) -> Samples:
+        """The data as samples: what evaluations compare with, and previews show."""
+
+    @property
+    def strata(self) -> np.ndarray | None:
+        """int64 [size]: the classes that are held out in proportion, if there are any."""
+        return None
+
+    def resized(self, size: tuple[int, int] | None, channels: int | None) -> Self:
+        """The same data in another size (height, width) and number of channels.
+
+        Raises:
+            UsageError: these data have neither.
+        """
+        if size or channels:
+            raise UsageError(f"{self.spec.name} have no size to choose", "leave --image-size and --channels away")
+        return self
+
+    def augmented(self, flip: bool) -> Self:
+        """The same set, its stream augmented: `flip` mirrors half of the data left to right.
+
+        Raises:
+            UsageError: these data cannot be augmented so.
+        """
+        if flip:
+            raise UsageError(f"{self.spec.name} cannot be mirrored", "use --set data.flip=false")
+        return self
+
+    def to(self, device: torch.device, budget: int) -> Self:  # noqa: ARG002
+        """The same set on a device, if it takes at most `budget` bytes there; else as it is."""
+        return self
+
+
+D = TypeVar("D", bound=Dataset)
+
+
+@dataclass(frozen=True)
+class Split(Generic[D]):
+    """What a source gives: the data to train on, to choose by, and to report on.
+
+    Checkpoints, `--until`, the monitor and scores while training look at `validation`; only `gan evaluate` looks at `test`.
+    A source that has no validation part of its own leaves it out: one is then held out of `train` (`data/holdout.py`).
+    """
+
+    train: D
+    test: D
+    validation: D = None  # type: ignore[assignment]  # not given: empty
+
+    def __post_init__(self) -> None:
+        if cast("D | None", self.validation) is None:
+            object.__setattr__(self, "validation", self.train.take(slice(0, 0)))
 
 
 @dataclass(frozen=True)
@@ -43,31 +236,25 @@ class Reading:
     channels: int | None = None
     download: bool = False
     time_limit: float = 600.0  # seconds for fetching
-    holdout: float = 0.1  # share held out where the data has no test set of its own
+    holdout: float = 0.1  # share that becomes the test set, where the data has none of its own
+    validation: float = 0.05  # share that becomes the validation set, where the data has none of its own
     progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
     note: Callable[[str], None] = field(default=lambda _text: None)
 
 
-@dataclass(frozen=True)
-class Split:
-    """What a source gives: the images to train on, and those held out to judge by."""
-
-    train: Arrays
-    test: Arrays
-    measure: Callable[[np.ndarray], np.ndarray] | None = (
-        None  # uint8 [N, C, H, W] -> attributes [N, A], as the arrays hold them
-    )
-
-
 class Source(Part, ABC):
-    """Where images come from."""
+    """Where data come from."""
 
     kind: ClassVar[str] = "data"
-    features: ClassVar[str] = "auto"  # the feature net that suits these images
+    features: ClassVar[str] = "auto"  # the feature extractor that suits these data
 
     @abstractmethod
-    def read(self, how: Reading) -> Split:
-        """Raises DataError with the remedy if the data is missing or broken."""
+    def read(self, how: Reading) -> Split[Any]:
+        """The data.
+
+        Raises:
+            DataError: the data is missing or broken; with the remedy.
+        """
 
     @classmethod
     def claims(cls, path: Path) -> bool:  # noqa: ARG003

@@ -1,16 +1,20 @@
-"""Images as they are saved: uint8 arrays, grids of them, PNG files that carry their recipe."""
+"""Images as they are saved: uint8 arrays, grids of them, PNG files that carry their recipe; and samples made of them."""
 
 from __future__ import annotations
 
 import io
 import json
 import math
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from PIL import Image, PngImagePlugin
 from torch import Tensor
+
+from gancli.core.samples import File, Samples
 
 GAP = 2  # pixels between the images of a grid
 
@@ -61,3 +65,105 @@ def gif(frames: list[np.ndarray], milliseconds: int = 60) -> bytes:
     out = io.BytesIO()
     first.save(out, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
     return out.getvalue()
+
+
+@dataclass(frozen=True)
+class ImageSamples(Samples):
+    """Pictures, with what was asked of them."""
+
+    media: ClassVar[str] = "image"
+    images: np.ndarray  # uint8 [N, C, H, W]
+    labels: np.ndarray | None = None  # int64 [N]
+    attributes: np.ndarray | None = None  # float32 [N, A]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: np.ndarray | slice) -> Self:
+        labels = None if self.labels is None else self.labels[index]
+        attributes = None if self.attributes is None else self.attributes[index]
+        return type(self)(self.images[index], labels, attributes)
+
+    def render(self, columns: int | None = None, recipe: dict[str, Any] | None = None) -> File:
+        return File(".png", png(grid(self.images, columns), recipe))
+
+    def file(self, i: int, recipe: dict[str, Any] | None = None) -> File:
+        return File(".png", png(self.images[i], recipe))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        out = {"images": self.images.transpose(0, 2, 3, 1)}
+        if self.labels is not None:
+            out["labels"] = self.labels
+        return out
+
+    def vectors(self) -> np.ndarray:
+        """The pixels in [-1, 1]."""
+        return self.images.reshape(len(self), -1).astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+    def pack(self) -> dict[str, np.ndarray]:
+        named = {"images": self.images, "labels": self.labels, "attributes": self.attributes}
+        return {k: v for k, v in named.items() if v is not None}
+
+    @classmethod
+    def unpack(cls, arrays: dict[str, np.ndarray]) -> Self:
+        return cls(**arrays)
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        first = parts[0]
+        labels = None if first.labels is None else np.concatenate([p.labels for p in parts if p.labels is not None])
+        rows = [p.attributes for p in parts if p.attributes is not None]
+        return cls(np.concatenate([p.images for p in parts]), labels, np.concatenate(rows) if rows else None)
+
+
+@dataclass(frozen=True)
+class PairSamples(Samples):
+    """Inputs and outputs, with the targets where they are known."""
+
+    media: ClassVar[str] = "image"
+    inputs: np.ndarray  # uint8 [N, C, H, W]
+    outputs: np.ndarray  # uint8 [N, C', H, W]
+    targets: np.ndarray | None = None  # uint8 [N, C', H, W]
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    def take(self, index: np.ndarray | slice) -> Self:
+        targets = None if self.targets is None else self.targets[index]
+        return type(self)(self.inputs[index], self.outputs[index], targets)
+
+    def render(self, columns: int | None = None, recipe: dict[str, Any] | None = None) -> File:
+        """Rows of input, output and target; `columns` groups of them side by side."""
+        every = [_rgb(x) for x in (self.inputs, self.outputs, self.targets) if x is not None]
+        across = np.stack(every, 1).reshape(-1, *every[0].shape[1:])
+        return File(".png", png(grid(across, (columns or 1) * len(every)), recipe))
+
+    def file(self, i: int, recipe: dict[str, Any] | None = None) -> File:
+        return File(".png", png(self.outputs[i], recipe))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        named = {"inputs": self.inputs, "images": self.outputs, "targets": self.targets}
+        return {k: v.transpose(0, 2, 3, 1) for k, v in named.items() if v is not None}
+
+    def vectors(self) -> np.ndarray:
+        """The outputs' pixels in [-1, 1]."""
+        return self.outputs.reshape(len(self), -1).astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+    def pack(self) -> dict[str, np.ndarray]:
+        named = {"inputs": self.inputs, "outputs": self.outputs, "targets": self.targets}
+        return {k: v for k, v in named.items() if v is not None}
+
+    @classmethod
+    def unpack(cls, arrays: dict[str, np.ndarray]) -> Self:
+        return cls(**arrays)
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        targets = [p.targets for p in parts if p.targets is not None]
+        inputs, outputs = (np.concatenate([getattr(p, k) for p in parts]) for k in ("inputs", "outputs"))
+        return cls(inputs, outputs, np.concatenate(targets) if targets else None)
+
+
+def _rgb(images: np.ndarray) -> np.ndarray:
+    """uint8 [N, 1 or 3, H, W] -> [N, 3, H, W]."""
+    return images if images.shape[1] == 3 else np.repeat(images[:, :1], 3, 1)

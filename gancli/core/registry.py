@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FOLDERS = {
+    "spec": "core",
     "data": "data",
     "model": "models",
     "condition": "conditions",

@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gancli.core.data import Batch
 from gancli.core.seeds import derive
 
 BLOCK = 4096  # rows
@@ -40,7 +41,7 @@ class Rows:
     local: int
     seed: int
     random: torch.Generator  # the turn's
-    reals: Tensor  # all of this rank's
+    batch: Batch  # all of this rank's rows
     last: bool = True  # the last part of this rank's rows
     group: Group | None = None
     kept: dict[str, list[Tensor]] = field(default_factory=dict)  # from part to part
@@ -154,7 +155,7 @@ def deviation(reals: Tensor) -> Tensor:
     """The standard deviation of all pixels of the whole batch's reals, of which `reals` may be a part."""
     if _now is None or _now.n == _now.total:
         return reals.float().std()
-    x = _now.reals.float()
+    x = _now.batch["real"].float()
     middle = mean(x.mean())
     n = x.numel() * _now.total // _now.local
     return (mean((x - middle).square().mean()) * n / (n - 1)).sqrt()

@@ -12,10 +12,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
 from gancli.data.cache import replacing
 from gancli.data.fetch import deadline, fetch
+from gancli.data.images import ImageDataset
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
@@ -40,14 +41,14 @@ class CIFAR10(Source):
         "truck",
     )
 
-    def read(self, how: Reading) -> Split:
+    def read(self, how: Reading) -> Split[ImageDataset]:
         """Raises DataError with the archive's name if the files are neither there nor can be fetched."""
         folder = how.data_dir / FOLDER
         if not all((folder / name).is_file() for name in (*TRAIN, TEST)):
             self._get(folder, how)
         return Split(self._arrays([folder / name for name in TRAIN]), self._arrays([folder / TEST]))
 
-    def _arrays(self, paths: list[Path]) -> Arrays:
+    def _arrays(self, paths: list[Path]) -> ImageDataset:
         for path in paths:
             if path.stat().st_size != RECORD * RECORDS:
                 raise DataError(f"{path} is cut short or too long", f"remove it and unpack {ARCHIVE} again")
@@ -56,7 +57,7 @@ class CIFAR10(Source):
         if labels.max() > 9:
             raise DataError(f"{paths[0].parent}: a label is {labels.max()}, of 10 classes")
         images = np.ascontiguousarray(records[:, 1:]).reshape(-1, 3, 32, 32)
-        return Arrays(images, labels, classes=self.classes)
+        return ImageDataset(images, labels, classes=self.classes)
 
     def _get(self, folder: Path, how: Reading) -> None:
         why = "fetching is not allowed"

@@ -6,20 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-import torch
-from torch.nn import functional
-
 from gancli.core import registry
-from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.data import D, Reading, Source, Split
 from gancli.core.errors import DataError, UsageError
-from gancli.data import cache
-from gancli.data.decode import middle
+from gancli.data import holdout
 from gancli.data.mnist import MNIST
 
 DEFAULT_TIME = 4.0  # seconds in which MNIST must come, where no data is named
-BATCH = 1024  # images resized at a time
-LUMA = (0.299, 0.587, 0.114)
 _REFUSED = {
     (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz"): "a tar archive, which is never unpacked",
     (".pt", ".pth", ".pkl", ".pickle", ".ckpt"): "pickled, and a pickle can run any program as it is read",
@@ -91,59 +84,18 @@ def default(how: Reading) -> tuple[dict[str, Any], str]:
     return {"name": "digits"}, f"digits (1,797 real 8x8 digits; MNIST is not in {how.data_dir} and {why})"
 
 
-def read(source: Source, how: Reading) -> Split:
-    """The source's arrays, in the size and with the channels asked for. Raises DataError if there is nothing to train on."""
+def read(source: Source, how: Reading) -> Split[Any]:
+    """The source's data, in the size and with the channels asked for, with a validation set.
+
+    Raises:
+        DataError: there is nothing to train on.
+    """
     return finished(source, source.read(how), how)
 
 
-def finished(source: Source, split: Split, how: Reading) -> Split:
+def finished(source: Source, split: Split[D], how: Reading) -> Split[D]:
     """`read` after the source has been read."""
-    if not len(split.train.images):
-        raise DataError(f"{source.name} has no images to train on", "name data that holds at least one image")
-    train, test = (shaped(part, how.size, how.channels) for part in (split.train, split.test))
-    same = train.images.shape == split.train.images.shape
-    return Split(train, test, split.measure if same else None)
-
-
-def shaped(arrays: Arrays, size: tuple[int, int] | None, channels: int | None) -> Arrays:
-    """The same with images of that size (the middle part cut out and scaled, bicubic and antialiased) and 1 or 3 channels."""
-    n, c, h, w = arrays.images.shape
-    height, width = size or (h, w)
-    wanted = channels or c
-    if (wanted, height, width) == (c, h, w):
-        return arrays
-    if wanted != c and {wanted, c} != {1, 3}:
-        raise DataError(f"images of {c} channels cannot be given {wanted}", "ask for 1 or 3 channels")
-    out = np.empty((n, wanted, height, width), np.uint8)
-    for start in range(0, n, BATCH):
-        part = torch.from_numpy(np.ascontiguousarray(arrays.images[start : start + BATCH]))
-        if wanted < c:
-            part = (part.float() * torch.tensor(LUMA)[:, None, None]).sum(1, keepdim=True).round().to(torch.uint8)
-        out[start : start + BATCH] = _covering(part, (height, width)).numpy()
-    return replace(arrays, images=out)
-
-
-def _covering(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """uint8 [N, C, H, W] -> uint8 [N, C, *size], as `decode` does it."""
-    if x.shape[2:] == size:
-        return x
-    top, left, h, w = middle(x.shape[2], x.shape[3], size)
-    part = x[:, :, top : top + h, left : left + w]
-    return functional.interpolate(part, size=size, mode="bicubic", antialias=True, align_corners=False)
-
-
-def fingerprint(arrays: Arrays) -> str:
-    """BLAKE2b of shapes, pixels, labels, attributes and their names: another fingerprint, other data.
-
-    Of a memory-mapped array in the cache it takes the digest that was taken as the array was written.
-    """
-    of_images = None
-    if arrays.images.nbytes > cache.MAPPED_FROM:
-        of_images = cache.source_digest(arrays.images)
-    return cache.key_of(
-        arrays.images.shape,
-        of_images or cache.digest(arrays.images),
-        *(None if part is None else (part.shape, cache.digest(part)) for part in (arrays.labels, arrays.attributes)),
-        arrays.classes,
-        arrays.attribute_names,
-    )
+    if not len(split.train):
+        raise DataError(f"{source.name} has nothing to train on", "name data that holds at least one image")
+    split = holdout.with_validation(split, how.validation)
+    return Split(*(part.resized(how.size, how.channels) for part in (split.train, split.test, split.validation)))

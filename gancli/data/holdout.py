@@ -1,7 +1,8 @@
-"""Which images are held out, where a data set has no test set of its own.
+"""Which images are held out for validation and as a test set, where a data set has no such parts of its own.
 
-`order` puts the images in a fixed shuffled order in which every run of neighbours has about the classes' proportions; the held-out
-images are the last ones. The order depends on the number of images and their labels alone, so a share is part of any larger share.
+`order` puts the images in a fixed shuffled order in which every run of neighbors has about the classes' proportions; the test
+set is the last part, the validation set the part before it. The order depends on the number of images and their labels alone, so a
+share is part of any larger share.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gancli.core.data import Arrays, Split
+from gancli.core.data import D, Split
 from gancli.data import cache
+from gancli.data.images import ImageDataset
 
 if TYPE_CHECKING:
     from gancli.core.data import Reading
     from gancli.data.labels import Known
 
-MOST = 10_000  # images held out
+MOST = 10_000  # images in each part that is held out
+LEAST = 100  # images of a validation set, where there are MANY
+MANY = 2_000
 
 
 def order(n: int, labels: np.ndarray | None = None) -> np.ndarray:
@@ -37,20 +41,38 @@ def held_out(n: int, share: float) -> int:
     return 0 if share <= 0 else min(n - 1, MOST, max(1, round(share * n)))
 
 
+def validation_size(n: int, share: float) -> int:
+    """How many of n images are held out for validation: none for a share of 0; at least 100 where there are 2,000."""
+    return max(held_out(n, share), LEAST if share > 0 and n >= MANY else 0)
+
+
+def with_validation(split: Split[D], share: float) -> Split[D]:
+    """The same with a validation set held out of the training set, where there is none; classes in proportion."""
+    train = split.train
+    n = validation_size(len(train), share)
+    if len(split.validation) or not n:
+        return split
+    by = order(len(train), train.strata)
+    return Split(train.take(np.sort(by[:-n])), split.test, train.take(np.sort(by[-n:])))
+
+
 def key(by: np.ndarray) -> str:
     """What of an order, which depends on the labels, goes into the key of images that are kept in it."""
     return cache.digest(by.astype("<i8"))
 
 
-def split(images: np.ndarray, known: Known, by: np.ndarray, how: Reading) -> Split:
-    """The last images as the test set; views, no copies. The images are in the order `by`, what is known of them is not yet."""
+def split(images: np.ndarray, known: Known, by: np.ndarray, how: Reading) -> Split[ImageDataset]:
+    """Training, validation and test set; views, no copies. The images are in the order `by`, what is known of them is not yet."""
     labels, attributes = (None if part is None else part[by] for part in (known.labels, known.attributes))
-    everything = Arrays(images, labels, attributes, known.classes, known.attribute_names)
+    everything = ImageDataset(images, labels, attributes, known.classes, known.attribute_names)
     n = len(images)
-    last = held_out(n, how.holdout)
-    if how.holdout > 0 and not last:
+    test = n - held_out(n, how.holdout)
+    chosen = max(1, test - validation_size(n, how.validation))
+    if how.holdout > 0 and test == n:
         how.note(f"{n} image: none is held out")
-    return Split(everything.take(slice(0, n - last)), everything.take(slice(n - last, n)))
+    return Split(
+        everything.take(slice(0, chosen)), everything.take(slice(test, n)), everything.take(slice(chosen, test))
+    )
 
 
 def _mixed(n: int) -> np.ndarray:

@@ -15,9 +15,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
 from gancli.data.fetch import deadline, fetch
+from gancli.data.images import ImageDataset
 
 
 def read_idx(path: Path, dims: int) -> np.ndarray:
@@ -55,8 +56,12 @@ class Idx(Source):
         """Whether all four files are there; they are not read."""
         return all(_there(how.data_dir / self.folder / name) for name in self.files)
 
-    def read(self, how: Reading) -> Split:
+    def read(self, how: Reading) -> Split[ImageDataset]:
         """Raises DataError naming the files and their folder if they are neither there nor can be fetched."""
+        return Split(*self.parts(how))
+
+    def parts(self, how: Reading) -> tuple[ImageDataset, ImageDataset]:
+        """The training set and the test set."""
         folder = how.data_dir / self.folder
         if not self.present(how):
             self._get(folder, how)
@@ -65,7 +70,7 @@ class Idx(Source):
             read_idx(path or folder / name, dims)
             for path, name, dims in zip(paths, self.files, (3, 1, 3, 1), strict=True)
         )
-        return Split(self._arrays(images, labels, folder), self._arrays(test_images, test_labels, folder))
+        return self._arrays(images, labels, folder), self._arrays(test_images, test_labels, folder)
 
     def fetch_missing(self, folder: Path, how: Reading) -> None:
         """Fetch what is missing from the mirrors that torchvision lists. Raises DataError."""
@@ -92,14 +97,14 @@ class Idx(Source):
             f"put {', '.join(self.files)} (or .gz) there, or name the folder above {Path(self.folder).parts[0]}/ by --data-dir",
         )
 
-    def _arrays(self, images: np.ndarray, labels: np.ndarray, folder: Path) -> Arrays:
+    def _arrays(self, images: np.ndarray, labels: np.ndarray, folder: Path) -> ImageDataset:
         if len(images) != len(labels):
             raise DataError(
                 f"{folder}: {len(images)} images but {len(labels)} labels", "remove them and fetch them again"
             )
         if len(labels) and labels.max() >= len(self.classes):
             raise DataError(f"{folder}: a label is {labels.max()}, of {len(self.classes)} classes")
-        return Arrays(self.upright(images)[:, None], labels.astype(np.int64), classes=self.classes)
+        return ImageDataset(self.upright(images)[:, None], labels.astype(np.int64), classes=self.classes)
 
 
 def _there(path: Path) -> Path | None:

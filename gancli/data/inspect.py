@@ -15,7 +15,8 @@ from gancli.data.find import finished
 from gancli.data.pictures import Pictures
 
 if TYPE_CHECKING:
-    from gancli.core.data import Arrays, Reading, Source, Split
+    from gancli.core.data import Reading, Source, Split
+from gancli.data.images import ImageDataset
 
 PREVIEW = 64
 ENLARGED = 1.5  # times, from which on a picture is much smaller than it is to be
@@ -29,20 +30,21 @@ class Report:
 
     source: dict[str, Any]
     train: int
+    validation: int
     test: int
     shape: tuple[int, int, int] | None  # channels, height, width as a run would see them
     sizes: dict[tuple[int, int], int]  # (height, width) as found -> images, most frequent first
     grey: int  # images without color, as found
-    classes: dict[str, tuple[int, int]]  # name -> images to train on, held out
+    classes: dict[str, tuple[int, int]]  # name -> images of the training set, of the test set
     attributes: dict[str, tuple[float, float, float]]  # name -> mean, least, greatest, of the training images
     broken: dict[str, str]  # name -> reason
     notes: tuple[str, ...]
     preview: tuple[int, ...]  # training images to show, evenly over the classes
-    split: Split | None
+    split: Split[ImageDataset] | None
 
     @property
     def count(self) -> int:
-        return self.train + self.test
+        return self.train + self.validation + self.test
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -77,6 +79,7 @@ class Report:
             "source": self.source,
             "count": self.count,
             "train": self.train,
+            "validation": self.validation,
             "test": self.test,
             "shape": None if self.shape is None else list(self.shape),
             "sizes": {f"{height}x{width}": n for (height, width), n in self.sizes.items()},
@@ -114,7 +117,7 @@ def _sizes(found: Scan) -> dict[tuple[int, int], int]:
 
 def _report(
     source: dict[str, Any],
-    split: Split | None,
+    split: Split[ImageDataset] | None,
     sizes: dict[tuple[int, int], int],
     grey: int,
     broken: dict[str, str],
@@ -125,6 +128,7 @@ def _report(
     return Report(
         source,
         0 if train is None else len(train.images),
+        0 if split is None else len(split.validation),
         0 if test is None else len(test.images),
         None if shape is None else (shape[0], shape[1], shape[2]),
         sizes,
@@ -143,21 +147,21 @@ def _long(size: tuple[int, int], cut: tuple[int, int, int, int]) -> bool:
     return max(size) > LONG * min(size) and LONG * cut[2] * cut[3] < size[0] * size[1]
 
 
-def _classes(train: Arrays, test: Arrays) -> dict[str, tuple[int, int]]:
+def _classes(train: ImageDataset, test: ImageDataset) -> dict[str, tuple[int, int]]:
     if train.labels is None or test.labels is None:
         return {}
     counts = [np.bincount(part.labels, minlength=len(train.classes)).tolist() for part in (train, test)]  # type: ignore[arg-type]
     return {name: (counts[0][i], counts[1][i]) for i, name in enumerate(train.classes)}
 
 
-def _attributes(train: Arrays) -> dict[str, tuple[float, float, float]]:
+def _attributes(train: ImageDataset) -> dict[str, tuple[float, float, float]]:
     if train.attributes is None:
         return {}
     columns = zip(train.attribute_names, train.attributes.T, strict=True)
     return {name: (float(column.mean()), float(column.min()), float(column.max())) for name, column in columns}
 
 
-def _preview(train: Arrays) -> tuple[int, ...]:
+def _preview(train: ImageDataset) -> tuple[int, ...]:
     """Up to 64 images: the first of each class, the second of each class, and so on."""
     if train.labels is None:
         return tuple(range(min(PREVIEW, len(train.images))))

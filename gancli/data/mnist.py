@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from gancli.core.data import Reading, Split
 from gancli.data.idx import Idx
+from gancli.data.images import ImageDataset
 from gancli.data.strokes import NAMES, measure, standardized
 
 
@@ -19,12 +21,16 @@ class MNIST(Idx):
     table: ClassVar[str] = "MNIST"
     attributes: bool = Field(False, description="measure thickness, slant and width of each digit as attributes")
 
-    def read(self, how: Reading) -> Split:
-        split = super().read(how)
+    def read(self, how: Reading) -> Split[ImageDataset]:
+        train, test = self.parts(how)
         if not self.attributes:
-            return split
-        like = measure(split.train.images[:, 0])
-        of_test = measure(split.test.images[:, 0])
-        train = replace(split.train, attributes=standardized(like, like), attribute_names=NAMES)
-        test = replace(split.test, attributes=standardized(of_test, like), attribute_names=NAMES)
-        return Split(train, test, lambda images: standardized(measure(images[:, 0]), like))
+            return Split(train, test)
+        like, of_test = measure(train.images[:, 0]), measure(test.images[:, 0])
+
+        def measured(images: np.ndarray) -> np.ndarray:
+            return standardized(measure(images[:, 0]), like)
+
+        return Split(
+            replace(train, attributes=standardized(like, like), attribute_names=NAMES, measure=measured),
+            replace(test, attributes=standardized(of_test, like), attribute_names=NAMES, measure=measured),
+        )

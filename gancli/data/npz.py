@@ -23,6 +23,7 @@ from pydantic import Field
 from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
 from gancli.data import cache, holdout
+from gancli.data.images import ImageDataset
 from gancli.data.labels import Known, classes_of
 
 NAMES = ("images", "x", "arr_0")
@@ -49,7 +50,7 @@ class Npz(Source):
     def claims(cls, path: Path) -> bool:
         return path.suffix.lower() == ".npz" and path.is_file()
 
-    def read(self, how: Reading) -> Split:
+    def read(self, how: Reading) -> Split[ImageDataset]:
         """Raises DataError if the file is broken, holds no images, or their layout cannot be told."""
         path = Path(self.path)
         try:
@@ -70,7 +71,7 @@ class Npz(Source):
         ) as error:
             raise DataError(f"{path} cannot be read: {error}", REMEDY) from None
 
-    def _read(self, archive: zipfile.ZipFile, path: Path, how: Reading) -> Split:
+    def _read(self, archive: zipfile.ZipFile, path: Path, how: Reading) -> Split[ImageDataset]:
         there = set(archive.namelist())
         name = next((name for name in NAMES if f"{name}.npy" in there), None)
         if name is None:

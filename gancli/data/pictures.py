@@ -18,6 +18,7 @@ from gancli.core.errors import DataError
 from gancli.data import cache, decode, holdout, labels
 from gancli.data.collection import Pile, Scan, each, keep, scan, shown
 from gancli.data.decode import Background
+from gancli.data.images import ImageDataset
 
 LISTED = 20  # broken files named in an error
 
@@ -38,18 +39,18 @@ class Pictures(Source, ABC):
         pile = self.pile()
         return pile, scan(pile, how)
 
-    def read(self, how: Reading) -> Split:
+    def read(self, how: Reading) -> Split[ImageDataset]:
         """Raises DataError if there is no picture, or a broken one (all of them listed) unless `skip_broken`."""
         return self.scanned(how)[0]
 
-    def scanned(self, how: Reading) -> tuple[Split, Scan]:
+    def scanned(self, how: Reading) -> tuple[Split[ImageDataset], Scan]:
         """`read`, and what was found, by the decoding too."""
         pile, found = self.survey(how)
         for note in pile.notes:
             how.note(note)
         return self._read(pile, found, how)
 
-    def _read(self, pile: Pile, found: Scan, how: Reading) -> tuple[Split, Scan]:
+    def _read(self, pile: Pile, found: Scan, how: Reading) -> tuple[Split[ImageDataset], Scan]:
         self._check(pile, found)
         known, notes = labels.known(pile, found.names)
         size, channels = chosen_size(found, how), chosen_channels(found, how)

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.data import Reading, Source, Split
 from gancli.core.seeds import generator
-from gancli.data import cache
+from gancli.data import cache, holdout
+from gancli.data.images import ImageDataset
 from gancli.data.mnist import MNIST
 
 
@@ -26,7 +27,7 @@ class StackedMNIST(Source):
     n_test: int = Field(26_000, ge=0, le=100_000_000, description="test images")
     seed: int = Field(0, ge=0, description="of the choice of digits")
 
-    def read(self, how: Reading) -> Split:
+    def read(self, how: Reading) -> Split[ImageDataset]:
         """Raises DataError as `mnist` does."""
         mnist = MNIST().read(how)
         drawn = self._drawn("train", self.n, mnist.train), self._drawn("test", self.n_test, mnist.test)
@@ -40,17 +41,22 @@ class StackedMNIST(Source):
         h, w = mnist.train.images.shape[2:]
         images = cache.array(how, key, (self.n + self.n_test, 3, h, w), fill)
         train, test = self._labels(drawn[0], mnist.train), self._labels(drawn[1], mnist.test)
+        kept = self.n - holdout.validation_size(
+            self.n, how.validation
+        )  # the digits are drawn at random: any part will do
         return Split(
-            Arrays(images[: self.n], train, classes=self.classes), Arrays(images[self.n :], test, classes=self.classes)
+            ImageDataset(images[:kept], train[:kept], classes=self.classes),
+            ImageDataset(images[self.n :], test, classes=self.classes),
+            ImageDataset(images[kept : self.n], train[kept:], classes=self.classes),
         )
 
-    def _drawn(self, part: str, n: int, digits: Arrays) -> np.ndarray:
+    def _drawn(self, part: str, n: int, digits: ImageDataset) -> np.ndarray:
         """Which three digits: int64 [n, 3]."""
         random = generator("stacked-mnist", part, self.seed)
         drawn: np.ndarray = torch.randint(len(digits.images), (n, 3), generator=random).numpy()
         return drawn
 
-    def _labels(self, drawn: np.ndarray, digits: Arrays) -> np.ndarray:
+    def _labels(self, drawn: np.ndarray, digits: ImageDataset) -> np.ndarray:
         assert digits.labels is not None
         return np.asarray(digits.labels[drawn] @ np.array([100, 10, 1]), np.int64)
 

@@ -10,9 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
 from gancli.data.fetch import deadline, fetch
+from gancli.data.images import ImageDataset
 
 FILES = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
 
@@ -21,14 +22,14 @@ class SVHN(Source):
     name = "svhn"
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
 
-    def read(self, how: Reading) -> Split:
+    def read(self, how: Reading) -> Split[ImageDataset]:
         """Raises DataError naming the two files if they are neither there nor can be fetched, or are broken."""
         paths = {part: how.data_dir / name for part, name in FILES.items()}
         if not all(path.is_file() for path in paths.values()):
             self._get(paths, how)
         return Split(self._arrays(paths["train"]), self._arrays(paths["test"]))
 
-    def _arrays(self, path: Path) -> Arrays:
+    def _arrays(self, path: Path) -> ImageDataset:
         from scipy.io import loadmat
 
         try:
@@ -42,7 +43,7 @@ class SVHN(Source):
             )
         if len(labels) and not 1 <= labels.min() <= labels.max() <= 10:
             raise DataError(f"{path}: a label is not one of 1 .. 10", "remove it and fetch it again")
-        return Arrays(np.ascontiguousarray(images.transpose(3, 2, 0, 1)), labels % 10, classes=self.classes)
+        return ImageDataset(np.ascontiguousarray(images.transpose(3, 2, 0, 1)), labels % 10, classes=self.classes)
 
     def _get(self, paths: dict[str, Path], how: Reading) -> None:
         why = "fetching is not allowed"

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gancli.core.data import Arrays
 from gancli.core.errors import DataError
 from gancli.core.registry import Part
+from gancli.data.images import ImageDataset
 
 Progress = Callable[[str, int, int], None]  # what, done, all
 T = TypeVar("T")
@@ -94,7 +94,9 @@ class Features(Part, ABC):
     kind: ClassVar[str] = "features"
 
     @abstractmethod
-    def prepare(self, train: Arrays, cache_dir: Path, device: torch.device, progress: Progress = silent) -> Extractor:
+    def prepare(
+        self, train: ImageDataset, cache_dir: Path, device: torch.device, progress: Progress = silent
+    ) -> Extractor:
         """The frozen net. May learn from the training images once and keep the weights under `cache_dir`.
 
         Raises CheckpointError on weights that are not the pinned ones, UsageError if the net does not suit the data.

@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gancli.core.data import Split
 from gancli.core.errors import DataError, UsageError
-from gancli.core.images import to_uint8
 from gancli.core.registry import Part, build, parts
+from gancli.data.images import ImageDataset
 from gancli.evaluation import cache
 from gancli.evaluation.contracts import (
     Extracted,
@@ -42,8 +41,8 @@ from gancli.evaluation.weights import fingerprint
 __all__ = [
     "Bound",
     "Evaluation",
+    "Evaluator",
     "Fakes",
-    "Judge",
     "Pair",
     "Score",
     "choose_features",
@@ -51,7 +50,6 @@ __all__ = [
     "evaluate",
     "metric_of",
     "parse_bound",
-    "quantize",
     "quick",
     "score_names",
 ]
@@ -72,19 +70,13 @@ class Fakes:
     attributes: np.ndarray | None = None  # float32 [N, A]: the attributes asked for
 
 
-def quantize(x: Tensor) -> np.ndarray:
-    """Images [N, C, H, W] in [-1, 1] as they are saved, uint8. Raises DataError on NaN."""
-    if not bool(torch.isfinite(x).all()):
-        raise DataError("images hold NaN or infinite values", "the generator has diverged: take an earlier checkpoint")
-    return to_uint8(x)
-
-
-class Judge:
-    """A data set prepared for judging: features and the reals' statistics are made once, then asked for again and again."""
+class Evaluator:
+    """A data set prepared for evaluation: features and the reals' statistics are made once, then asked for again and again."""
 
     def __init__(
         self,
-        split: Split,
+        train: ImageDataset,
+        reals: ImageDataset,
         source_features: str = "auto",
         *,
         n: int = 10_000,
@@ -94,26 +86,27 @@ class Judge:
         device: str = "cpu",
         progress: Progress = silent,
         note: Callable[[str], None] = lambda _text: None,
+        name: str = "test set",
     ) -> None:
         if n < 2:
             raise UsageError(
-                f"cannot judge {n} samples", "take --n 2 or more; scores are steady from some thousands on"
+                f"cannot evaluate {n} samples", "take --n 2 or more; scores are steady from some thousands on"
             )
-        check_images(split.train.images, "training images")
-        check_images(split.test.images, "held-out images")
-        self.split, self.n, self.seed, self.cache_dir = split, n, seed, cache_dir
+        check_images(train.images, "training images")
+        check_images(reals.images, f"the {name}")
+        self.data_set, self.name, self.n, self.seed, self.cache_dir = train, name, n, seed, cache_dir
         self.progress, self.note = progress, note
-        part = choose_features(source_features, split.train) if features is None else features_part(features)
+        part = choose_features(source_features, train) if features is None else features_part(features)
         self.part = part
-        self.extractor: Extractor = part.prepare(split.train, cache_dir, torch.device(device), progress)
-        test = split.test.take(subset(len(split.test.images), n, seed, "held-out"))
-        index = subset(len(split.train.images), TRAIN_LIMIT, seed, "train")
-        train = split.train if len(index) == len(split.train.images) else split.train.take(index)
-        self.real = Side("held-out reals", test.images, test.labels, self._extract_kept)
+        self.extractor: Extractor = part.prepare(train, cache_dir, torch.device(device), progress)
+        test = reals.take(subset(len(reals), n, seed, "held-out"))
+        index = subset(len(train), TRAIN_LIMIT, seed, "train")
+        train = train if len(index) == len(train) else train.take(index)
+        self.real = Side(name, test.images, test.labels, self._extract_kept)
         self.train = Side("training images", train.images, train.labels, self._extract_kept, index, train.attributes)
         self.reals_memo: dict[str, Any] = {}
         if len(self.real) < n:
-            note(f"{len(self.real):,} held-out reals are all there are: scores are no steadier than that allows")
+            note(f"the {name} has {len(self.real):,} images: scores are no steadier than that allows")
 
     def _extract_kept(self, images: np.ndarray, what: str) -> Extracted:
         return cache.features(self.extractor, images, self.cache_dir, what, self.progress)
@@ -132,12 +125,12 @@ class Judge:
             self.real,
             fake,
             self.train,
-            classes=self.split.train.classes,
+            classes=self.data_set.classes,
             columns=self.extractor.columns,
             seed=self.seed,
             reals_memo=self.reals_memo,
-            attribute_names=self.split.train.attribute_names,
-            measure=self.split.measure,
+            attribute_names=self.data_set.attribute_names,
+            measure=self.data_set.measure,
         )
 
     def _floor_side(self, n: int, conditional: bool) -> Side:
@@ -234,7 +227,7 @@ class Judge:
             raise DataError(f"samples are {sizes[0]}, the data's images {sizes[1]}", "compare images of the same size")
         if fakes.labels is not None and len(fakes.labels) != len(fakes.images):
             raise DataError(f"{len(fakes.labels)} labels for {len(fakes.images)} samples")
-        want_attributes = (len(fakes.images), len(self.split.train.attribute_names))
+        want_attributes = (len(fakes.images), len(self.data_set.attribute_names))
         if fakes.attributes is not None and fakes.attributes.shape != want_attributes:
             raise DataError(f"attributes of the samples are {fakes.attributes.shape}, the data's {want_attributes}")
         if len(fakes.images) < 2:
@@ -244,7 +237,7 @@ class Judge:
         index = subset(len(fakes.images), self.n, self.seed, "samples")
         some = index if len(index) < len(fakes.images) else slice(None)
         labels = None if fakes.labels is None else np.asarray(fakes.labels[some], np.int64)
-        if labels is not None and (labels.min() < 0 or labels.max() >= max(1, len(self.split.train.classes))):
+        if labels is not None and (labels.min() < 0 or labels.max() >= max(1, len(self.data_set.classes))):
             raise DataError("labels of the samples are not classes of the data")
         asked = None if fakes.attributes is None else np.asarray(fakes.attributes[some], np.float32)
         extract = lambda images, what: self.extractor(images, self.progress, what)  # noqa: E731
@@ -283,7 +276,7 @@ class Judge:
             "n_fake": len(fake),
             "n_real": len(self.real),
             "n_train": len(self.train),
-            "split": "held-out reals; the floor is training images in the fakes' place",
+            "split": f"{self.name}; the floor is training images in the fakes' place",
             "data": data,
             "train": train,
             "seed": self.seed,
@@ -304,7 +297,7 @@ def _version(package: str) -> str:
 
 def evaluate(
     fake: Fakes,
-    split: Split,
+    split: Split[ImageDataset],
     source_features: str = "auto",
     *,
     metrics: Sequence[str | Metric] | None = None,
@@ -320,8 +313,9 @@ def evaluate(
 
     Raises GanError with the cause.
     """
-    judge = Judge(
-        split,
+    evaluator = Evaluator(
+        split.train,
+        split.test,
         source_features,
         n=min(n, len(fake.images)) if len(fake.images) > 1 else n,
         seed=seed,
@@ -331,9 +325,9 @@ def evaluate(
         progress=progress,
         note=note,
     )
-    return judge(fake, metrics)
+    return evaluator(fake, metrics)
 
 
-def quick(judge: Judge, fake: Fakes, metrics: Sequence[str] = QUICK) -> Evaluation:
+def quick(evaluator: Evaluator, fake: Fakes, metrics: Sequence[str] = QUICK) -> Evaluation:
     """Scores while training: few metrics, those that cannot be had left out, no floors."""
-    return judge(fake, metrics, floors=False, insist=False)
+    return evaluator(fake, metrics, floors=False, insist=False)

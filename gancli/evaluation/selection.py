@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from gancli.core.data import Arrays
+from gancli.core.data import Dataset
 from gancli.core.registry import build
+from gancli.core.samples import Samples
 from gancli.core.seeds import derive
+from gancli.data.images import ImageDataset
 from gancli.evaluation.contracts import Features
 
+CLASSIFIED = 16  # images at once while training: maps of 64 would take 30 MB
 LABELLED = 500  # images from which on a classifier of the data's own is worth training
 
 
-def choose_features(source_features: str, train: Arrays) -> Features:
+def choose_features(source_features: str, train: ImageDataset) -> Features:
     """The features that suit the data: those its source names; else a classifier on its labels; else random convolutions."""
     if source_features != "auto":
         return features_part(source_features)
@@ -37,3 +43,28 @@ def subset(n: int, most: int, *seed: int | str) -> np.ndarray:
         return np.arange(n)
     chosen = np.random.Generator(np.random.PCG64(derive(*seed))).permutation(n)[:most]
     return np.sort(chosen)
+
+
+def classifier(
+    name: str, train: Dataset, cache_dir: Path, device: torch.device
+) -> Callable[[Samples], np.ndarray] | None:
+    """Samples to labels int64 [N], where a source names features that know its classes; else None.
+
+    Args:
+        name: of the features; "auto" names none.
+        train: the data, with its classes.
+        cache_dir: where the features keep what they make.
+        device: of the net.
+    """
+    if name == "auto" or not isinstance(train, ImageDataset) or train.labels is None:
+        return None
+    net = features_part(name).prepare(train, cache_dir, device)
+    if not net.columns or net.columns != train.classes:
+        return None
+
+    def classify(samples: Samples) -> np.ndarray:
+        images = samples.arrays()["images"].transpose(0, 3, 1, 2)
+        parts = [net(images[i : i + CLASSIFIED]).probabilities for i in range(0, len(images), CLASSIFIED)]
+        return np.concatenate([p.argmax(1) for p in parts if p is not None])
+
+    return classify

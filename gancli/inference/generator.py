@@ -1,4 +1,4 @@
-"""A trained generator that is sampled from.
+"""A trained model that is sampled from.
 
     model = gancli.load("runs/digits-textbook-0001")
     images = model.sample(64, seed=0)          # float tensor [64, C, H, W] in [-1, 1]
@@ -9,26 +9,28 @@ images nor their order changes a bit of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gancli.core import migration
-from gancli.core.contracts import Condition, Nets, Shape, Task, Tick
+from gancli.core.contracts import Condition, Nets, Tick
+from gancli.core.data import Spec
 from gancli.core.errors import UsageError
 from gancli.core.registry import nearest
+from gancli.core.samples import Ask, FromSeeds, Samples, chunk
+from gancli.core.specs import Images
+from gancli.core.task import Choices, Task
 from gancli.distributed.ranks import ALONE, Ranks, share
 from gancli.models.latents import Points, lerp, slerp
+from gancli.tasks.sampling import ROW, class_rows
 
-if TYPE_CHECKING:
-    from gancli.training.state import State
-
-CHUNK = 32  # images per pass of the generator
-ROW = 8  # seeds in a row of a grid: where no class is asked for, they have the same
+CHUNK = 32  # samples per pass of the nets
 
 
 @runtime_checkable
@@ -37,21 +39,17 @@ class Latent(Protocol):
 
     @property
     def condition(self) -> Condition: ...
-    @property
-    def told(self) -> bool:
-        """Whether labels and attributes, where it heeds them, are the data's own."""
-        ...
-
+    def images(self, nets: Nets, ask: FromSeeds, spec: Images) -> Tensor: ...
     def latents(self, seeds: Sequence[int]) -> Tensor: ...
     def codes(
-        self, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None, attributes: Tensor | None = None
+        self, seeds: Sequence[int], spec: Images, labels: Sequence[int] | None = None, attributes: Tensor | None = None
     ) -> Tensor | None: ...
     def decode(
         self,
         nets: Nets,
         z: Tensor,
         c: Tensor | None,
-        shape: Shape,
+        spec: Images,
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
         clamp: bool = True,
@@ -67,7 +65,7 @@ class Mixing(Latent, Protocol):
         nets: Nets,
         coarse: Points,
         fine: Points,
-        shape: Shape,
+        spec: Images,
         cut: int | None,
         seeds: Sequence[int],
         truncation: float,
@@ -80,12 +78,59 @@ class Model:
 
     task: Task
     nets: dict[str, nn.Module]
-    shape: Shape
+    spec: Spec
     tick: Tick
     facts: dict[str, Any]  # data, preset, classes, where it comes from, whether its weights are averaged
-    ranks: Ranks = ALONE  # those that share the work of `sample`, and all get all of it
+    ranks: Ranks = ALONE  # those that share the work of `generate`, and all get all of it
 
-    @torch.no_grad()
+    def stream(self, ask: Ask, progress: Callable[[int], None] | None = None) -> Iterator[Samples]:
+        """The samples asked for, a chunk at a time: no more than a chunk is in memory.
+
+        Args:
+            ask: of the task's kind (`Task.asks`).
+            progress: called with the number of samples that are done.
+        """
+        yield from self._chunks(ask, range(0, len(ask), CHUNK), progress)
+
+    def generate(self, ask: Ask, progress: Callable[[int], None] | None = None) -> Samples:
+        """All samples asked for; several ranks share the work, and all get all of it."""
+        firsts = share(range(0, len(ask), CHUNK), self.ranks)
+        some = firsts if len(firsts) else range(0, 1, CHUNK)
+
+        def work() -> Samples:
+            parts = list(self._chunks(ask, some, progress))
+            made = type(parts[0]).concat(parts)
+            return made if len(firsts) else made.take(slice(0, 0))
+
+        own = self.ranks.each(work)
+        if self.ranks.world == 1:
+            return own
+        packed = [self.ranks.collect(torch.from_numpy(np.ascontiguousarray(a))) for a in own.pack().values()]
+        parts = [dict(zip(own.pack(), (p.numpy() for p in of), strict=True)) for of in zip(*packed, strict=True)]
+        return type(own).concat([type(own).unpack(part) for part in parts])
+
+    def _chunks(self, ask: Ask, firsts: range, progress: Callable[[int], None] | None) -> Iterator[Samples]:
+        for first in firsts:
+            filled, n = chunk(ask, first, CHUNK)
+            with self._evaluating():
+                made = self.task.generate(self.nets, filled, self.spec).take(slice(0, n))
+            yield made
+            if progress is not None:
+                progress(first + n)
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Nets in evaluation mode, without gradients."""
+        was = {name: net.training for name, net in self.nets.items()}
+        for net in self.nets.values():
+            net.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            for name, net in self.nets.items():
+                net.train(was[name])
+
     def sample(
         self,
         n: int | None = None,
@@ -97,44 +142,57 @@ class Model:
         truncation: float = 1.0,
         progress: Callable[[int], None] | None = None,
     ) -> Tensor:
-        """Images [N, C, H, W], float32 in [-1, 1], on the CPU: of seeds seed .. seed + n - 1, or of `seeds`.
+        """Images of seeds.
 
-        Where the model is conditional, `labels` gives each image's class, and `attributes` what all have in common (those not
-        named are at their mean) or a row [A] for each image. `truncation` below 1 gives up variety for quality. Raises
-        UsageError if they do not fit.
+        Args:
+            n: how many, of seeds seed .. seed + n - 1; not given: 64.
+            seed: the first.
+            seeds: these seeds instead.
+            labels: the class of each image, where the model is class-conditional; not given: drawn from the seed.
+            attributes: what all have in common, by name (those not named are at their mean), or a row [A] for each image.
+            truncation: below 1: less variety, more quality.
+            progress: called with the number of images that are done.
+
+        Returns:
+            [N, C, H, W], float32 in [-1, 1], on the CPU.
+
+        Raises:
+            UsageError: the task does not sample images from seeds, or labels or attributes do not fit.
         """
+        task, spec = self.latent("sample images from seeds")
         seeds = list(seeds) if seeds is not None else [seed + i for i in range(64 if n is None else n)]
-        labels, asked = self.checked(labels, len(seeds)), self._attributes(attributes, len(seeds))
-        was = {name: net.training for name, net in self.nets.items()}
-        for net in self.nets.values():
-            net.eval()
-        try:
-            own = self.ranks.each(lambda: self._chunks(seeds, labels, asked, truncation, progress))
-        finally:
-            for name, net in self.nets.items():
-                net.train(was[name])
-        return torch.cat(self.ranks.collect(own))
-
-    def _chunks(
-        self,
-        seeds: list[int],
-        labels: list[int] | None,
-        asked: Tensor | None,
-        truncation: float,
-        progress: Callable[[int], None] | None,
-    ) -> Tensor:
-        """This rank's share of the images, in chunks."""
-        out = [torch.empty(0, self.shape.channels, self.shape.height, self.shape.width)]
-        for first in share(range(0, len(seeds), CHUNK), self.ranks):
-            piece = seeds[first : first + CHUNK]
-            filled = [*piece, *[0] * (CHUNK - len(piece))]
-            chosen = None if labels is None else [*labels[first : first + CHUNK], *[0] * (CHUNK - len(piece))]
-            rows = None if asked is None else asked[[*range(first, first + len(piece)), *[0] * (CHUNK - len(piece))]]
-            made = self.task.sample(self.nets, filled, self.shape, chosen, rows, truncation)
-            out.append(made[: len(piece)].float().cpu())
+        ask = self.from_seeds(seeds, labels, attributes, truncation)
+        out = [torch.empty(0, spec.channels, spec.height, spec.width)]
+        for first in range(0, len(seeds), CHUNK):
+            filled, count = chunk(ask, first, CHUNK)
+            assert isinstance(filled, FromSeeds)
+            with self._evaluating():
+                out.append(task.images(self.nets, filled, spec)[:count].float().cpu())
             if progress is not None:
-                progress(first + len(piece))
+                progress(first + count)
         return torch.cat(out)
+
+    def from_seeds(
+        self,
+        seeds: Sequence[int],
+        labels: Sequence[int] | None = None,
+        attributes: Mapping[str, float] | np.ndarray | None = None,
+        truncation: float = 1.0,
+    ) -> FromSeeds:
+        """The ask for these seeds. Raises UsageError if labels or attributes do not fit."""
+        chosen, asked = self.checked(labels, len(seeds)), self._attributes(attributes, len(seeds))
+        return FromSeeds(
+            seeds=tuple(seeds),
+            labels=None if chosen is None else tuple(chosen),
+            attributes=None if asked is None else asked.numpy(),
+            truncation=truncation,
+        )
+
+    def latent(self, what: str) -> tuple[Latent, Images]:
+        """The task and its spec. Raises UsageError if it has no latent space."""
+        if not isinstance(self.task, Latent) or not isinstance(self.spec, Images):
+            raise UsageError(f"the task {self.task.name!r} has no latent space: it cannot {what}")
+        return self.task, self.spec
 
     @torch.no_grad()
     def walk(
@@ -153,14 +211,10 @@ class Model:
         stops what is asked for goes over from the one to the other. Raises UsageError if they do not fit, or if the task has
         no latent space.
         """
-        task = self.task
-        if not isinstance(task, Latent):
-            raise UsageError(
-                f"the task {task.name!r} has no latent space to walk in", "choose another form: .png, .npz"
-            )
+        task, spec = self.latent("walk between seeds")
         labels, asked = self.checked(labels, len(stops)), self._attributes(attributes, len(stops))
-        chosen = self.row_labels(len(stops), len(stops)) if labels is None else labels
-        z, c = task.latents(stops), task.codes(stops, self.shape, chosen, asked)
+        chosen = self.seed_labels(range(len(stops)), len(stops)) if labels is None else labels
+        z, c = task.latents(stops), task.codes(stops, spec, chosen, asked)
         t = torch.linspace(0, len(stops), frames + 1)[:-1]
         legs = [(k, (k + 1) % len(stops), t[t.long() == k] - k) for k in range(len(stops))]
         points = torch.cat([slerp(z[a], z[b], at) for a, b, at in legs])
@@ -168,7 +222,7 @@ class Model:
         out = []
         for i in range(0, frames, CHUNK):
             piece, code = points[i : i + CHUNK], None if codes is None else codes[i : i + CHUNK]
-            made = task.decode(self.nets, piece, code, self.shape, truncation=truncation)
+            made = task.decode(self.nets, piece, code, spec, truncation=truncation)
             out.append(made.float().cpu())
             if progress is not None:
                 progress(i + len(piece))
@@ -194,10 +248,11 @@ class Model:
         task = self.task
         if not isinstance(task, Mixing):
             raise UsageError(f"the task {task.name!r} has no styles to mix", "leave --mix away")
+        _, spec = self.latent("mix styles")
         seeds = [*columns, *rows]
         labels, asked = self.checked(labels, len(seeds)), self._attributes(attributes, len(seeds))
         z = task.latents(seeds)
-        c = task.codes(seeds, self.shape, labels, asked)
+        c = task.codes(seeds, spec, labels, asked)
         pairs = [(len(columns) + i, k) for i in range(len(rows)) for k in range(len(columns))]
         out = []
         for first in range(0, len(pairs), CHUNK):
@@ -205,21 +260,21 @@ class Model:
             sides = [list(side) for side in zip(*piece, *[(0, 0)] * (CHUNK - len(piece)), strict=True)]
             coarse, fine = ((z[side], None if c is None else c[side]) for side in sides)
             noise = [seeds[i] for i in sides[0]]
-            made = task.mix(self.nets, coarse, fine, self.shape, at, noise, truncation)
+            made = task.mix(self.nets, coarse, fine, spec, at, noise, truncation)
             out.append(made[: len(piece)].float().cpu())
             if progress is not None:
                 progress(first + len(piece))
         return torch.cat(out)
 
     @property
-    def told(self) -> bool:
-        """Whether labels and attributes, where they say anything, are the data's own."""
-        return isinstance(self.task, Latent) and self.task.told
+    def choices(self) -> Choices:
+        """What can be chosen beside the seed."""
+        return self.task.choices(self.spec)
 
     @property
     def classes(self) -> list[str]:
         """Names of the classes, by label; none where labels are not the data's."""
-        known = self.facts.get("classes", ()) if self.told else ()
+        known = self.facts.get("classes", ()) if self.choices.from_data else ()
         return [str(name) for name in known] if isinstance(known, list | tuple) else []
 
     def class_name(self, label: int) -> str:
@@ -229,59 +284,17 @@ class Model:
     @property
     def labels(self) -> range:
         """Those that can be asked for; none where a label says nothing."""
-        task = self.task
-        if not isinstance(task, Latent):
-            return range(0)
-        n = task.condition.asked(self.shape)[0]
-        heeded = n > 1 and _differ(*(task.codes([0], self.shape, [y]) for y in (0, 1)))
-        return range(n if heeded else 0)
+        return range(self.choices.classes)
 
     @property
     def conditional(self) -> bool:
-        """Whether a label says what is drawn."""
-        return len(self.labels) > 0
+        """Whether it is class-conditional."""
+        return self.choices.classes > 0
 
     def seed_labels(self, seeds: Iterable[int], alike: int = ROW) -> list[int] | None:
         """A class for each seed, by the seed alone: so many have one, the next the next; None where labels say nothing."""
-        classes = len(self.labels)
-        return [s // alike % classes for s in seeds] if classes else None
-
-    def row_labels(self, n: int, columns: int = ROW) -> list[int] | None:
-        """The classes of seeds 0 to n - 1 for a grid, one per row; None where labels say nothing."""
-        return self.seed_labels(range(n), columns)
-
-    def labels_like(self, labels: np.ndarray | None, n: int) -> list[int] | None:
-        """n labels with the shares of the data's `labels`, evenly spread; None where those labels say nothing.
-
-        Where attributes say something, too, label i is of the same image as row i of `attributes_like`.
-        """
-        if labels is None or not self.told or not self.conditional:
-            return None
-        return [int(y) for y in self._like(labels if self._width else np.sort(labels), n)]
-
-    def attributes_like(self, attributes: np.ndarray | None, n: int) -> np.ndarray | None:
-        """n rows of the data's `attributes` [N, A], evenly spread; None where those attributes say nothing."""
-        if attributes is None or not self.told or not self._width:
-            return None
-        return np.asarray(self._like(attributes, n), np.float32)
-
-    def _like(self, rows: np.ndarray, n: int) -> np.ndarray:
-        """n of the rows, evenly spread; the same ones of labels and of attributes where both say something."""
-        random = np.random.Generator(np.random.PCG64(0))
-        if self.conditional and self._width:
-            rows = rows[random.permutation(len(rows))]
-        return np.asarray(rows[random.permutation((np.arange(n) * len(rows)) // n)])
-
-    @property
-    def _width(self) -> int:
-        """How many attributes can be asked for; 0 where they say nothing."""
-        task = self.task
-        if not isinstance(task, Latent):
-            return 0
-        width = task.condition.asked(self.shape)[1]
-        rows = (torch.full((1, width), v) for v in (0.0, 1.0))
-        heeded = width > 0 and _differ(*(task.codes([0], self.shape, None, row) for row in rows))
-        return width if heeded else 0
+        rows = class_rows(self.choices, seeds, alike)
+        return None if rows is None else list(rows)
 
     def checked(self, labels: Sequence[int] | None, n: int) -> list[int] | None:
         """The labels of n images. Raises UsageError if they do not fit."""
@@ -302,8 +315,8 @@ class Model:
         named = {} if isinstance(attributes, np.ndarray) else attributes or {}
         if not named and not isinstance(attributes, np.ndarray):
             return None
-        width = self._width
-        names = list(self.facts.get("attributes", ())) if self.told else [str(i) for i in range(width)]
+        width = self.choices.attributes
+        names = list(self.facts.get("attributes", ())) if self.choices.from_data else [str(i) for i in range(width)]
         wrong = [a for a in named if a not in names]
         if wrong:
             hint = nearest(wrong[0], names) or (f"there are: {', '.join(names)}" if names else "leave --attr away")
@@ -317,22 +330,12 @@ class Model:
         return torch.tensor([[named.get(a, 0.0) for a in names]]).expand(n, -1)
 
 
-def _differ(one: Tensor | None, other: Tensor | None) -> bool:
-    return one is not None and other is not None and not one.equal(other)
-
-
-def of_state(task: Task, state: State, ema: bool = True, facts: dict[str, Any] | None = None) -> Model:
-    """The model of a run that is being trained."""
-    known = {**(facts or {}), "ema": ema and bool(state.ema)}
-    return Model(task, state.sampling(ema), state.shape, state.tick(0), known)
-
-
 def describe(model: Model) -> dict[str, Any]:
     """`config.json` of a model folder."""
     return {
         "format": migration.FORMAT,
         "task": model.task.model_dump(mode="json"),
-        "shape": asdict(model.shape),
+        "spec": model.spec.model_dump(mode="json"),
         "tick": {"step": model.tick.step, "images": model.tick.images},
         "facts": model.facts,
     }

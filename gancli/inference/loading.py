@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from gancli.core import migration
-from gancli.core.contracts import Batch, Nets, Shape, Task, Tick
+from gancli.core.contracts import Nets, Tick
+from gancli.core.data import Spec
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.registry import build
+from gancli.core.task import Task
 from gancli.inference.generator import Model
 from gancli.runs import checkpoint, folder
 from gancli.runs.files import MAX_JSON, read_capped
@@ -110,23 +111,21 @@ def _wanted(nets: Nets) -> dict[str, Tensor]:
     return {f"{n}.{k}": v for n, net in nets.items() for k, v in net.state_dict().items()}
 
 
-def _blueprint(table: dict[str, Any], name: str) -> tuple[Task, Shape, Tick, Nets]:
+def _blueprint(table: dict[str, Any], name: str) -> tuple[Task, Spec, Tick, Nets]:
     """What a configuration describes, its nets on the meta device: nothing is allocated, however much it asks for."""
     try:
-        task = build("task", table["task"])
-        shape = Shape(**table["shape"])
+        task, spec = build("task", table["task"]), build("spec", table["spec"])
+        assert isinstance(task, Task) and isinstance(spec, Spec)  # noqa: PT018
         tick = Tick(0, int(table["tick"]["step"]), int(table["tick"]["images"]))
-        whole = all(type(n) is int and n >= 0 for n in asdict(shape).values())
-        if not whole or not all(0 < n <= 4096 for n in (shape.channels, shape.height, shape.width)):
-            raise CheckpointError(f"{name}: impossible image shape {shape}")
+        if not isinstance(spec, task.accepts):
+            raise CheckpointError(f"{name}: the task {task.name!r} does not learn from {spec.name}")
         with torch.device("meta"), _few_parameters(name):
-            plan = task.nets(shape)  # type: ignore[attr-defined]
+            plan = task.nets(spec)
     except UsageError as error:
         raise CheckpointError(f"{name} does not fit this gan: {error.cause}", error.remedy) from None
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{name}: its configuration is damaged: {error!r}") from None
-    assert isinstance(task, Task)
-    return task, shape, tick, plan
+    return task, spec, tick, plan
 
 
 @contextmanager
@@ -151,14 +150,13 @@ def _assemble(
     table: dict[str, Any], found: dict[str, Tensor], name: str, device: str | torch.device, partial: bool = True
 ) -> Model:
     """Compare every name, shape and dtype with the blueprint, then allocate. A model folder has only some nets."""
-    task, shape, tick, plan = _blueprint(table, name)
+    task, spec, tick, plan = _blueprint(table, name)
     present = {n: net for n, net in plan.items() if not partial or any(k.startswith(f"{n}.") for k in found)}
     compare(found, _wanted(present), name)
-    real = task.nets(shape)
+    real = task.nets(spec)
     nets = {n: real[n].to(device) for n in present}
     for n, net in nets.items():
         net.load_state_dict({k.removeprefix(f"{n}."): v for k, v in found.items() if k.startswith(f"{n}.")})
         net.eval().requires_grad_(False)
-    empty = Batch(torch.empty(0, shape.channels, shape.height, shape.width))
-    task.begin(nets, empty, tick)
-    return Model(task, nets, shape, tick, table["facts"])
+    task.prepare(nets, spec, tick)
+    return Model(task, nets, spec, tick, table["facts"])

@@ -14,18 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gancli.core.contracts import Shape
-from gancli.core.errors import DataError, UsageError
+from gancli.core.errors import DataError
+from gancli.core.specs import Images
 from gancli.data.decode import BrokenImageError, decode
-from gancli.inference.generator import CHUNK, Latent, Model
+from gancli.inference.generator import CHUNK, Model
 
 Progress = Callable[[str, int, int], None]
 
 
-def picture(path: Path, shape: Shape) -> np.ndarray:
-    """A picture as uint8 [C, H, W] in the shape of a model's images. Raises DataError if it cannot be read."""
+def picture(path: Path, spec: Images) -> np.ndarray:
+    """A picture as uint8 [C, H, W] of the size of a model's images. Raises DataError if it cannot be read."""
     try:
-        return decode(path.read_bytes(), shape.channels, (shape.height, shape.width), "white")
+        return decode(path.read_bytes(), spec.channels, (spec.height, spec.width), "white")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except BrokenImageError as error:
@@ -55,18 +55,16 @@ def project(
 
     Raises UsageError without a latent space, or for labels that do not fit.
     """
-    task = model.task
-    if not isinstance(task, Latent):
-        raise UsageError(f"the task {task.name!r} has no latent space to project into")
+    task, spec = model.latent("project images")
     labels = model.checked(labels, len(targets))
     place = next(p.device for net in model.nets.values() for p in net.parameters())
     targets = targets.to(place)
     seeds, labels = _nearest(model, targets, labels, tries)
-    codes = task.codes(seeds, model.shape, labels)
+    codes = task.codes(seeds, spec, labels)
     z = task.latents(seeds).to(place).requires_grad_()
     rule = torch.optim.Adam([z], lr=lr, betas=(0.9, 0.99))
     for i in range(steps):
-        images = _shown(task.decode(model.nets, z, codes, model.shape, clamp=False))
+        images = _shown(task.decode(model.nets, z, codes, spec, clamp=False))
         apart = (images - targets).square().mean((1, 2, 3))
         length = (z.square().mean(1) - 1).square()
         (gradient,) = torch.autograd.grad((apart + 1e-2 * length).sum(), z)
@@ -74,7 +72,7 @@ def project(
         rule.step()
         progress("projecting", i + 1, steps)
     with torch.no_grad():
-        images = task.decode(model.nets, z, codes, model.shape)
+        images = task.decode(model.nets, z, codes, spec)
     error = (images - targets).square().mean((1, 2, 3)).sqrt() / 2
     return Projection(z.detach().cpu(), images.cpu(), error.cpu(), labels)
 
@@ -87,7 +85,7 @@ def _shown(images: Tensor) -> Tensor:
 def _nearest(model: Model, targets: Tensor, labels: list[int] | None, tries: int) -> tuple[list[int], list[int] | None]:
     """For each target the seed of the nearest image, of its class or of any, and the class of that."""
     if labels is None:
-        classes = model.row_labels(max(tries, len(model.labels)), 1)
+        classes = model.seed_labels(range(max(tries, len(model.labels))), 1)
         found = _best(model, targets, tries if classes is None else len(classes), classes)
         return found, None if classes is None else [classes[i] for i in found]
     seeds = torch.zeros(len(targets), dtype=torch.long)
@@ -100,13 +98,12 @@ def _nearest(model: Model, targets: Tensor, labels: list[int] | None, tries: int
 @torch.no_grad()
 def _best(model: Model, targets: Tensor, tries: int, labels: list[int] | None) -> list[int]:
     """For each target the seed below `tries` whose image is nearest; `labels` are those of the seeds."""
-    task = model.task
-    assert isinstance(task, Latent)
+    task, spec = model.latent("project images")
     apart = []
     for first in range(0, tries, CHUNK):
         seeds = list(range(first, min(first + CHUNK, tries)))
-        c = task.codes(seeds, model.shape, None if labels is None else [labels[i] for i in seeds])
-        images = task.decode(model.nets, task.latents(seeds), c, model.shape)
+        c = task.codes(seeds, spec, None if labels is None else [labels[i] for i in seeds])
+        images = task.decode(model.nets, task.latents(seeds), c, spec)
         apart.append(
             torch.cdist(images.flatten(1), targets.flatten(1), compute_mode="donot_use_mm_for_euclid_dist").cpu()
         )

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from gancli.core.errors import UsageError
-from gancli.core.images import gif, grid, picture, png, to_uint8, zoom_for
-from gancli.inference.generator import ROW, Model
+from gancli.core.images import ImageSamples, gif, grid, picture, png, to_uint8, zoom_for
+from gancli.inference.generator import Model
 from gancli.runs.files import disk, replace
+from gancli.tasks.sampling import ROW
 
 Progress = Callable[[str, int, int], None]
 MAX_FRAMES = 2000  # of a walk
@@ -84,14 +85,10 @@ def _labels(model: Model, order: Order, n: int) -> list[int] | None:
 def _draw(model: Model, order: Order, progress: Progress) -> tuple[np.ndarray, list[int] | None]:
     n = len(order.seeds)
     labels = _labels(model, order, n)
-    images = model.sample(
-        seeds=order.seeds,
-        labels=labels,
-        attributes=order.attributes,
-        truncation=order.truncation,
-        progress=lambda done: progress("sampling", done, n),
-    )
-    return to_uint8(images), labels
+    ask = model.from_seeds(order.seeds, labels, order.attributes, order.truncation)
+    made = model.generate(ask, lambda done: progress("sampling", done, n))
+    assert isinstance(made, ImageSamples)
+    return made.images, labels
 
 
 def _short(seeds: list[int]) -> str | list[int]:
@@ -113,7 +110,7 @@ def _grid(model: Model, order: Order, out: Path, progress: Progress) -> None:
 
 def _sources(model: Model, order: Order) -> Order:
     """What a mix is made of: the columns' seeds, then the rows'. Of one class, unless classes are asked for."""
-    seeds, classes = [*order.seeds, *(order.rows or [])], order.classes or model.row_labels(1)
+    seeds, classes = [*order.seeds, *(order.rows or [])], order.classes or model.seed_labels(range(1))
     return Order(seeds, classes, None, order.frames, order.facts, order.attributes, order.truncation)
 
 

@@ -17,7 +17,7 @@ from gancli.core.contracts import Loss
 
 class RelativisticAverage(Loss):
     name = "ragan"
-    compares: ClassVar[bool] = True
+    relativistic: ClassVar[bool] = True
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(fake.mean() - real) + softplus(fake - real.mean())

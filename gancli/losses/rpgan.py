@@ -15,7 +15,7 @@ from gancli.core.contracts import Loss
 
 class RelativisticPairing(Loss):
     name = "rpgan"
-    compares: ClassVar[bool] = True
+    relativistic: ClassVar[bool] = True
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(fake - real)

@@ -12,7 +12,8 @@ from typing import TypeVar
 from pydantic import Field
 from torch import nn
 
-from gancli.core.contracts import Model, Shape, Trunk
+from gancli.core.contracts import Model, Trunk
+from gancli.core.specs import Images
 from gancli.models.layers import Beside, FlatMaps, Maps, PlainTrunk, Stem, stages, widths
 from gancli.models.norms import NormName, Which, applies, norm, spectral
 
@@ -28,8 +29,8 @@ class DCGAN(Model):
     d_norm: NormName = Field("batch", description="of D's maps; under a gradient penalty not batch")
     spectral: Which = Field("none", description="which nets' weights are spectrally normalized (1802.05957)")
 
-    def generator(self, shape: Shape, condition: int) -> nn.Module:
-        sizes = stages(shape)
+    def generator(self, spec: Images, condition: int) -> nn.Module:
+        sizes = stages(spec)
         wide = widths(self.g_width, self.widest, len(sizes) - 1)[::-1]
         h, w = sizes[-1]
         bare = self.g_norm == "none"
@@ -37,17 +38,17 @@ class DCGAN(Model):
         layers += [norm(self.g_norm, wide[0]), nn.ReLU(inplace=True)]
         for i, size in enumerate(sizes[-2::-1]):
             last = i + 1 == len(wide)
-            out = shape.channels if last else wide[i + 1]
+            out = spec.channels if last else wide[i + 1]
             odd = (size[0] - 2 * sizes[-1 - i][0], size[1] - 2 * sizes[-1 - i][1])
             layers.append(nn.ConvTranspose2d(wide[i], out, 4, 2, 1, output_padding=odd, bias=last or bare))
             layers += [nn.Tanh()] if last else [norm(self.g_norm, out), nn.ReLU(inplace=True)]
         net = _initialized(nn.Sequential(*layers))
         return Beside(spectral(net) if applies(self.spectral, "G") else net)
 
-    def discriminator(self, shape: Shape, condition: int) -> Trunk:
-        sizes = stages(shape)
+    def discriminator(self, spec: Images, condition: int) -> Trunk:
+        sizes = stages(spec)
         layers: list[nn.Module] = []
-        before = shape.channels + condition
+        before = spec.channels + condition
         wide = widths(self.d_width, self.widest, len(sizes) - 1)
         for i, width in enumerate(wide):
             convolution = nn.Conv2d if i else Stem

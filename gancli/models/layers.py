@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from gancli.core import sharding
-from gancli.core.contracts import Shape, Trunk
+from gancli.core.contracts import Trunk
 from gancli.core.errors import UsageError
+from gancli.core.specs import Images
 
 
 class Dropout(nn.Module):
@@ -106,7 +107,7 @@ class PlainTrunk(Trunk):
         super().__init__()
         self.beside, self.out_features, self._finish = Beside(net), out_features, finish
 
-    def finish(self, head: nn.Module) -> nn.Module:
+    def wrap_head(self, head: nn.Module) -> nn.Module:
         return head if self._finish is None else self._finish(head)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
@@ -174,13 +175,18 @@ def has_batch_statistics(net: nn.Module) -> bool:
     )
 
 
-def stages(shape: Shape) -> list[tuple[int, int]]:
+def stages(spec: Images) -> list[tuple[int, int]]:
     """The maps' sizes, halved from the image's while both sides are at least 8. Raises UsageError outside 8 to 256."""
-    if not (min(shape.height, shape.width) >= 8 and max(shape.height, shape.width) <= 256):
+    if not (min(spec.height, spec.width) >= 8 and max(spec.height, spec.width) <= 256):
         raise UsageError(
-            f"convolutional nets need sides of 8 to 256, not {shape.height}x{shape.width}", "use --image-size"
+            f"convolutional nets need sides of 8 to 256, not {spec.height}x{spec.width}", "use --image-size"
         )
-    sizes = [(shape.height, shape.width)]
+    return halvings(spec.height, spec.width)
+
+
+def halvings(height: int, width: int) -> list[tuple[int, int]]:
+    """The size, and its halves while both sides are at least 8."""
+    sizes = [(height, width)]
     while min(sizes[-1]) >= 8:
         h, w = sizes[-1]
         sizes.append((h // 2, w // 2))

@@ -12,7 +12,8 @@ from math import prod
 from pydantic import Field, PositiveInt
 from torch import nn
 
-from gancli.core.contracts import Model, Shape, Trunk
+from gancli.core.contracts import Model, Trunk
+from gancli.core.specs import Images
 from gancli.models.layers import Beside, Dropout, FlatTrunk, Reshape
 from gancli.models.linear import Linear
 
@@ -25,16 +26,16 @@ class MLP(Model):
     dropout: float = Field(0.3, ge=0, lt=1, description="after each hidden layer of D")
     slope: float = Field(0.2, ge=0, description="of D's LeakyReLU")
 
-    def generator(self, shape: Shape, condition: int) -> nn.Module:
-        pixels = (shape.channels, shape.height, shape.width)
+    def generator(self, spec: Images, condition: int) -> nn.Module:
+        pixels = (spec.channels, spec.height, spec.width)
         layers: list[nn.Module] = []
         for a, b in pairwise((self.z + condition, *self.g_widths)):
             layers += [Linear(a, b), nn.ReLU(inplace=True)]
         layers += [Linear(self.g_widths[-1] if self.g_widths else self.z + condition, prod(pixels)), nn.Tanh()]
         return Beside(nn.Sequential(*layers, Reshape(*pixels)))
 
-    def discriminator(self, shape: Shape, condition: int) -> Trunk:
-        pixels = shape.channels * shape.height * shape.width
+    def discriminator(self, spec: Images, condition: int) -> Trunk:
+        pixels = spec.channels * spec.height * spec.width
         layers: list[nn.Module] = [nn.Flatten()]
         for a, b in pairwise((pixels + condition, *self.d_widths)):
             layers += [Linear(a, b), nn.LeakyReLU(self.slope, inplace=True), Dropout(self.dropout)]

@@ -8,15 +8,17 @@ by concatenation (the paper's simplest form).
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.core.contracts import Model, Nets, Shape, Tick, Trunk
+from gancli.core.contracts import Model, Nets, Trunk
+from gancli.core.specs import Images
 from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, equalized, up
-from gancli.models.layers import PlainTrunk, Reshape, stages, widths
+from gancli.models.layers import PlainTrunk, Reshape, halvings, stages, widths
 from gancli.models.norms import PixelNorm
 
 Size = tuple[int, int]
@@ -44,9 +46,9 @@ def unpacked(x: Tensor, sizes: list[Size]) -> list[Tensor]:
 class MultiScaleGenerator(nn.Module):
     """(z, c) -> every scale, packed, in training; else the full image."""
 
-    def __init__(self, cfg: MultiScale, shape: Shape, condition: int) -> None:
+    def __init__(self, cfg: MultiScale, spec: Images, condition: int) -> None:
         super().__init__()
-        self.sizes = stages(shape)[::-1]
+        self.sizes = stages(spec)[::-1]
         wide = widths(cfg.width, cfg.widest, len(self.sizes))[::-1]
         h, w = self.sizes[0]
         dense = [EqualLinear(cfg.z + condition, wide[0] * h * w), Reshape(wide[0], h, w), Leaky(), PixelNorm()]
@@ -55,7 +57,7 @@ class MultiScaleGenerator(nn.Module):
             convs = [EqualConv(a, b), Leaky(), PixelNorm(), EqualConv(b, b), Leaky(), PixelNorm()]
             blocks.append(nn.Sequential(*convs))
         self.unit, self.blocks = PixelNorm(), nn.ModuleList(blocks)
-        self.images = nn.ModuleList(EqualConv(c, shape.channels, 1) for c in wide)
+        self.images = nn.ModuleList(EqualConv(c, spec.channels, 1) for c in wide)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         z = self.unit(z)
@@ -69,11 +71,11 @@ class MultiScaleGenerator(nn.Module):
 
 
 class MultiScaleTrunk(nn.Module):
-    def __init__(self, cfg: MultiScale, shape: Shape, condition: int) -> None:
+    def __init__(self, cfg: MultiScale, spec: Images, condition: int) -> None:
         super().__init__()
-        self.sizes = stages(shape)
+        self.sizes = stages(spec)
         wide = widths(cfg.width, cfg.widest, len(self.sizes))
-        planes = shape.channels + condition
+        planes = spec.channels + condition
         self.first = nn.Sequential(EqualConv(planes, wide[0], 1), Leaky())
         before = [wide[0], *(w + planes for w in wide[1:])]
         extra = int(cfg.group > 1)
@@ -97,21 +99,21 @@ class MultiScaleTrunk(nn.Module):
 
 class MultiScale(Model):
     name = "msg"
-    plain = False
+    single_scale: ClassVar[bool] = False
     z: int = Field(512, ge=1, description="width of the latent vector")
     width: int = Field(32, ge=1, description="channels at the image's size; doubled at each smaller map")
     widest: int = Field(512, ge=1, description="channels at most")
     group: int = Field(4, ge=1, description="samples per minibatch standard deviation; 1: without")
 
-    def generator(self, shape: Shape, condition: int) -> nn.Module:
-        return MultiScaleGenerator(self, shape, condition)
+    def generator(self, spec: Images, condition: int) -> nn.Module:
+        return MultiScaleGenerator(self, spec, condition)
 
-    def discriminator(self, shape: Shape, condition: int) -> Trunk:
-        net = MultiScaleTrunk(self, shape, condition)
+    def discriminator(self, spec: Images, condition: int) -> Trunk:
+        net = MultiScaleTrunk(self, spec, condition)
         return PlainTrunk(net, net.out_features, equalized)
 
-    def begin(self, nets: Nets, x: Tensor, tick: Tick) -> Tensor:  # noqa: ARG002
+    def view(self, nets: Nets, x: Tensor) -> Tensor:  # noqa: ARG002
         images = [x]
-        for _ in stages(Shape(x.shape[1], x.shape[2], x.shape[3]))[1:]:
+        for _ in halvings(x.shape[2], x.shape[3])[1:]:
             images.append(F.avg_pool2d(images[-1], 2))
         return packed(images)

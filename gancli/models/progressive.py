@@ -17,9 +17,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.core.contracts import Model, Nets, Shape, Tick, Trunk
+from gancli.core.contracts import Model, Nets, Tick, Trunk
+from gancli.core.specs import Images
 from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, equalized, up
-from gancli.models.layers import PlainTrunk, Reshape, stages, widths
+from gancli.models.layers import PlainTrunk, Reshape, halvings, stages, widths
 from gancli.models.norms import PixelNorm
 
 Size = tuple[int, int]
@@ -50,16 +51,16 @@ def faded(x: Tensor, share: float) -> Tensor:
 
 
 class GrowingGenerator(nn.Module):
-    def __init__(self, cfg: Progressive, shape: Shape, condition: int) -> None:
+    def __init__(self, cfg: Progressive, spec: Images, condition: int) -> None:
         super().__init__()
-        self.sizes = stages(shape)[::-1]
+        self.sizes = stages(spec)[::-1]
         wide = widths(cfg.width, cfg.widest, len(self.sizes))[::-1]
         self.level, self.unit = Level(), PixelNorm()
         h, w = self.sizes[0]
         dense = [EqualLinear(cfg.z + condition, wide[0] * h * w), Reshape(wide[0], h, w), Leaky(), PixelNorm()]
         self.base = nn.Sequential(*dense, EqualConv(wide[0], wide[0]), Leaky(), PixelNorm())
         self.blocks = nn.ModuleList(_two(a, b, pixel=True) for a, b in pairwise(wide))
-        self.images = nn.ModuleList(EqualConv(c, shape.channels, 1) for c in wide)
+        self.images = nn.ModuleList(EqualConv(c, spec.channels, 1) for c in wide)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         top, share = self.level.now()
@@ -78,12 +79,12 @@ class GrowingGenerator(nn.Module):
 
 
 class GrowingTrunk(nn.Module):
-    def __init__(self, cfg: Progressive, shape: Shape, condition: int) -> None:
+    def __init__(self, cfg: Progressive, spec: Images, condition: int) -> None:
         super().__init__()
-        self.sizes = stages(shape)[::-1]
+        self.sizes = stages(spec)[::-1]
         wide = widths(cfg.width, cfg.widest, len(self.sizes))[::-1]
         self.level = Level()
-        self.seen = nn.ModuleList(nn.Sequential(EqualConv(shape.channels + condition, c, 1), Leaky()) for c in wide)
+        self.seen = nn.ModuleList(nn.Sequential(EqualConv(spec.channels + condition, c, 1), Leaky()) for c in wide)
         self.blocks = nn.ModuleList(_two(b, a) for a, b in pairwise(wide))
         h, w = self.sizes[0]
         last = [MinibatchStddev(cfg.group), EqualConv(wide[0] + 1, wide[0]), Leaky(), nn.Flatten()]
@@ -116,16 +117,16 @@ class Progressive(Model):
     fade: int | None = Field(None, ge=1, description="images over which a scale fades in")
     group: int = Field(4, ge=1, description="samples per minibatch standard deviation")
 
-    def generator(self, shape: Shape, condition: int) -> nn.Module:
-        return GrowingGenerator(self, shape, condition)
+    def generator(self, spec: Images, condition: int) -> nn.Module:
+        return GrowingGenerator(self, spec, condition)
 
-    def discriminator(self, shape: Shape, condition: int) -> Trunk:
-        net = GrowingTrunk(self, shape, condition)
+    def discriminator(self, spec: Images, condition: int) -> Trunk:
+        net = GrowingTrunk(self, spec, condition)
         return PlainTrunk(net, net.last[-2].weight.shape[0], equalized)  # type: ignore[index, arg-type]
 
-    def fitted(self, images: int, shape: Shape) -> Self:
+    def resolved(self, images: int, spec: Images) -> Self:
         """Not given: all scales have come after two fifths of the run."""
-        span = max(1, round(GROWING * images / 2 / max(1, len(stages(shape)) - 1)))
+        span = max(1, round(GROWING * images / 2 / max(1, len(stages(spec)) - 1)))
         return self.but(hold=span if self.hold is None else self.hold, fade=self.fade or span)
 
     def level(self, images: int, scales: int) -> float:
@@ -134,12 +135,16 @@ class Progressive(Model):
         k, rest = divmod(images, hold + fade)
         return min(scales - 1.0, k + max(0, rest - hold) / fade)
 
-    def begin(self, nets: Nets, x: Tensor, tick: Tick) -> Tensor:
-        levels = [m for net in nets.values() for m in net.modules() if isinstance(m, Level)]
-        scales = len(stages(Shape(x.shape[1], x.shape[2], x.shape[3])))
-        for level in levels:
-            level.value.fill_(self.level(tick.images, scales))
-        top, share = levels[0].now()
-        for _ in range(scales - 1 - top):
+    def prepare(self, nets: Nets, spec: Images, tick: Tick) -> None:
+        for level in _levels(nets):
+            level.value.fill_(self.level(tick.images, len(stages(spec))))
+
+    def view(self, nets: Nets, x: Tensor) -> Tensor:
+        top, share = _levels(nets)[0].now()
+        for _ in range(len(halvings(x.shape[2], x.shape[3])) - 1 - top):
             x = F.avg_pool2d(x, 2)
         return faded(x, share)
+
+
+def _levels(nets: Nets) -> list[Level]:
+    return [m for net in nets.values() for m in net.modules() if isinstance(m, Level)]

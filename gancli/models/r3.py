@@ -19,7 +19,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.core.contracts import Model, Shape, Trunk
+from gancli.core.contracts import Model, Trunk
+from gancli.core.specs import Images
 from gancli.models.blocks import down, up
 from gancli.models.layers import PlainTrunk, stages, widths
 
@@ -42,10 +43,10 @@ def _enter(planes: int, channels: int) -> nn.Module:
     return nn.Sequential(conv, nn.LeakyReLU(0.2))
 
 
-def _leave(channels: int, shape: Shape, size: tuple[int, int]) -> nn.Module:
+def _leave(channels: int, spec: Images, size: tuple[int, int]) -> nn.Module:
     """The image from half its size; each pixel is a sum over four places."""
-    odd = (shape.height - 2 * size[0], shape.width - 2 * size[1])
-    conv = nn.ConvTranspose2d(channels, shape.channels, 4, 2, 1, output_padding=odd)
+    odd = (spec.height - 2 * size[0], spec.width - 2 * size[1])
+    conv = nn.ConvTranspose2d(channels, spec.channels, 4, 2, 1, output_padding=odd)
     nn.init.normal_(conv.weight, 0.0, LEAKY_GAIN / sqrt(4 * channels))
     return nn.Sequential(nn.LeakyReLU(0.2), conv)
 
@@ -128,20 +129,20 @@ class R3(Model):
     def _stack(self, channels: int, scales: int) -> list[nn.Module]:
         return [Block(channels, self.expansion, self.group, self.blocks * scales) for _ in range(self.blocks)]
 
-    def generator(self, shape: Shape, condition: int) -> nn.Module:
-        image, *smaller = stages(shape)
+    def generator(self, spec: Images, condition: int) -> nn.Module:
+        image, *smaller = stages(spec)
         sizes = (smaller if self.stem else [image, *smaller])[::-1]
         wide = widths(self.g_width, self.widest, len(sizes))[::-1]
         layers = self._stack(wide[0], len(sizes))
         for a, b, size in zip(wide[:-1], wide[1:], sizes[1:], strict=True):
             layers += [Up(a, b, size, self.smooth), *self._stack(b, len(sizes))]
-        layers.append(_leave(wide[-1], shape, sizes[-1]) if self.stem else _product(wide[-1], shape.channels))
+        layers.append(_leave(wide[-1], spec, sizes[-1]) if self.stem else _product(wide[-1], spec.channels))
         return R3Generator(Basis(self.z + condition, wide[0], sizes[0]), nn.Sequential(*layers))
 
-    def discriminator(self, shape: Shape, condition: int) -> Trunk:
-        sizes = stages(shape)[int(self.stem) :]
+    def discriminator(self, spec: Images, condition: int) -> Trunk:
+        sizes = stages(spec)[int(self.stem) :]
         wide = widths(self.d_width, self.widest, len(sizes))
-        planes = shape.channels + condition
+        planes = spec.channels + condition
         layers: list[nn.Module] = [_enter(planes, wide[0]) if self.stem else _product(planes, wide[0])]
         layers += self._stack(wide[0], len(sizes))
         for a, b in pairwise(wide):

@@ -16,8 +16,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.core.contracts import Model, Shape, Trunk
+from gancli.core.contracts import Model, Trunk
 from gancli.core.errors import UsageError
+from gancli.core.specs import Images
 from gancli.models.blocks import SelfAttention
 from gancli.models.layers import Beside, PlainTrunk, Reshape, stages, widths
 from gancli.models.norms import ConditionalBatchNorm, NormName, Which, applies, norm, spectral
@@ -51,9 +52,9 @@ class UpBlock(nn.Module):
 class ResnetGenerator(nn.Module):
     """(z, c) -> images."""
 
-    def __init__(self, cfg: ResNet, shape: Shape, condition: int) -> None:
+    def __init__(self, cfg: ResNet, spec: Images, condition: int) -> None:
         super().__init__()
-        self.sizes = stages(shape)[::-1]
+        self.sizes = stages(spec)[::-1]
         wide = widths(cfg.g_width, cfg.widest, len(self.sizes) - 1)[::-1]
         wide = [wide[0], *wide]  # [0]: the smallest map; then one per block
         self.inside = cfg.g_norm == "conditional" and condition > 0
@@ -68,7 +69,7 @@ class ResnetGenerator(nn.Module):
         self.attention = _attention(cfg, self.sizes[1:], wide[1:], "G")
         self.last, self.image = (
             Normalized(cfg.g_norm, wide[-1], condition),
-            nn.Conv2d(wide[-1], shape.channels, 3, 1, 1),
+            nn.Conv2d(wide[-1], spec.channels, 3, 1, 1),
         )
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
@@ -120,17 +121,17 @@ class ResNet(Model):
     )
     attentive: Which = Field("both", description="which nets have the attention")
 
-    def generator(self, shape: Shape, condition: int) -> nn.Module:
-        net = ResnetGenerator(self, shape, condition)
+    def generator(self, spec: Images, condition: int) -> nn.Module:
+        net = ResnetGenerator(self, spec, condition)
         _initialize(net)
         return spectral(net) if applies(self.spectral, "G") else net
 
-    def discriminator(self, shape: Shape, condition: int) -> Trunk:
-        sizes = stages(shape)
+    def discriminator(self, spec: Images, condition: int) -> Trunk:
+        sizes = stages(spec)
         wide = widths(self.d_width, self.widest, len(sizes) - 1)
         extra = _attention(self, sizes[1:], wide, "D")
         layers: list[nn.Module] = []
-        before = shape.channels + condition
+        before = spec.channels + condition
         for i, width in enumerate(wide):
             layers.append(DownBlock(before, width, self.d_norm, first=i == 0))
             layers += [extra[str(i)]] if str(i) in extra else []

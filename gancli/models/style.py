@@ -17,7 +17,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gancli.core import sharding
-from gancli.core.contracts import Model, Shape, Trunk
+from gancli.core.contracts import Model, Trunk
+from gancli.core.specs import Images
 from gancli.models.blocks import (
     EqualConv,
     EqualLinear,
@@ -89,10 +90,10 @@ class ToRGB(nn.Module):
 class StyleGenerator(nn.Module):
     """Mapping and synthesis. `styles` and `paint` are its two halves; layer i of `depth` has its own w."""
 
-    def __init__(self, mapping: Mapping, style: int, channels: list[int], shape: Shape, mixing: float) -> None:
+    def __init__(self, mapping: Mapping, style: int, channels: list[int], spec: Images, mixing: float) -> None:
         super().__init__()
         self.mapping, self.mixing = mapping, mixing
-        self.sizes = stages(shape)[::-1]
+        self.sizes = stages(spec)[::-1]
         wide = channels[::-1]
         self.const = nn.Parameter(torch.randn(1, wide[0], *self.sizes[0]))
         into = [wide[0], *wide[:-1]]
@@ -100,7 +101,7 @@ class StyleGenerator(nn.Module):
             StyledConv(a, b, style, 2 * i) for i, (a, b) in enumerate(zip(into, wide, strict=True))
         )
         self.second = nn.ModuleList(StyledConv(b, b, style, 2 * i + 1) for i, b in enumerate(wide))
-        self.rgb = nn.ModuleList(ToRGB(b, shape.channels, style) for b in wide)
+        self.rgb = nn.ModuleList(ToRGB(b, spec.channels, style) for b in wide)
         self.depth = 2 * len(wide)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
@@ -153,14 +154,14 @@ class Style(Model):
     mixing: float = Field(0.0, ge=0, le=1, description="share of samples trained with two styles")
     group: int = Field(4, ge=1, description="samples per minibatch standard deviation; 1: without")
 
-    def generator(self, shape: Shape, condition: int) -> nn.Module:
+    def generator(self, spec: Images, condition: int) -> nn.Module:
         mapping = Mapping(self.z, condition, self.w, self.mapping, self.mapping_rate)
-        return StyleGenerator(mapping, self.w, widths(self.width, self.widest, len(stages(shape))), shape, self.mixing)
+        return StyleGenerator(mapping, self.w, widths(self.width, self.widest, len(stages(spec))), spec, self.mixing)
 
-    def discriminator(self, shape: Shape, condition: int) -> Trunk:
-        sizes = stages(shape)
+    def discriminator(self, spec: Images, condition: int) -> Trunk:
+        sizes = stages(spec)
         wide = widths(self.width, self.widest, len(sizes))
-        layers: list[nn.Module] = [EqualConv(shape.channels + condition, wide[0], 1), Leaky()]
+        layers: list[nn.Module] = [EqualConv(spec.channels + condition, wide[0], 1), Leaky()]
         layers += [ResidualDown(a, b) for a, b in pairwise(wide)]
         layers += [MinibatchStddev(self.group)] if self.group > 1 else []
         h, w = sizes[-1]

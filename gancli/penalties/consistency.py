@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from gancli.core import sharding as draws
-from gancli.core.contracts import Look, Penalty
+from gancli.core.contracts import Penalty, PenaltyInputs
 
 
 def moved(x: Tensor, shift: int, flip: bool, random: torch.Generator) -> Tensor:
@@ -39,14 +39,14 @@ class Consistency(Penalty):
     """CR (1910.12027): D says the same of a real that is mirrored or shifted."""
 
     name = "cr"
-    moves: ClassVar[bool] = True
+    transforms: ClassVar[bool] = True
     weight: float = Field(10.0, ge=0, description="lambda of the reals")
     shift: int = Field(4, ge=0, description="pixels")
     flip: bool = Field(False, description="mirror half of the images: not for digits")
 
-    def cost(self, look: Look) -> Tensor:
-        there = look.critic(moved(look.real, self.shift, self.flip, look.random))
-        return (look.on_both()[0] - there).square()
+    def loss(self, inputs: PenaltyInputs) -> Tensor:
+        there = inputs.critic(moved(inputs.real, self.shift, self.flip, inputs.random))
+        return (inputs.both_logits()[0] - there).square()
 
 
 class BalancedConsistency(Consistency):
@@ -55,10 +55,10 @@ class BalancedConsistency(Consistency):
     name = "bcr"
     weight: float = Field(10.0, ge=0, description="lambda of the reals and of the fakes")
 
-    def cost(self, look: Look) -> Tensor:
-        on_real, on_fake = look.on_both()
-        there = look.critic(moved(look.real, self.shift, self.flip, look.random))
-        made = look.critic(moved(look.fake, self.shift, self.flip, look.random))
+    def loss(self, inputs: PenaltyInputs) -> Tensor:
+        on_real, on_fake = inputs.both_logits()
+        there = inputs.critic(moved(inputs.real, self.shift, self.flip, inputs.random))
+        made = inputs.critic(moved(inputs.fake, self.shift, self.flip, inputs.random))
         return (on_real - there).square() + (on_fake - made).square()
 
 
@@ -70,10 +70,10 @@ class LatentConsistency(Penalty):
     sigma: float = Field(0.05, ge=0, description="how far z' is from z")
     spread: float = Field(0.5, ge=0, description="lambda of G, which is to tell z' from z")
 
-    def cost(self, look: Look) -> Tensor:
-        assert look.near is not None
-        return (look.on_both()[1] - look.critic(look.near(self.sigma).detach())).square()
+    def loss(self, inputs: PenaltyInputs) -> Tensor:
+        assert inputs.perturbed is not None
+        return (inputs.both_logits()[1] - inputs.critic(inputs.perturbed(self.sigma).detach())).square()
 
-    def generator_cost(self, look: Look) -> Tensor | None:
-        assert look.near is not None
-        return -self.spread * (look.fake - look.near(self.sigma)).flatten(1).float().square().mean(1)
+    def generator_loss(self, inputs: PenaltyInputs) -> Tensor | None:
+        assert inputs.perturbed is not None
+        return -self.spread * (inputs.fake - inputs.perturbed(self.sigma)).flatten(1).float().square().mean(1)

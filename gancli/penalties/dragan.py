@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gancli.core import sharding
 from gancli.core.contracts import Penalty
-from gancli.penalties.input_gradients import length, slope
+from gancli.penalties.input_gradients import input_gradient, norm
 
 
 class Dragan(Penalty):
@@ -23,5 +23,5 @@ class Dragan(Penalty):
         u = sharding.rand(*real.shape, random=random).to(real.device, real.dtype)
         return real + self.scale * sharding.deviation(real).to(real.dtype) * u
 
-    def price(self, points: Tensor, logits: Tensor) -> Tensor:
-        return (length(slope(points, logits)) - 1).square()
+    def penalty(self, points: Tensor, logits: Tensor) -> Tensor:
+        return (norm(input_gradient(points, logits)) - 1).square()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
-from gancli.core.contracts import Look, Penalty
+from gancli.core.contracts import Penalty, PenaltyInputs
 
 
 class Drift(Penalty):
     name = "drift"
     weight: float = Field(1e-3, ge=0, description="epsilon")
 
-    def cost(self, look: Look) -> Tensor:
-        return look.on_both()[0].square()
+    def loss(self, inputs: PenaltyInputs) -> Tensor:
+        return inputs.both_logits()[0].square()

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from gancli.core.contracts import Penalty
-from gancli.penalties.input_gradients import between, length, slope
+from gancli.penalties.input_gradients import between, input_gradient, norm
 
 
 class GradientPenalty(Penalty):
@@ -23,6 +23,6 @@ class GradientPenalty(Penalty):
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
         return between(real, fake, random)
 
-    def price(self, points: Tensor, logits: Tensor) -> Tensor:
-        excess = length(slope(points, logits)) - self.target
+    def penalty(self, points: Tensor, logits: Tensor) -> Tensor:
+        excess = norm(input_gradient(points, logits)) - self.target
         return (relu(excess) if self.one_sided else excess).square()

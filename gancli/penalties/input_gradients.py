@@ -10,23 +10,23 @@ from pydantic import Field
 from torch import Tensor
 
 from gancli.core import sharding
-from gancli.core.contracts import Look, Penalty, Tick
+from gancli.core.contracts import Penalty, PenaltyInputs, Tick
 
 
-def slope(points: Tensor, logits: Tensor) -> Tensor:
+def input_gradient(points: Tensor, logits: Tensor) -> Tensor:
     """dD/dx at each point, [N, ...], with its own graph: a sample's logit depends on no other sample."""
     (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
     return gradient
 
 
-def square(gradient: Tensor) -> Tensor:
+def squared_norm(gradient: Tensor) -> Tensor:
     """The squared length [N] of each sample's gradient, summed in float32."""
     return gradient.flatten(1).float().square().sum(1)
 
 
-def length(gradient: Tensor) -> Tensor:
+def norm(gradient: Tensor) -> Tensor:
     """The length [N]; its own derivative is finite at 0."""
-    return (square(gradient) + 1e-12).sqrt()
+    return (squared_norm(gradient) + 1e-12).sqrt()
 
 
 def between(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
@@ -42,10 +42,10 @@ def annealed(start: float, final: float | None, done: float) -> float:
     return final + (start - final) * (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
-class SquaredSlope(Penalty):
+class SquaredGradient(Penalty):
     """Half the squared slope of the critic at its own data: at the reals (R1) or at the fakes (R2)."""
 
-    slope_at_data: ClassVar[bool] = True
+    uses_input_gradients: ClassVar[bool] = True
     side: ClassVar[int]  # 0 the reals, 1 the fakes
     weight: float = Field(1.0, ge=0, description="gamma")
     final: float | None = Field(None, ge=0, description="gamma after `over` images (2501.05441); not given: constant")
@@ -56,14 +56,14 @@ class SquaredSlope(Penalty):
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
         return (real, fake)[self.side]
 
-    def price(self, points: Tensor, logits: Tensor) -> Tensor:
-        return square(slope(points, logits)) / 2
+    def penalty(self, points: Tensor, logits: Tensor) -> Tensor:
+        return squared_norm(input_gradient(points, logits)) / 2
 
-    def fitted(self, images: int) -> Self:
+    def resolved(self, images: int) -> Self:
         return self if self.final is None or self.over else self.but(over=images)
 
-    def strength(self, tick: Tick) -> float:
+    def weight_at(self, tick: Tick) -> float:
         return annealed(self.weight, self.final, tick.images / self.over if self.over else 0.0)
 
-    def cost(self, look: Look) -> Tensor:
-        return super().cost(look) if look.slopes is None else square(look.slopes[self.side]) / 2
+    def loss(self, inputs: PenaltyInputs) -> Tensor:
+        return super().loss(inputs) if inputs.gradients is None else squared_norm(inputs.gradients[self.side]) / 2

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from gancli.core import sharding
-from gancli.core.contracts import Look, Memory, Penalty
+from gancli.core.contracts import Memory, Penalty, PenaltyInputs
 
 
 class LeCam(Penalty):
@@ -23,9 +23,9 @@ class LeCam(Penalty):
     def memory(self) -> Memory:
         return {"lecam_real": torch.zeros(()), "lecam_fake": torch.zeros(())}
 
-    def cost(self, look: Look) -> Tensor:
-        on_real, on_fake = look.on_both()
-        real, fake = look.memory["lecam_real"], look.memory["lecam_fake"]
+    def loss(self, inputs: PenaltyInputs) -> Tensor:
+        on_real, on_fake = inputs.both_logits()
+        real, fake = inputs.memory["lecam_real"], inputs.memory["lecam_fake"]
         with torch.no_grad():
             rate = (1 - self.decay) * sharding.share()
             real.lerp_(sharding.mean(on_real.detach().mean()), rate)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from gancli.penalties.input_gradients import SquaredSlope
+from gancli.penalties.input_gradients import SquaredGradient
 
 
-class R1(SquaredSlope):
+class R1(SquaredGradient):
     name = "r1"
     side: ClassVar[int] = 0

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from gancli.penalties.input_gradients import SquaredSlope
+from gancli.penalties.input_gradients import SquaredGradient
 
 
-class R2(SquaredSlope):
+class R2(SquaredGradient):
     name = "r2"
     side: ClassVar[int] = 1

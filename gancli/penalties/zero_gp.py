@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from gancli.core.contracts import Penalty
-from gancli.penalties.input_gradients import between, slope, square
+from gancli.penalties.input_gradients import between, input_gradient, squared_norm
 
 
 class ZeroCentred(Penalty):
@@ -17,5 +17,5 @@ class ZeroCentred(Penalty):
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
         return between(real, fake, random)
 
-    def price(self, points: Tensor, logits: Tensor) -> Tensor:
-        return square(slope(points, logits))
+    def penalty(self, points: Tensor, logits: Tensor) -> Tensor:
+        return squared_norm(input_gradient(points, logits))

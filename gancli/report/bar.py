@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from gancli.core.sinks import Progress as Progressed
+
 
 class Field(ProgressColumn):
     """A number of the task's fields, behind its name."""
@@ -22,18 +24,23 @@ class Field(ProgressColumn):
         return Text.assemble((f"{self.title or self.name} ", "dim"), shown)
 
 
-def training_bar(console: Console, total: int, done: int) -> tuple[Progress, TaskID]:
-    """A bar over the images of a run, not yet started."""
+def title(key: str) -> str:
+    """What a loss is called: `loss/D` is d_loss."""
+    net = key.removeprefix("loss/")
+    return f"{net.lower()}_loss"
+
+
+def training_bar(console: Console, progress: Progressed) -> tuple[Progress, TaskID]:
+    """A bar over the data of a run, not yet started."""
     bar = Progress(
         Field("epoch", ".1f"),
         BarColumn(bar_width=24),
         Field("step", ","),
-        Field("d_loss", ".3f"),
-        Field("g_loss", ".3f"),
+        *(Field(key, ".3f", title(key)) for key in progress.losses),
         Field("rate", ",.0f", "images/s"),
         TextColumn("[dim]left"),
         TimeRemainingColumn(compact=True),
         console=console,
         transient=True,
     )
-    return bar, bar.add_task("training", total=total, completed=done)
+    return bar, bar.add_task("training", total=progress.total, completed=progress.images)

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,21 +21,22 @@ from rich.table import Table
 from rich.text import Text
 
 from gancli.core.config import flat
+from gancli.core.sinks import Progress as Progressed
+from gancli.core.sinks import Sink
+from gancli.report.bar import title, training_bar
 
 if TYPE_CHECKING:
-    from gancli.core.config import Config
     from gancli.core.contracts import Logs
     from gancli.runs.folder import Run
     from gancli.training.prepare import Plan
-    from gancli.training.state import State
 
 REFRESH = 0.1  # seconds between updates of the bar
 PLAIN = 30.0  # seconds between plain lines within an epoch, or of anything else that is slow
 FULL, SHORT = 112, 96  # columns that the whole line of the bar takes, and the one with a short bar
 
 
-class Console:
-    """The voice of a command: to the terminal and, once a run is open, to its log."""
+class Console(Sink):
+    """What a command says: to the terminal and, once a run is open, to its log."""
 
     def __init__(self, quiet: bool = False, json: bool = False, rank: int = 0) -> None:
         quiet, self.rank = (
@@ -51,7 +52,7 @@ class Console:
 
     def open(self, run: Run) -> None:
         """From now on everything is also in the run's log."""
-        self.log = run.path / f"log.rank{self.rank}.txt" if self.rank else run.log
+        self.log = run.log(self.rank)
         self.note(f"run {run.path}")
 
     def note(self, text: str) -> None:
@@ -74,12 +75,9 @@ class Console:
         """What will be trained, what was chosen, and what differs from the preset."""
         for choice in plan.choices:
             self.note(f"chose {choice}")
-        shape, cfg = plan.shape, plan.cfg
-        held = len(plan.split.test.images)
-        self.note(
-            f"data {plan.data_name}: {len(plan.split.train.images):,} images {shape.channels}x{shape.height}x{shape.width}"
-            f"{f', {shape.classes} classes' if shape.classes else ''}, {held:,} held out"
-        )
+        cfg, split = plan.cfg, plan.split
+        sizes = f"{len(split.train):,} to train, {len(split.validation):,} for validation, {len(split.test):,} to test"
+        self.note(f"data {plan.data_name}: {plan.spec.describe()}; {sizes}")
         changed = ", ".join(f"{k} {short(a)} -> {short(b)}" for k, (a, b) in plan.changed().items())
         self.note(f"preset {cfg.preset}{f', with {changed}' if changed else ''}")
 
@@ -116,48 +114,49 @@ class Console:
             self._next = now + PLAIN
             self.note(text)
 
-    def begin(self, cfg: Config, state: State, epoch: int) -> None:
-        """Training begins."""
-        from gancli.report.bar import training_bar
-
+    def begin(self, progress: Progressed) -> None:
         self.end()
-        self._stop, self._epoch, self._since = cfg.stop, epoch, time.monotonic()
-        self._first = state.images
+        self._since, self._first = time.monotonic(), progress.images
         if self.live:
-            self._bar, self._task = training_bar(self.err, self._total(state), state.images)
+            self._bar, self._task = training_bar(self.err, progress)
             _fit(self._bar, self.err.width)
             self._start()
 
-    def _total(self, state: State) -> int:
-        return self._stop.expected(self._epoch, state.images, state.step, state.seconds)
-
-    def progress(self, state: State, logs: Logs) -> None:
-        """After each step; shows something ten times a second at most."""
+    def step(self, progress: Progressed, logs: Logs) -> None:
+        """Shows something ten times a second at most."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + (REFRESH if self.live else PLAIN)
         if self._bar is not None:
-            self._bar.update(
-                self._task, completed=state.images, total=self._total(state), **self._fields(state, logs, now)
-            )
+            losses: dict[str, Any] = {key: float(logs[key]) if key in logs else float("nan") for key in progress.losses}
+            fields: dict[str, Any] = {
+                "epoch": progress.images / progress.epoch,
+                "step": progress.step,
+                "rate": self._rate(progress),
+            }
+            self._bar.update(self._task, completed=progress.images, total=progress.total, **fields, **losses)
         elif now - self._since > PLAIN:
-            self._line(state, {k: float(v) for k, v in logs.items()})
+            self._line(progress, {key: float(logs[key]) for key in progress.losses if key in logs})
 
-    def _fields(self, state: State, logs: Logs, now: float) -> dict[str, Any]:
-        rate = (state.images - self._first) / max(now - self._since, 1e-9)
-        losses = {k: float(logs[k]) if k in logs else float("nan") for k in ("d_loss", "g_loss")}
-        return {"epoch": state.images / self._epoch, "step": state.step, "rate": rate, **losses}
+    def event(self, kind: str, **facts: Any) -> None:
+        if kind == "note":
+            self.note(facts["text"])
+        elif kind == "warning":
+            self.warn(facts["text"])
+        elif kind == "epoch":
+            self._next = 0.0 if self.live else time.monotonic() + PLAIN
+            self._line(facts["progress"], facts["values"])
 
-    def epoch(self, state: State, line: dict[str, Any]) -> None:
-        self._next = 0.0 if self.live else time.monotonic() + PLAIN
-        self._line(state, line)
+    def _rate(self, progress: Progressed) -> float:
+        """Images per second in this session."""
+        return (progress.images - self._first) / max(time.monotonic() - self._since, 1e-9)
 
-    def _line(self, state: State, values: dict[str, Any]) -> None:
-        rate = (state.images - self._first) / max(time.monotonic() - self._since, 1e-9)
-        epochs = f"{state.images / self._epoch:.3g}/{self._total(state) / self._epoch:.3g}"
-        losses = "  ".join(f"{k} {values[k]:.3f}" for k in ("d_loss", "g_loss") if k in values)
-        self.note(f"epoch {epochs}  step {state.step:,}  {losses}  {rate:,.0f} images/s  {_clock(state.seconds)}")
+    def _line(self, progress: Progressed, values: Mapping[str, Any]) -> None:
+        epochs = f"{progress.images / progress.epoch:.3g}/{progress.total / progress.epoch:.3g}"
+        losses = "  ".join(f"{title(key)} {values[key]:.3f}" for key in progress.losses if key in values)
+        rate = f"{self._rate(progress):,.0f} images/s"
+        self.note(f"epoch {epochs}  step {progress.step:,}  {losses}  {rate}  {_clock(progress.seconds)}")
 
     def end(self) -> None:
         if self._bar is not None:

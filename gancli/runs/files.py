@@ -118,7 +118,7 @@ def _amount(size: int) -> str:
 
 @contextlib.contextmanager
 def disk(what: str, path: Path, needed: int = 0, then: str = "gan resume") -> Iterator[None]:
-    """Turn what a disk can do to us into a ResourceError that says how much is needed, and what to do `then`, with room again."""
+    """Context what a disk can do to us into a ResourceError that says how much is needed, and what to do `then`, with room again."""
     try:
         yield
     except OSError as error:

@@ -59,9 +59,9 @@ class Run:
     def model(self) -> Path:
         return self.path / "model"
 
-    @property
-    def log(self) -> Path:
-        return self.path / "log.txt"
+    def log(self, rank: int = 0) -> Path:
+        """Where a rank writes what it has to say."""
+        return self.path / (f"log.rank{rank}.txt" if rank else "log.txt")
 
     def json(self, name: str) -> dict[str, Any]:
         """Raises CheckpointError if the file is missing or damaged."""
@@ -76,7 +76,7 @@ class Run:
 
     def config(self) -> Config:
         """The configuration in force: the one of the start, and every change since (`history.jsonl`)."""
-        layers = [migration.config(self.json("config.json"))]
+        layers = [migration.run_config(self.json("config.json"), self._classes())]
         layers += [migration.config(line["changes"]) for line in history.read(self.path) if "changes" in line]
         try:
             return resolve(merge(layers))
@@ -84,6 +84,15 @@ class Run:
             raise CheckpointError(
                 f"{self.path / 'config.json'} does not fit this gan: {error.cause}", error.remedy
             ) from None
+
+    def _classes(self) -> int:
+        """The classes of the run's data, by its model; 0 where there is none yet."""
+        try:
+            spec = migration.model(table(read_capped(self.model / "config.json", MAX_JSON), "config.json")).get("spec")
+        except CheckpointError:
+            return 0
+        classes = spec.get("classes") if isinstance(spec, dict) else 0
+        return classes if isinstance(classes, int) else 0
 
 
 def check_place(runs: Path, name: str | None = None) -> None:

@@ -61,3 +61,25 @@ def _got(handle: int) -> bool:
 
 def _said(handle: int) -> str:
     return os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+
+
+def acquire(held: contextlib.ExitStack, folder: Path, patience: float = 0) -> None:
+    """Take the run's lock into `held`. Of a run that was just started again, those who had it may need a while to let go of it.
+
+    Args:
+        held: lets go of the lock when it closes.
+        folder: the run's.
+        patience: seconds to wait.
+
+    Raises:
+        InUseError: another process has it for longer than that.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            held.enter_context(locked(folder))
+            return
+        except InUseError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)

@@ -1,28 +1,34 @@
-"""Image generation: the game of a generator G and a discriminator D (1406.2661).
+"""Image generation: a generator G and a discriminator D (1406.2661).
 
-Phases: `turns` steps of D, the lazy penalties' steps of D, one step of G. G's step takes the fakes of D's last one:
-G has not changed in between, so its pass need not be made twice.
+Phases: `n_critic` turns of D, D's lazy penalties, one turn of G. G's turn takes the fakes of D's last one: G has not changed in between, so
+they need not be generated twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Self, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from gancli.core.contracts import Batch, Critic, Logs, Look, Memory, Nets, Phase, Shape, Task, Tick, Turn
+from gancli.core.contracts import Critic, Logs, Memory, Nets, PenaltyInputs, Tick
+from gancli.core.data import Batch, Dataset, Spec
 from gancli.core.errors import UsageError
+from gancli.core.images import ImageSamples, to_uint8
 from gancli.core.registry import of_kind
+from gancli.core.samples import Ask, FromSeeds
 from gancli.core.schedules import every
 from gancli.core.seeds import generator
 from gancli.core.sharding import whole
+from gancli.core.specs import Images
+from gancli.core.task import Choices, Context, Exportable, Phase, Task
 from gancli.losses.adversarial import critic_loss, generator_loss, penalty_loss
 from gancli.models.latents import Points, mixed, sampling, truncated
 from gancli.models.layers import Discriminator, Embedded, has_batch_statistics
+from gancli.tasks.sampling import Generator, class_rows, like
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Augment, Condition, Loss, Model, Penalty
@@ -38,100 +44,104 @@ else:
 
 class Generate(Task):
     name = "generate"
+    accepts: ClassVar[type[Spec]] = Images
+    asks: ClassVar[type[Ask]] = FromSeeds
+    quick: ClassVar[tuple[str, ...]] = ("fid", "prc")
+    headline: ClassVar[str] = "fid"
     model: Model = Field("mlp", validate_default=True, description="the nets")
     loss: Loss = Field("nonsaturating", validate_default=True, description="the adversarial loss")
-    penalties: tuple[Penalty, ...] = Field((), description="prices on the critic")
-    augment: tuple[Augment, ...] = Field((), description="changes that D sees its images through")
+    penalties: tuple[Penalty, ...] = Field((), description="regularization terms of the critic")
+    augment: tuple[Augment, ...] = Field((), description="augmentations of all that D sees")
     condition: Condition = Field("none", validate_default=True, description="how labels reach the nets")
-    turns: int = Field(1, ge=1, description="steps of D per step of G")
-    clip: float = Field(0.0, ge=0, description="D's weights are cut to this (WGAN, 1701.07875); 0: not")
-    pack: int = Field(1, ge=1, le=1024, description="images that D judges together (PacGAN, 1712.04086)")
+    n_critic: int = Field(1, ge=1, description="steps of D per step of G")
+    clip: float = Field(0.0, ge=0, description="D's weights are clipped to this (WGAN, 1701.07875); 0: not")
+    pack: int = Field(1, ge=1, le=1024, description="images that D sees as one sample (PacGAN, 1712.04086)")
 
     @property
-    def together(self) -> int:
+    def group_size(self) -> int:
         return self.pack
 
-    def fitted(self, images: int, shape: Shape) -> Self:
-        prices = tuple(p.fitted(images) for p in self.penalties)
-        return self.but(model=self.model.fitted(images, shape), penalties=prices)
+    def resolved(self, images: int, spec: Spec) -> Self:
+        assert isinstance(spec, Images)
+        penalties = tuple(p.resolved(images) for p in self.penalties)
+        return self.but(model=self.model.resolved(images, spec), penalties=penalties)
 
-    def nets(self, shape: Shape) -> dict[str, nn.Module]:
-        width = self.condition.seen(shape)
-        self._check(shape)
-        seen = replace(shape, channels=shape.channels * self.pack)
+    def nets(self, spec: Spec) -> dict[str, nn.Module]:
+        assert isinstance(spec, Images)
+        width = self.condition.embedded_width(spec)
+        self._check(spec)
+        seen = spec.but(channels=spec.channels * self.pack)
         trunk = self.model.discriminator(seen, width if self.condition.in_trunk else 0)
-        head = trunk.finish(self.condition.head(trunk.out_features, shape))
-        net = self.model.generator(shape, width)
-        own, ds = self.condition.embedding(shape), self.condition.embedding(shape)
+        head = trunk.wrap_head(self.condition.head(trunk.out_features, spec))
+        net = self.model.generator(spec, width)
+        own, ds = self.condition.embedding(spec), self.condition.embedding(spec)
         return {
             "G": net if own is None else Embedded(net, own),
             "D": Discriminator(trunk, head, ds, self.condition.in_trunk),
         }
 
-    def _check(self, shape: Shape) -> None:
+    def _check(self, spec: Images) -> None:
         """Raises UsageError for parts that do not go together."""
-        moving = [*(a.name for a in self.augment), *(p.name for p in self.penalties if p.moves)]
-        if moving and not self.model.plain:
+        moving = [*(a.name for a in self.augment), *(p.name for p in self.penalties if p.transforms)]
+        if moving and not self.model.single_scale:
             raise UsageError(
                 f"the model {self.model.name!r} shows D several scales at once: {moving[0]!r} cannot move them"
             )
-        if self.pack > 1 and (self.condition.width(shape) or not self.model.plain):
+        if self.pack > 1 and (self.condition.width(spec) or not self.model.single_scale):
             raise UsageError("packing is for unconditional nets of one scale", "use --set task.pack=1")
 
     def phases(self, nets: Nets) -> Sequence[Phase]:
         joint = not has_batch_statistics(nets["D"])
         lazy = [self._lazy(p) for p in self.penalties if p.every > 1]
+        clip = self._clip if self.clip else None
         return [
-            Phase("D", ("D",), self._d_loss(joint), repeat=self.turns, after=self._cut if self.clip else None),
+            Phase("D", ("D",), lambda ctx: self._d_loss(ctx, joint), repeat=self.n_critic, after=clip),
             *lazy,
-            Phase("G", ("G",), self._g_loss(joint), fresh=False),
+            Phase("G", ("G",), lambda ctx: self._g_loss(ctx, joint), new_batch=False),
         ]
 
-    def _d_loss(self, joint: bool) -> Callable[[Turn], tuple[Tensor, Logs]]:
+    def _d_loss(self, ctx: Context, joint: bool) -> tuple[Tensor, Logs]:
         now = [p for p in self.penalties if p.every == 1]
+        features: list[Tensor] = []
+        inputs = self._inputs(ctx, self._fake(ctx).detach(), features)
+        total, logs = critic_loss(inputs, self.loss, now, joint)
+        on_all_reals = whole("logit/D/real", logs["logit/D/real"]) if self.augment else None
+        if on_all_reals is not None:
+            for augment in self.augment:
+                augment.learn(on_all_reals, ctx.memory)
+        if self.condition.has_auxiliary:
+            n = len(inputs.real)
+            on_real, on_fake = torch.cat(features)[: 2 * n].chunk(2)
+            term = self._auxiliary(ctx, on_real, False) + self._auxiliary(ctx, on_fake, True)
+            total, logs["auxiliary/D"] = total + term, term.detach()
+        return total, logs
 
-        def loss(turn: Turn) -> tuple[Tensor, Logs]:
-            seen: list[Tensor] = []
-            look = self._look(turn, self._fake(turn).detach(), seen)
-            total, logs = critic_loss(look, self.loss, now, joint)
-            on_all_reals = whole("logit_real", logs["logit_real"]) if self.augment else None
-            if on_all_reals is not None:
-                for augment in self.augment:
-                    augment.learn(on_all_reals, turn.memory)
-            if self.condition.judged:
-                n = len(look.real)
-                on_real, on_fake = torch.cat(seen)[: 2 * n].chunk(2)
-                price = self._judged(turn, on_real, False) + self._judged(turn, on_fake, True)
-                total, logs["d_aux"] = total + price, price.detach()
-            return total, logs
-
-        return loss
-
-    def _g_loss(self, joint: bool) -> Callable[[Turn], tuple[Tensor, Logs]]:
-        def loss(turn: Turn) -> tuple[Tensor, Logs]:
-            seen: list[Tensor] = []
-            look = self._look(turn, self._fake(turn, graph=True), seen, graph=True)
-            total, logs = generator_loss(look.critic, self.loss, look.real, look.fake, joint)
-            for penalty in self.penalties:
-                price = penalty.generator_cost(look)
-                if price is not None:
-                    total, logs[f"g_{penalty.name}"] = total + price, price.detach()
-            if self.condition.judged:
-                price = self._judged(turn, torch.cat(seen)[-len(look.fake) :], True)
-                total, logs["g_aux"] = total + price, price.detach()
-            return total, logs
-
-        return loss
+    def _g_loss(self, ctx: Context, joint: bool) -> tuple[Tensor, Logs]:
+        features: list[Tensor] = []
+        inputs = self._inputs(ctx, self._fake(ctx, graph=True), features, graph=True)
+        total, logs = generator_loss(inputs.critic, self.loss, inputs.real, inputs.fake, joint), {}
+        for penalty in self.penalties:
+            term = penalty.generator_loss(inputs)
+            if term is not None:
+                total, logs[f"penalty/G/{penalty.name}"] = total + term, term.detach()
+        if self.condition.has_auxiliary:
+            term = self._auxiliary(ctx, torch.cat(features)[-len(inputs.fake) :], True)
+            total, logs["auxiliary/G"] = total + term, term.detach()
+        return total, logs
 
     def _lazy(self, penalty: Penalty) -> Phase:
-        def loss(turn: Turn) -> tuple[Tensor, Logs]:
-            return penalty_loss(penalty, self._look(turn, self._fake(turn).detach())), {}
+        def loss(ctx: Context) -> tuple[Tensor, Logs]:
+            return penalty_loss(penalty, self._inputs(ctx, self._fake(ctx).detach())), {}
 
-        return Phase(f"D/{penalty.name}", ("D",), loss, fresh=False, when=every(penalty.every))
+        return Phase(f"D/{penalty.name}", ("D",), loss, new_batch=False, when=every(penalty.every))
 
-    def _cut(self, nets: Nets) -> None:
+    def _clip(self, nets: Nets) -> None:
         for p in nets["D"].parameters():
             p.clamp_(-self.clip, self.clip)
+
+    def critics(self, ctx: Context) -> dict[str, tuple[Tensor, Tensor]]:
+        inputs = self._inputs(ctx, self._fake(ctx).detach())
+        return {"D": (inputs.critic(inputs.real), inputs.critic(inputs.fake))}
 
     def memory(self) -> Memory:
         out: Memory = {}
@@ -141,19 +151,24 @@ class Generate(Task):
             out |= augment.memory()
         return out
 
-    def begin(self, nets: Nets, batch: Batch, tick: Tick) -> Batch:
-        return replace(batch, x=self.model.begin(nets, batch.x, tick))
+    def prepare(self, nets: Nets, spec: Spec, tick: Tick) -> None:
+        assert isinstance(spec, Images)
+        self.model.prepare(nets, spec, tick)
 
-    def _condition(self, turn: Turn) -> Tensor | None:
-        """The batch's labels and attributes as a vector; where they are codes, drawn."""
-        if self.condition.drawn:
-            return self.condition.encode(None, None, turn.shape, turn.noise(self.condition.width(turn.shape), "c"))
-        return self.condition.encode(turn.batch.y, turn.batch.attributes, turn.shape)
+    def view(self, nets: Nets, batch: Batch) -> Batch:
+        return batch.but(real=self.model.view(nets, batch["real"]))
 
-    def _judged(self, turn: Turn, features: Tensor, fake: bool) -> Tensor:
-        c = self._condition(turn)
+    def _condition(self, ctx: Context) -> Tensor | None:
+        """The batch's labels and attributes as a vector; where they are latent codes, sampled."""
+        spec = cast(Images, ctx.spec)
+        if self.condition.sampled:
+            return self.condition.encode(None, None, spec, ctx.noise(self.condition.width(spec), "c"))
+        return self.condition.encode(ctx.batch.get("label"), ctx.batch.get("attributes"), spec)
+
+    def _auxiliary(self, ctx: Context, features: Tensor, fake: bool) -> Tensor:
+        c = self._condition(ctx)
         assert c is not None
-        return self.condition.auxiliary(cast(Discriminator, turn.nets["D"]).head, features, c, fake)
+        return self.condition.auxiliary(cast(Discriminator, ctx.nets["D"]).head, features, c, fake)
 
     def _packed(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N / pack, pack C, H, W]; what does not fill a pack is left out."""
@@ -164,91 +179,100 @@ class Generate(Task):
             raise UsageError(f"a batch of {n} has no pack of {self.pack}", "use a larger --batch-size")
         return x[: n // self.pack * self.pack].reshape(-1, self.pack * c, h, w)
 
-    def _fake(self, turn: Turn, graph: bool = False) -> Tensor:
+    def _fake(self, ctx: Context, graph: bool = False) -> Tensor:
         """Fakes [N, C, H, W] of this turn's noise; with their graph if it is asked for here or may be in a later phase."""
-        fake: Tensor | None = turn.carry.get("fake")
+        fake: Tensor | None = ctx.cache.get("fake")
         if fake is None:
-            with torch.set_grad_enabled(graph or turn.keep):
-                fake = self._made(turn, turn.noise(self.model.z))
-            if turn.keep:
-                turn.carry["fake"] = fake
+            with torch.set_grad_enabled(graph or ctx.retain_graph):
+                fake = self._generated(ctx, ctx.noise(self.model.z))
+            if ctx.retain_graph:
+                ctx.cache["fake"] = fake
         return fake
 
-    def _made(self, turn: Turn, z: Tensor) -> Tensor:
+    def _generated(self, ctx: Context, z: Tensor) -> Tensor:
         """G's images of z under the batch's condition, as D is to see them."""
-        made: Tensor = turn.nets["G"](z, self._condition(turn))
-        return made if made.shape[2:] == turn.batch.x.shape[2:] else self.model.begin(turn.nets, made, turn.tick)
+        made: Tensor = ctx.nets["G"](z, self._condition(ctx))
+        same = made.shape[2:] == ctx.batch["real"].shape[2:]
+        return made if same else self.model.view(ctx.nets, made)
 
-    def _look(self, turn: Turn, fake: Tensor, seen: list[Tensor] | None = None, graph: bool = False) -> Look:
-        """What losses and penalties are given; D's features are left in `seen`."""
-        real, fake = self._packed(turn.batch.x), self._packed(fake)
-        near = self._near(turn, graph)
-        return Look(self._critic(turn, seen), real, fake, turn.random, turn.memory, turn.tick, near)
+    def _inputs(
+        self, ctx: Context, fake: Tensor, features: list[Tensor] | None = None, graph: bool = False
+    ) -> PenaltyInputs:
+        """What losses and penalties are given; D's features are left in `features`."""
 
-    def _near(self, turn: Turn, graph: bool) -> Callable[[float], Tensor]:
-        def near(sigma: float) -> Tensor:
-            z = turn.noise(self.model.z) + sigma * turn.noise(self.model.z, "near")
+        def perturbed(sigma: float) -> Tensor:
+            z = ctx.noise(self.model.z) + sigma * ctx.noise(self.model.z, "near")
             with torch.set_grad_enabled(graph):
-                return self._packed(self._made(turn, z))
+                return self._packed(self._generated(ctx, z))
 
-        return near
+        real, fake = self._packed(ctx.batch["real"]), self._packed(fake)
+        return PenaltyInputs(self._critic(ctx, features), real, fake, ctx.random, ctx.memory, ctx.tick, perturbed)
 
-    def _critic(self, turn: Turn, seen: list[Tensor] | None = None) -> Critic:
+    def _critic(self, ctx: Context, features: list[Tensor] | None = None) -> Critic:
         """D with the batch's condition and the augmentation in it. Several batches in one call share the condition."""
-        c, n = self._condition(turn), len(turn.batch.x)
+        c, n, channels = self._condition(ctx), ctx.batch.n, cast(Images, ctx.spec).channels
 
         def critic(x: Tensor) -> Tensor:
             if self.augment:
                 packs = x.shape
-                x = x.reshape(-1, turn.shape.channels, *packs[2:])
+                x = x.reshape(-1, channels, *packs[2:])
                 for augment in self.augment:
-                    x = augment(x, turn.random, turn.memory)
+                    x = augment(x, ctx.random, ctx.memory)
                 x = x.reshape(packs)
             labels = None if c is None else c.repeat(len(x) // n, 1)
-            logits: Tensor = turn.nets["D"](x, labels, seen)
+            logits: Tensor = ctx.nets["D"](x, labels, features)
             return logits
 
         return critic
 
-    @property
-    def told(self) -> bool:
-        return not self.condition.drawn
+    def choices(self, spec: Spec) -> Choices:
+        assert isinstance(spec, Images)
+        classes, attributes = self.condition.choices(spec)
+        return Choices(classes if classes > 1 else 0, attributes, not self.condition.sampled)
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """z [N, z], each of its own seed."""
         return torch.stack([torch.randn(self.model.z, generator=generator("sample", s)) for s in seeds])
 
     def codes(
-        self, seeds: Sequence[int], shape: Shape, labels: Sequence[int] | None = None, attributes: Tensor | None = None
+        self, seeds: Sequence[int], spec: Images, labels: Sequence[int] | None = None, attributes: Tensor | None = None
     ) -> Tensor | None:
         """The condition's vector [N, width], or None; what is not given is drawn, each of its own seed."""
-        width = self.condition.width(shape)
+        width = self.condition.width(spec)
         y = None if labels is None else torch.tensor(labels)
         noise = (
             torch.stack([torch.randn(width, generator=generator("sample", s, "c")) for s in seeds]) if width else None
         )
-        return self.condition.encode(y, attributes, shape, noise)
+        return self.condition.encode(y, attributes, spec, noise)
 
     def decode(
         self,
         nets: Nets,
         z: Tensor,
         c: Tensor | None,
-        shape: Shape,
+        spec: Images,
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
         clamp: bool = True,
     ) -> Tensor:
-        """Images of z [N, z] and c; `seeds` are those of the net's noise (not given: the same for all). Differentiable in z.
+        """Images of latent vectors, differentiable in z.
 
-        Without `clamp` they may be beyond [-1, 1], where their gradient would end.
+        Args:
+            z: [N, z].
+            c: the condition's vectors [N, width], or None.
+            seeds: of the net's noise; not given: the same noise for all.
+            truncation: below 1: less variety, more quality.
+            clamp: to [-1, 1], where the gradient ends.
+
+        Returns:
+            [N, C, H, W].
         """
         net = nets["G"]
-        like = next(net.parameters())
-        z = truncated(net, z.to(like.device, like.dtype), truncation)
+        weight = next(net.parameters())
+        z = truncated(net, z.to(weight.device, weight.dtype), truncation)
         with sampling(net, seeds, truncation):
-            images: Tensor = net(z, None if c is None else c.to(like.device))
-        images = images[:, :, : shape.height, : shape.width]
+            images: Tensor = net(z, None if c is None else c.to(weight.device))
+        images = images[:, :, : spec.height, : spec.width]
         return images.clamp(-1, 1) if clamp else images
 
     def mix(
@@ -256,28 +280,45 @@ class Generate(Task):
         nets: Nets,
         coarse: Points,
         fine: Points,
-        shape: Shape,
+        spec: Images,
         cut: int | None = None,
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
     ) -> Tensor:
-        """Images with the styles of `coarse` up to layer `cut`, of `fine` from there on.
+        """Images with the styles of `coarse` up to layer `cut`, of `fine` from there on (1812.04948).
 
-        Raises UsageError if G has no styles.
+        Raises:
+            UsageError: G has no styles.
         """
         net = nets["G"]
         with sampling(net, seeds, truncation):
-            return mixed(net, coarse, fine, cut)[:, :, : shape.height, : shape.width].clamp(-1, 1)
+            return mixed(net, coarse, fine, cut)[:, :, : spec.height, : spec.width].clamp(-1, 1)
 
-    def sample(
-        self,
-        nets: Nets,
-        seeds: Sequence[int],
-        shape: Shape,
-        labels: Sequence[int] | None = None,
-        attributes: Tensor | None = None,
-        truncation: float = 1.0,
-    ) -> Tensor:
+    def images(self, nets: Nets, ask: FromSeeds, spec: Images) -> Tensor:
+        """Images [N, C, H, W] in [-1, 1] of an ask; image i depends on row i alone."""
+        attributes = None if ask.attributes is None else torch.from_numpy(ask.attributes)
         with torch.no_grad():
-            c = self.codes(seeds, shape, labels, attributes)
-            return self.decode(nets, self.latents(seeds), c, shape, seeds, truncation)
+            c = self.codes(ask.seeds, spec, ask.labels, attributes)
+            return self.decode(nets, self.latents(ask.seeds), c, spec, ask.seeds, ask.truncation)
+
+    def generate(self, nets: Nets, ask: Ask, spec: Spec) -> ImageSamples:
+        assert isinstance(ask, FromSeeds) and isinstance(spec, Images)  # noqa: PT018
+        labels = None if ask.labels is None else np.array(ask.labels, np.int64)
+        return ImageSamples(to_uint8(self.images(nets, ask, spec)), labels, ask.attributes)
+
+    def preview(self, spec: Spec, data: Dataset, n: int) -> Ask:  # noqa: ARG002
+        return FromSeeds(seeds=tuple(range(n)), labels=class_rows(self.choices(spec), range(n)))
+
+    def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:
+        labels, attributes = like(self.choices(spec), data.samples(), n)
+        return FromSeeds(seeds=tuple(range(seed, seed + n)), labels=labels, attributes=attributes)
+
+    def exportable(self, nets: Nets, spec: Spec) -> Exportable:
+        assert isinstance(spec, Images)
+        inputs = {"z": self.latents([0, 1])}
+        classes, attributes = self.condition.choices(spec)
+        if classes:
+            inputs["label"] = torch.zeros(2, dtype=torch.int64)
+        if attributes:
+            inputs["attributes"] = torch.zeros(2, attributes)
+        return Exportable(Generator(nets["G"], self.condition, spec, list(inputs)), inputs)

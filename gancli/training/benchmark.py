@@ -57,7 +57,7 @@ def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:
         one(plan, state)
     flops = counted.flops
     peak = product_peak(plan)
-    images = plan.cfg.batch_size * sum(p.repeat for p in state.phases if p.fresh)
+    images = plan.cfg.batch_size * sum(p.repeat for p in state.phases if p.new_batch)
     return {
         "images_per_s": round(images / median, 1),
         "spread": [round(images / max(seconds), 1), round(images / min(seconds), 1)],
@@ -69,7 +69,7 @@ def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:
         "parts_ms": _parts(plan, state),
         "threads": torch.get_num_threads(),
         "precision": plan.cfg.runtime.precision,
-        "device": plan.store.device.type,
+        "device": plan.loader.device.type,
     }
 
 
@@ -89,7 +89,7 @@ class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def one(plan: Plan, state: State) -> None:
-    step(plan.cfg.task, state, plan.store, plan.cfg)
+    step(plan.cfg.task, state, plan.loader, plan.cfg)
 
 
 def _timed(plan: Plan, state: State, steps: int) -> float:
@@ -103,14 +103,14 @@ def _timed(plan: Plan, state: State, steps: int) -> float:
 
 
 def _finish(plan: Plan) -> None:
-    if plan.store.device.type == "cuda":
-        torch.cuda.synchronize(plan.store.device)
+    if plan.loader.device.type == "cuda":
+        torch.cuda.synchronize(plan.loader.device)
 
 
 def product_peak(plan: Plan, size: int = 1024, rounds: int = 20) -> float:
     """The best rate of a square matrix product here, in the run's precision, in operations a second."""
-    layer = Linear(size, size, bias=False, device=plan.store.device, dtype=plan.store.dtype)
-    x = torch.randn(size, size, device=plan.store.device).to(plan.store.dtype)
+    layer = Linear(size, size, bias=False, device=plan.loader.device, dtype=plan.loader.dtype)
+    x = torch.randn(size, size, device=plan.loader.device).to(plan.loader.dtype)
     best = float("inf")
     with torch.no_grad():
         for _ in range(rounds):

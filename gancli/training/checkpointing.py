@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from gancli.core import migration
-from gancli.core.config import differences, resolve
+from gancli.core.config import Config, differences, merge, nest, resolve
 from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
-from gancli.inference import generator
+from gancli.inference.generator import Model, describe
 from gancli.runs import checkpoint, folder, history, journal, tensors
 from gancli.runs.files import MAX_JSON, as_json, disk, read_capped, replace, table
 from gancli.training import snapshot
@@ -31,12 +31,12 @@ def commit(run: folder.Run, plan: Plan, state: State) -> None:
     """Write a checkpoint and the model folder, then prune. Raises DivergedError and ResourceError; older ones stay."""
     groups = snapshot.tensors(state)
     snapshot.check_finite(groups)
-    made = generator.of_state(plan.cfg.task, state, facts=facts(plan))
+    made = state.model(plan.cfg.task, facts=facts(plan))
     files: dict[str, Callable[[], checkpoint.Pieces]] = {
         f"{name}.safetensors": partial(tensors.encode, group) for name, group in groups.items() if group
     }
     files["state.json"] = lambda: [as_json(snapshot.numbers(state))]
-    files["model.json"] = lambda: [as_json(generator.describe(made))]
+    files["model.json"] = lambda: [as_json(describe(made))]
     files["timings.json"] = lambda: [as_json({"seconds": round(state.seconds, 3)})]
     needed = sum(tensor.nbytes for group in groups.values() for tensor in group.values())
     record = {"config": plan.cfg.dump(), "data": plan.fingerprint, "versions": versions(), "machine": machine(plan)}
@@ -45,7 +45,7 @@ def commit(run: folder.Run, plan: Plan, state: State) -> None:
     export(run, plan, state, made)
 
 
-def export(run: folder.Run, plan: Plan, state: State, made: generator.Model) -> None:
+def export(run: folder.Run, plan: Plan, state: State, made: Model) -> None:
     """Write the model folder; `config.json`, which says of which step it is, last."""
     nets = {f"{n}.{k}": v for n in plan.cfg.task.ema for k, v in made.nets[n].state_dict().items()}
     weights = tensors.encode(nets, {"format": "pt"})
@@ -53,7 +53,7 @@ def export(run: folder.Run, plan: Plan, state: State, made: generator.Model) -> 
         run.model.mkdir(exist_ok=True)
         replace(run.model / "model.safetensors", *weights)
         replace(run.model / "README.md", card(run, plan, state).encode())
-        replace(run.model / "config.json", as_json(generator.describe(made)))
+        replace(run.model / "config.json", as_json(describe(made)))
 
 
 def _model_step(run: folder.Run) -> int | None:
@@ -115,7 +115,7 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
     note(f"resumed from step {state.step:,} ({state.images:,} images)")
     _same_machine(point, plan, note)
     if _model_step(run) != state.step:  # killed between the checkpoint and the model folder
-        export(run, plan, state, generator.of_state(plan.cfg.task, state, facts=facts(plan)))
+        export(run, plan, state, state.model(plan.cfg.task, facts=facts(plan)))
 
 
 def same_config(run: folder.Run, plan: Plan) -> None:
@@ -129,8 +129,9 @@ def same_config(run: folder.Run, plan: Plan) -> None:
 def _same_config(path: Path, manifest: dict[str, Any], plan: Plan) -> None:
     """The checkpoint knows what it was trained with."""
     before = manifest.get("config")
+    known = migration.run_config(before, getattr(plan.spec, "classes", 0)) if isinstance(before, dict) else {}
     try:
-        different = differences(resolve(migration.config(before) if isinstance(before, dict) else {}), plan.cfg)
+        different = differences(resolve(known), plan.cfg)
     except UsageError as error:
         raise CheckpointError(f"{path} does not fit this gan: {error.cause}", error.remedy) from None
     wrong = [k for k in different if not k.startswith(MAY_CHANGE)]
@@ -167,9 +168,9 @@ def facts(plan: Plan) -> dict[str, Any]:
     return {
         "preset": plan.cfg.preset,
         "data": plan.data_name,
-        "images": len(plan.split.train.images),
-        "classes": list(plan.split.train.classes),
-        "attributes": list(plan.split.train.attribute_names),
+        "images": len(plan.split.train),
+        "classes": list(getattr(plan.split.train, "classes", ())),
+        "attributes": list(getattr(plan.split.train, "attribute_names", ())),
     }
 
 
@@ -190,8 +191,8 @@ def _scored(run: folder.Run, plan: Plan, step: int) -> str:
     """The last evaluation while training, with what was compared; empty if there was none."""
     line: dict[str, Any] = next((line for line in reversed(_evaluations(run)) if line["step"] <= step), {})
     scores = ", ".join(f"{k} {v:.4g}" for k, v in line.items() if "@" in k and isinstance(v, int | float))
-    n, real = plan.cfg.intervals.evaluate_n, len(plan.split.test.images)
-    what = f"{n:,} samples against {min(n, real):,} held-out images"
+    n, real = plan.cfg.intervals.evaluate_n, len(plan.split.validation)
+    what = f"{n:,} samples against {min(n, real):,} validation images"
     return f"At step {line['step']:,}, {what}: {scores}.\n\n" if scores else ""
 
 
@@ -212,7 +213,7 @@ def versions() -> dict[str, str]:
 
 def machine(plan: Plan) -> dict[str, Any]:
     """What the bits depend on besides the configuration."""
-    device = plan.store.device
+    device = plan.loader.device
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
@@ -223,7 +224,7 @@ def machine(plan: Plan) -> dict[str, Any]:
 
 
 def environment(plan: Plan) -> dict[str, Any]:
-    device = plan.store.device
+    device = plan.loader.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
         "versions": versions(),
@@ -233,3 +234,10 @@ def environment(plan: Plan) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
     }
+
+
+def record_changes(run: folder.Run, cfg: Config) -> None:
+    """What this session changed goes into the history, under the run's lock."""
+    different = differences(run.config(), cfg)
+    if different:
+        history.append(run.path, {"changes": merge(nest(k, now) for k, (_, now) in different.items())})

@@ -13,7 +13,7 @@ from gancli.training.step import step
 
 if TYPE_CHECKING:
     from gancli.core.config import Config
-    from gancli.data.store import Store
+    from gancli.data.loader import Loader
     from gancli.training.state import State
 
 SAID = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
@@ -46,16 +46,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     return named or (isinstance(error, RuntimeError) and any(s in str(error).lower() for s in SAID))
 
 
-def fitting(cfg: Config, store: Store, new: Callable[[Config], State]) -> int:
+def fitting(cfg: Config, loader: Loader, new: Callable[[Config], State]) -> int:
     """The largest half, quarter, ... of the batch with which a step succeeds, tried on a state that is thrown away; 0 if none does."""
     size = (cfg.runtime.micro_batch or cfg.batch_size) // 2
     while size:
         gc.collect()
-        if store.device.type == "cuda":
+        if loader.device.type == "cuda":
             torch.cuda.empty_cache()
         smaller = cfg.but(runtime=cfg.runtime.but(micro_batch=size))
         try:
-            step(cfg.task, new(smaller), store, smaller)
+            step(cfg.task, new(smaller), loader, smaller)
             return size
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):

@@ -10,22 +10,21 @@ import os
 import re
 import time
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from gancli.core.config import Config, Data, Layer, differences, merge, read_preset, resolve
-from gancli.core.contracts import Shape, Tick
-from gancli.core.data import Reading, Source, Split
+from gancli.core.data import Reading, Source, Spec, Split
 from gancli.core.errors import DataError, UsageError
 from gancli.core.registry import build, parts, validated
+from gancli.core.specs import Images
 from gancli.data import cache, find
-from gancli.data.store import Store
+from gancli.data.loader import Loader
 from gancli.distributed.ranks import ALONE, Ranks
 from gancli.evaluation.results import parse_bound
-from gancli.inference.generator import Model
 from gancli.training import precision, trial
 from gancli.training.memory import keep_freed
 from gancli.training.state import State, new_state
@@ -49,17 +48,17 @@ class Request:
 @dataclass
 class Plan:
     cfg: Config
-    split: Split
+    split: Split[Any]
     fingerprint: str
-    store: Store
+    loader: Loader
     reading: Reading
     preset: Config  # what the preset alone would have been
     choices: list[str] = field(default_factory=list)
     ranks: Ranks = ALONE
 
     @property
-    def shape(self) -> Shape:
-        return self.store.shape
+    def spec(self) -> Spec:
+        return self.loader.spec
 
     @property
     def data_name(self) -> str:
@@ -80,7 +79,7 @@ class Plan:
     def state(self) -> State:
         """A run at step 0, for whose steps memory is kept from now on."""
         keep_freed()
-        return new_state(self.cfg.task, self.cfg, self.shape, self.store.device, self.store.dtype)
+        return new_state(self.cfg.task, self.cfg, self.spec, self.loader.device, self.loader.dtype)
 
 
 def cache_dir() -> Path:
@@ -101,63 +100,68 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     preset_chosen = not (request.preset or asked.get("preset"))
     if preset_chosen:
         choices.append(f"preset {preset}, for {_described(split)}")
-    base = read_preset(preset)
+    base = read_preset(preset, _classes(split))
     given: Layer = {"preset": preset, "data": {"source": source.model_dump(mode="json")}}
     plain = resolve(base, given)
-    small = _for_small_data(plain, asked, len(split.train.images), choices)
+    small = _for_small_data(plain, asked, len(split.train), choices)
     cfg = resolve(base, small, *request.layers, given)
     if cfg.stop.until:
         parse_bound(cfg.stop.until)
-    store, print_ = _store(cfg, split, ranks), _fingerprint(split, ranks)
-    length = cfg.stop.total(store.epoch)
+    loader, fingerprint = _loader(cfg, split, ranks), _fingerprint(split, ranks)
+    length = cfg.stop.total(loader.epoch)
     if length < 1:
-        raise UsageError(f"{cfg.stop.epochs:g} epochs of {store.epoch:,} images are not one image", "use --images")
-    cfg, plain = (c.but(task=c.task.fitted(length, store.shape)) for c in (cfg, plain))
-    cfg, store = _precise(cfg, store, reading, ranks, choices)
-    if (
-        preset_chosen
-        and store.shape.classes > 1
-        and not Model(cfg.task, {}, store.shape, Tick(0, 0, 0), {}).conditional
-    ):
-        reading.note(f"the {store.shape.classes} classes are not told to the nets; --preset best-cpu draws by class")
-    return Plan(cfg, split, print_, store, reading, plain, choices, ranks)
+        raise UsageError(f"{cfg.stop.epochs:g} epochs of {loader.epoch:,} images are not one image", "use --images")
+    accepted(cfg, loader.spec)
+    cfg, plain = (c.but(task=c.task.resolved(length, loader.spec)) for c in (cfg, plain))
+    cfg, loader = _precise(cfg, loader, reading, ranks, choices)
+    classes = _classes(split)
+    if preset_chosen and classes > 1 and not cfg.task.choices(loader.spec).classes:
+        reading.note(f"the nets are not conditional on the {classes} classes; --preset best-cpu is class-conditional")
+    return Plan(cfg, split, fingerprint, loader, reading, plain, choices, ranks)
+
+
+def accepted(cfg: Config, spec: Spec) -> None:
+    """Raises UsageError if the task does not learn from such data."""
+    if not isinstance(spec, cfg.task.accepts):
+        wanted = getattr(cfg.task.accepts, "name", "other data")
+        raise UsageError(f"the task {cfg.task.name!r} learns from {wanted}, and the data are {spec.name}")
 
 
 def again(cfg: Config, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     """The plan of a run that exists: the same configuration, the data read again."""
     split = ranks.by_each_host(lambda: find.read(cfg.data.source, reading))
-    cfg, store = _precise(cfg, _store(cfg, split, ranks), reading, ranks, [])
-    return Plan(cfg, split, _fingerprint(split, ranks), store, reading, cfg, ranks=ranks)
+    cfg, loader = _precise(cfg, _loader(cfg, split, ranks), reading, ranks, [])
+    return Plan(cfg, split, _fingerprint(split, ranks), loader, reading, cfg, ranks=ranks)
 
 
-def _precise(cfg: Config, store: Store, reading: Reading, ranks: Ranks, chosen: list[str]) -> tuple[Config, Store]:
+def _precise(cfg: Config, loader: Loader, reading: Reading, ranks: Ranks, chosen: list[str]) -> tuple[Config, Loader]:
     """With the precision of the products settled: where nobody asked for one, bfloat16 if it pays on every rank."""
     name = cfg.runtime.precision
     if name == "auto":
-        can = precision.multiplies_bf16(store.device)
-        gain = _gain(cfg.but(batch_size=ranks.rows(cfg.batch_size)[1]), store, reading) if can else 0.0
+        can = precision.multiplies_bf16(loader.device)
+        gain = _gain(cfg.but(batch_size=ranks.rows(cfg.batch_size)[1]), loader, reading) if can else 0.0
         name = "bf16" if -ranks.most([-gain])[0] >= trial.WORTH else "fp32"
         if name == "bf16":
             chosen.append(f"products in bfloat16, in which a step is {gain:.1f} times as fast here")
-    return cfg.but(runtime=cfg.runtime.but(precision=name)), store.of(precision.DTYPES[name])
+    return cfg.but(runtime=cfg.runtime.but(precision=name)), loader.of(precision.DTYPES[name])
 
 
-def _gain(cfg: Config, store: Store, reading: Reading) -> float:
+def _gain(cfg: Config, loader: Loader, reading: Reading) -> float:
     """As the trial told when these nets were first trained here: the same command is to give the same bits."""
     what = cfg.model_dump(mode="json", include={"task", "batch_size", "runtime"})
     here = (torch.get_num_threads(), torch.__version__, dict(torch.cpu.get_capabilities()))
-    key = cache.key_of("gain", what, asdict(store.shape), *here)
+    key = cache.key_of("gain", what, loader.spec.model_dump(mode="json"), *here)
     known = cache.recall(reading, key)
     if known is None:
-        known = {"gain": trial.gain(cfg, store)}
+        known = {"gain": trial.gain(cfg, loader)}
         if known["gain"]:
             cache.remember(reading, key, known)
     return float(known["gain"])
 
 
-def _fingerprint(split: Split, ranks: Ranks) -> str:
+def _fingerprint(split: Split[Any], ranks: Ranks) -> str:
     """Raises DataError if the ranks have read different data."""
-    found = find.fingerprint(split.train)
+    found: str = split.train.fingerprint
     short = float(zlib.crc32(found.encode()))
     largest, smallest = ranks.most([short, -short])
     if largest != -smallest:
@@ -165,19 +169,20 @@ def _fingerprint(split: Split, ranks: Ranks) -> str:
     return found
 
 
-def _store(cfg: Config, split: Split, ranks: Ranks) -> Store:
+def _loader(cfg: Config, split: Split[Any], ranks: Ranks) -> Loader:
     device = precision.device(ranks.device(cfg.runtime.device))
     precision.set_threads(cfg.runtime.threads)
     precision.choose_kernels(cfg.runtime, device)
     _parted(cfg, ranks)
-    if cfg.batch_size > 10 * len(split.train.images):
-        raise UsageError(f"--batch-size {cfg.batch_size} is more than ten epochs of {len(split.train.images)} images")
-    return Store(split.train, cfg.seed, device, torch.float32, cfg.data.flip, cfg.data.repeat or 1)
+    if cfg.batch_size > 10 * len(split.train):
+        raise UsageError(f"--batch-size {cfg.batch_size} is more than ten epochs of {len(split.train)} images")
+    data = split.train.augmented(cfg.data.flip)
+    return Loader(data, cfg.seed, device, torch.float32, cfg.data.repeat or 1)
 
 
 def _parted(cfg: Config, ranks: Ranks) -> None:
     """Raises UsageError if the batch cannot be divided, or would be cut where it may not."""
-    n, (_, own), k = cfg.batch_size, ranks.rows(cfg.batch_size), cfg.task.together
+    n, (_, own), k = cfg.batch_size, ranks.rows(cfg.batch_size), cfg.task.group_size
     part = min(cfg.runtime.micro_batch or own, own)
     if part < n and any(rows % k for rows in (n, own, part)):
         raise UsageError(
@@ -202,14 +207,23 @@ def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
     return source if path is None else source.but(path=find.absolute(path)), choices
 
 
-def _preset_for(split: Split) -> str:
-    _, c, h, w = split.train.images.shape
+def _preset_for(split: Split[Any]) -> str:
+    spec = split.train.spec
+    if not isinstance(spec, Images):
+        raise UsageError(f"no preset is the default for {spec.name}", "name one: --preset (gan list presets)")
+    c, h, w = spec.channels, spec.height, spec.width
     return "textbook" if c == 1 and h * w <= 32 * 32 else "dcgan"
 
 
-def _described(split: Split) -> str:
-    _, c, h, w = split.train.images.shape
-    return f"{'grey' if c == 1 else 'color'} images of {h}x{w}"
+def _described(split: Split[Any]) -> str:
+    spec = split.train.spec
+    if not isinstance(spec, Images):
+        return str(spec.name)
+    return f"{'grey' if spec.channels == 1 else 'color'} images of {spec.height}x{spec.width}"
+
+
+def _classes(split: Split[Any]) -> int:
+    return int(getattr(split.train.spec, "classes", 0))
 
 
 def _for_small_data(plain: Config, asked: Layer, n: int, choices: list[str]) -> Layer:
@@ -235,12 +249,12 @@ def rehearse(plan: Plan, steps: int = 5) -> dict[str, Any]:
 
     state = plan.state()
     task, cfg = plan.cfg.task, plan.cfg
-    step(task, state, plan.store, cfg)
+    step(task, state, plan.loader, cfg)
     start, first = time.monotonic(), state.images
     for _ in range(steps):
-        step(task, state, plan.store, cfg)
+        step(task, state, plan.loader, cfg)
     rate = (state.images - first) / (time.monotonic() - start)
-    total = cfg.stop.expected(plan.store.epoch, state.images, state.step, 0.0)
+    total = cfg.stop.expected(plan.loader.epoch, state.images, state.step, 0.0)
     minutes = min(total / rate / 60, cfg.stop.max_minutes or math.inf)
     return {
         "parameters": {n: sum(p.numel() for p in net.module.parameters()) for n, net in state.nets.items()},

@@ -1,208 +1,259 @@
-"""Training as a whole: a run folder, its lock, its checkpoints and its journal around the engine's loop."""
+"""A run being trained, from its lock to its last checkpoint: what happens between the steps of the loop.
+
+The first rank keeps the run folder; the others wait where that takes its time, and stop when all agree to.
+"""
 
 from __future__ import annotations
 
-import time
 import traceback
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace as replaced
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from gancli.core.config import Config, Layer, differences, merge, nest, resolve
 from gancli.core.contracts import Logs
-from gancli.core.errors import DivergedError, GanError, InUseError, ResourceError, StoppedError, UsageError
-from gancli.core.images import grid, png, to_uint8
-from gancli.distributed.ranks import job, restarted
-from gancli.evaluation.evaluator import parse_bound
-from gancli.inference import generator
-from gancli.runs import checkpoint, folder, history
-from gancli.runs.files import disk, replace
-from gancli.runs.journal import Journal, rewind
-from gancli.runs.lock import locked
+from gancli.core.errors import DivergedError, GanError, ResourceError, StoppedError
+from gancli.core.sinks import Progress, Sink, Sinks
+from gancli.runs import checkpoint, folder, history, journal
+from gancli.runs.lock import acquire
+from gancli.runs.recorder import Recorder
 from gancli.runs.signals import InterruptedWork, Signals
-from gancli.training.checkpointing import MAY_CHANGE, commit, environment, restore, room, same_config
-from gancli.training.following import Following, log_of
-from gancli.training.loop import finished, fit
+from gancli.runs.status import Status
+from gancli.training.checkpointing import commit, record_changes, restore, room, same_config
+from gancli.training.loop import crossed, finished, fit
 from gancli.training.memory import fitting, is_out_of_memory
-from gancli.training.prepare import Plan, Request
-from gancli.training.recovery import MOST
-from gancli.training.signs import Signs
+from gancli.training.monitor import Monitor
+from gancli.training.prepare import Plan
+from gancli.training.recovery import MOST, Retries
 from gancli.training.state import State
-from gancli.training.validation import Scores, check, reached
+from gancli.training.validation import Validation, check, reached
 
-GRID = 64  # images in a sample grid
+PREVIEWS = 64  # samples in a preview
 LOCK_PATIENCE = 30.0  # seconds
-
-
-class Voice(Protocol):
-    """What a sitting says, and to whom: a console, a log, nobody."""
-
-    def note(self, text: str) -> None: ...
-    def warn(self, text: str) -> None: ...
-    def begin(self, cfg: Config, state: State, epoch: int) -> None: ...
-    def progress(self, state: State, logs: Logs) -> None: ...
-    def epoch(self, state: State, line: dict[str, Any]) -> None: ...
-    def end(self) -> None: ...
-
-
-class Sitting:
-    """What the first rank does between steps: keeps the run folder up to date."""
-
-    def __init__(self, run: folder.Run, plan: Plan, voice: Voice, signals: Signals, state: State) -> None:
-        self.run, self.plan, self.voice = run, plan, voice
-        self.journal = Journal(run.journal, voice.warn)
-        self.scores = Scores(run, plan, voice.warn, voice.note, signals)
-        self.signs = Signs(run, plan, voice.warn, voice.note, state)
-        self.warned = False
-
-    def stepped(self, state: State, logs: Logs) -> None:
-        self.signs.stepped(state)
-        self.voice.progress(state, logs)
-
-    def line(self, values: dict[str, float]) -> None:
-        if self.signs.last.get("step") != values["step"]:
-            self.signs.last = {**values, **self.signs.updates}
-            self.journal.write(self.signs.last)
-
-    def epoch(self, state: State) -> None:
-        self.voice.epoch(state, {**self.signs.last, **state.meter.read()})
-
-    def sample(self, state: State) -> None:
-        """A grid from fixed seeds. A disk that refuses it does not stop the training."""
-        made = generator.of_state(self.plan.cfg.task, state)
-        labels = made.row_labels(GRID)
-        images = to_uint8(made.sample(GRID, seed=0, labels=labels))
-        recipe = {"run": self.run.name, "step": state.step, "seeds": f"0-{GRID - 1}", "ema": bool(state.ema)}
-        try:
-            self.run.samples.mkdir(exist_ok=True)
-            replace(self.run.samples / f"{state.step:06d}.png", png(grid(images, 8), recipe))
-        except OSError as error:
-            if not self.warned:
-                self.voice.warn(f"cannot write {self.run.samples}: {error.strerror}; training goes on")
-            self.warned = True
-
-    def evaluate(self, state: State) -> str:
-        return self.scores.evaluate(state)
-
-    def save(self, state: State) -> None:
-        self.journal.sync()
-        commit(self.run, self.plan, state)
-
-
-def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.Run:
-    """Make the run folder of a new run and write what it is. Raises UsageError and ResourceError before anything is trained."""
-    check(plan)
-    run = folder.create(runs, f"{plan.data_name}-{plan.cfg.preset}", name)
-    _describe(request, plan, run)
-    return run
-
-
-def _describe(request: Request, plan: Plan, run: folder.Run) -> None:
-    known = {"ranks": plan.ranks.world, **({"job": job()} if job() else {})}
-    with disk("the run", run.path):
-        run.write_json("environment.json", {**environment(plan), **known})
-        run.write_json("data.json", _data_facts(request, plan))
-        run.write_json("config.json", plan.cfg.dump())
-
-
-def begin(request: Request, plan: Plan, runs: Path, name: str | None) -> tuple[folder.Run, bool]:
-    """A new run; or, where torchrun has started its processes again, the run of that name, to be resumed."""
-
-    def work() -> tuple[str, bool]:
-        there = folder.Run(runs / name) if name else None
-        known = (
-            there.json("environment.json").get("job") if there and (there.path / "environment.json").is_file() else None
-        )
-        if there is None or not there.path.is_dir() or not restarted(known):
-            return str(start(request, plan, runs, name).path), False
-        if not (there.path / "config.json").is_file():
-            _describe(request, plan, there)
-        return str(there.path), True
-
-    path, resumed = plan.ranks.by_first(work)
-    return folder.Run(Path(path)), resumed
-
-
-def _data_facts(request: Request, plan: Plan) -> dict[str, Any]:
-    return {
-        "fingerprint": plan.fingerprint,
-        "images": len(plan.split.train.images),
-        "held_out": len(plan.split.test.images),
-        "choices": plan.choices,
-        "data_dir": str(request.data_dir.resolve()),
-    }
 
 
 def train(
     run: folder.Run,
     plan: Plan,
-    voice: Voice,
+    sinks: Sequence[Sink] = (),
     resumed: bool = False,
     allow_data_change: bool = False,
     on_divergence: str = "stop",
     begun: Callable[[], None] = lambda: None,
 ) -> tuple[str, State]:
-    """Train until what was asked for is reached. Returns why it stopped, and the state. Calls `begun` once the run is its own.
+    """Train until what was asked for is reached.
 
-    Raises UsageError if what is asked for cannot be had, StoppedError after saving on a signal, DivergedError, ResourceError, InUseError.
+    Args:
+        run: its folder, which holds config.json.
+        plan: data and configuration.
+        sinks: what it reports to besides the run folder.
+        resumed: go on from the newest checkpoint.
+        allow_data_change: go on with other data than before.
+        on_divergence: "stop", or "rollback" to the last checkpoint at half the learning rate.
+        begun: called once the run is locked.
+
+    Returns:
+        Why it stopped ("images", "steps", "minutes", "quality"), and the state.
+
+    Raises:
+        UsageError: what is asked for is not available.
+        StoppedError: a signal came; after saving.
+        DivergedError, ResourceError, InUseError: as they say.
     """
     ranks = plan.ranks
-    with Signals() as signals, _bugs_logged(log_of(run, ranks.rank)), ExitStack() as held:
-        ranks.by_first(lambda: lock(held, run, LOCK_PATIENCE if ranks.world > 1 else 0))
+    with Signals() as signals, _bugs_logged(run.log(ranks.rank)), ExitStack() as held:
+        ranks.by_first(lambda: acquire(held, run.path, LOCK_PATIENCE if ranks.world > 1 else 0))
+        every = Sinks(sinks)
+        if ranks.first:
+            every.sinks = [Recorder(run, every.warn), Status(run), *every.sinks]
         if resumed:
             ranks.by_first(partial(_check, plan, signals))
         begun()
-        while True:
-            try:
-                reason, state = _sitting(run, plan, voice, signals, resumed, allow_data_change)
-                break
-            except DivergedError as error:
-                ranks.by_first(partial(_go_back, run, error, on_divergence, voice))
-                resumed = True
-                continue
-            except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                failed = str(error).split("\n", 1)[0]
-            _out_of_memory(run, plan, failed)
-        caught = int(ranks.most([signals.caught])[0])
-        if caught:
-            raise StoppedError(caught, f"stopped at step {state.step}; saved", f"gan resume {run.path}")
+        with _status(every):
+            reason, state = _until_done(run, plan, every, signals, resumed, allow_data_change, on_divergence)
+            caught = int(ranks.most([signals.caught])[0])
+            if caught:
+                raise StoppedError(caught, f"stopped at step {state.step}; saved", f"gan resume {run.path}")
+        every.event("finished", reason=reason)
     return reason, state
 
 
-def _sitting(
-    run: folder.Run, plan: Plan, voice: Voice, signals: Signals, resumed: bool, allow_data_change: bool
+def _until_done(
+    run: folder.Run,
+    plan: Plan,
+    sinks: Sinks,
+    signals: Signals,
+    resumed: bool,
+    allow_data_change: bool,
+    on_divergence: str,
 ) -> tuple[str, State]:
-    ranks = plan.ranks
-    if resumed:
-        ranks.by_first(lambda: same_config(run, plan))
-    state = plan.state()
+    """Sessions, one after the other where the run goes back after a divergence."""
+    while True:
+        try:
+            session = Session(run, plan, sinks, signals, resumed, allow_data_change)
+            return session.train(), session.state
+        except DivergedError as error:
+            plan.ranks.by_first(partial(_go_back, run, error, on_divergence, sinks))
+            resumed = True
+            continue
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            failed = str(error).split("\n", 1)[0]
+        session = None  # type: ignore[assignment]  # what failed lets go of its memory
+        _out_of_memory(run, plan, failed)
 
-    def prepare() -> None:
-        room(run, state)
+
+class Session:
+    """The callbacks of the loop, around a state that is new or restored."""
+
+    def __init__(
+        self, run: folder.Run, plan: Plan, sinks: Sinks, signals: Signals, resumed: bool, allow_data_change: bool
+    ) -> None:
+        self.run, self.plan, self.sinks, self.signals, self.ranks = run, plan, sinks, signals, plan.ranks
         if resumed:
-            restore(run, plan, state, voice.note, allow_data_change)
-            _record_changes(run, plan.cfg)
-            rewind(run.scores, state.step)
-            rewind(run.monitor, state.step)
-            total = plan.cfg.stop.total(plan.store.epoch)
-            over = finished(state, plan.cfg, total) or reached(run, plan.cfg, state.step)
-            rewind(run.journal, state.step, still_open=bool(state.meter.sums) and not over)
+            self.ranks.by_first(lambda: same_config(run, plan))
+        self.state = plan.state()
+        self.ranks.synchronize(self.state)
+        self.ranks.by_first(lambda: self._prepare(resumed, allow_data_change))
+        self.ranks.spread(self.state)
+        self.losses = tuple(phase.key for phase in self.state.phases if "/" not in phase.name)
+        self.line: dict[str, Any] = {}  # the last scalars
+        self.updates: dict[str, float] = {}
+        self.monitor: Monitor | None = None
+        self.validation: Validation | None = None
+        if self.ranks.first:
+            self.monitor = Monitor(plan, sinks.warn, sinks.note, journal.read(run.monitor))
+            self.validation = Validation(run, plan, sinks, signals)
+            self.line = (journal.read(run.journal) or [{}])[-1]
+            self.updates = self.monitor.stepped(self.state)
+        steps, self.every, self.looked = self.ranks.by_first(self._schedule)
+        self.retries = Retries(steps)
+        self.retries.apply(self.state, plan.cfg)
 
-    ranks.synchronize(state)
-    ranks.by_first(prepare)
-    ranks.spread(state)
-    sitting = Sitting(run, plan, voice, signals, state) if ranks.first else None
-    watch = Following(ranks, sitting, plan.cfg, signals, voice, run, state)
-    voice.begin(plan.cfg, state, plan.store.epoch)
+    def _prepare(self, resumed: bool, allow_data_change: bool) -> None:
+        """The first rank's: restore the newest checkpoint, and forget what was reported after it."""
+        run, plan, state = self.run, self.plan, self.state
+        room(run, state)
+        if not resumed:
+            return
+        restore(run, plan, state, self.sinks.note, allow_data_change)
+        record_changes(run, plan.cfg)
+        total = plan.cfg.stop.total(plan.loader.epoch)
+        over = finished(state, plan.cfg, total) or reached(run, plan.cfg, state.step)
+        self.sinks.rewind(state.step, still_open=bool(state.meter.sums) and not over)
+
+    def _schedule(self) -> tuple[list[int], int, int]:
+        """Where the run went back to; how often, in images, the monitor looks, and when it last did."""
+        steps = [line["step"] for line in history.read(self.run.path) if "diverged" in line]
+        return steps, self._monitor.every, self._monitor.last
+
+    @property
+    def _monitor(self) -> Monitor:
+        assert self.monitor is not None
+        return self.monitor
+
+    @property
+    def _validation(self) -> Validation:
+        assert self.validation is not None
+        return self.validation
+
+    def progress(self, state: State) -> Progress:
+        """How far the run is."""
+        stop, epoch = self.plan.cfg.stop, self.plan.loader.epoch
+        total = stop.expected(epoch, state.images, state.step, state.seconds)
+        return Progress(state.step, state.images, epoch, total, state.seconds, self.losses)
+
+    def train(self) -> str:
+        """The loop. Returns why it ended."""
+        self.sinks.begin(self.progress(self.state))
+        try:
+            return fit(self.plan.cfg.task, self.state, self.plan.loader, self.plan.cfg, self, self.ranks)
+        finally:
+            self.sinks.end()
+
+    def stepped(self, state: State, logs: Logs) -> bool:
+        self.retries.apply(state, self.plan.cfg)
+        if self.monitor is not None:
+            self.updates = self.monitor.stepped(state)
+        if crossed(self.looked, state.images, self.every):
+            self.looked = state.images
+            self.ranks.by_first(lambda: self._look(state))
+        self.sinks.step(self.progress(state), logs)
+        return self.stop_requested()
+
+    def _look(self, state: State) -> None:
+        if self._monitor.due(state):
+            self.sinks.event("monitor", line=self._monitor.look(state, self.line))
+
+    def stop_requested(self) -> bool:
+        return self.ranks.ask("signal", self.signals.caught != 0)
+
+    def scalars(self, values: dict[str, Any]) -> None:
+        """A line of the journal, unless this step has one: a run that was finished has its last."""
+        if self.ranks.first and self.line.get("step") != values["step"]:
+            self.line = {**values, **self.updates}
+            self.sinks.scalars(values["step"], self.line)
+
+    def epoch(self, state: State) -> None:
+        self.sinks.event("epoch", progress=self.progress(state), values={**self.line, **state.meter.read()})
+
+    def preview(self, state: State) -> None:
+        """Samples of the same ask each time."""
+
+        def work() -> None:
+            cfg = self.plan.cfg
+            ask = cfg.task.preview(state.spec, self.plan.split.validation, PREVIEWS)
+            recipe = {"run": self.run.name, "step": state.step, "ema": bool(state.ema), "rows": ask.names()}
+            self.sinks.samples(state.step, "samples", state.model(cfg.task).generate(ask), recipe)
+
+        self.ranks.by_first(work)
+
+    def validate(self, state: State) -> str:
+        """What was trained is saved if this fails."""
+        try:
+            return self.ranks.by_first(lambda: self._validation.validate(state))
+        except GanError:
+            self.save(state)
+            raise
+
+    def catch_up(self, state: State) -> str:
+        return self.ranks.by_first(lambda: self._validation.catch_up(state))
+
+    def save(self, state: State) -> None:
+        """Raises ResourceError if the ranks' weights are no longer bitwise identical: they must never be saved as one."""
+        for name, net in state.nets.items() if self.ranks.world > 1 else ():
+            here = float(zlib.crc32(net.flat.detach().cpu().numpy().tobytes()))
+            largest, smallest = self.ranks.most([here, -here])
+            if largest != -smallest:
+                raise ResourceError(f"the ranks' {name} drifted apart before step {state.step}", "gan resume")
+
+        def work() -> None:
+            self.sinks.event("saving", step=state.step)
+            self.sinks.sync()
+            commit(self.run, self.plan, state)
+            self.sinks.event("saved", step=state.step)
+
+        self.ranks.by_first(work)
+
+
+@contextmanager
+def _status(sinks: Sinks) -> Iterator[None]:
+    """How the training ended, if it did not finish."""
     try:
-        return fit(plan.cfg.task, state, plan.store, plan.cfg, watch, ranks), state
-    finally:
-        voice.end()
+        yield
+    except StoppedError as error:
+        sinks.event("stopped", reason=error.cause)
+        raise
+    except DivergedError as error:
+        sinks.event("diverged", reason=error.cause)
+        raise
+    except BaseException as error:
+        sinks.event("failed", reason=error.cause if isinstance(error, GanError) else f"{type(error).__name__}: {error}")
+        raise
 
 
 def _check(plan: Plan, signals: Signals) -> None:
@@ -211,34 +262,21 @@ def _check(plan: Plan, signals: Signals) -> None:
         check(plan, resumed=True)
 
 
-def lock(held: ExitStack, run: folder.Run, patience: float) -> None:
-    """Take the run's lock. Where torchrun has started again, those who had it may need a while to see that they are alone."""
-    end = time.monotonic() + patience
-    while True:
-        try:
-            held.enter_context(locked(run.path))
-            return
-        except InUseError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(1)
-
-
-def _go_back(run: folder.Run, error: DivergedError, on_divergence: str, voice: Voice) -> None:
+def _go_back(run: folder.Run, error: DivergedError, on_divergence: str, sinks: Sinks) -> None:
     """Note in the history that the run goes back to its last checkpoint, to learn slower. Raises DivergedError if it is not to."""
     before = sum("diverged" in line for line in history.read(run.path))
     if on_divergence != "rollback" or before >= MOST:
         tried = f", after going back {before} times" if before else ""
         raise DivergedError(f"{error.cause}; the last checkpoint is kept{tried}", error.remedy) from None
     there = checkpoint.listed(run.checkpoints)
-    step = checkpoint.newest(run.checkpoints, voice.note).step if there else 0
+    step = checkpoint.newest(run.checkpoints, sinks.note).step if there else 0
     history.append(run.path, {"step": step, "diverged": error.cause})
-    voice.warn(f"{error.cause}; going back to step {step:,}, at half the learning rate")
+    sinks.warn(f"{error.cause}; going back to step {step:,}, at half the learning rate")
 
 
 def _out_of_memory(run: folder.Run, plan: Plan, said: str) -> None:
     """Raises ResourceError with what would fit. Called when what failed has let go of its memory."""
-    fits = fitting(plan.cfg, plan.store, lambda cfg: replaced(plan, cfg=cfg).state())
+    fits = fitting(plan.cfg, plan.loader, lambda cfg: replace(plan, cfg=cfg).state())
     saved = bool(checkpoint.listed(run.checkpoints))
     command = f"gan resume {run.path} --set runtime.micro_batch={fits}" if saved else f"--batch-size {fits}"
     raise ResourceError(
@@ -259,28 +297,3 @@ def _bugs_logged(log: Path) -> Iterator[None]:
             file.write(traceback.format_exc())
             error.add_note(f"the traceback is in {log}")
         raise
-
-
-def extend(run: folder.Run, layers: list[Layer]) -> Config:
-    """The run's configuration with what a resume may change. Raises UsageError for anything else."""
-    old = run.config()
-    changes = merge(layers)
-    if not changes:
-        return old
-    new = resolve(merge([old.dump(), changes]))
-    wrong = {k: v for k, v in differences(old, new).items() if not k.startswith(MAY_CHANGE)}
-    if wrong:
-        said = ", ".join(f"{k} ({was!r} -> {now!r})" for k, (was, now) in list(wrong.items())[:5])
-        raise UsageError(
-            f"a resumed run cannot change {said}", f"start a new one: gan train --config {run.path / 'config.json'}"
-        )
-    if new.stop.until:
-        parse_bound(new.stop.until)
-    return new
-
-
-def _record_changes(run: folder.Run, cfg: Config) -> None:
-    """What this sitting changed goes into the history, under the run's lock."""
-    different = differences(run.config(), cfg)
-    if different:
-        history.append(run.path, {"changes": merge(nest(k, now) for k, (_, now) in different.items())})

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from gancli.core.contracts import Logs, Phase, Shape, Task, Tick
+from gancli.core.contracts import Logs, Tick
+from gancli.core.data import Spec
 from gancli.core.errors import UsageError
 from gancli.core.registry import nearest
 from gancli.core.seeds import derive
+from gancli.core.task import Phase, Task
+from gancli.inference.generator import Model
 from gancli.training.net import EmaNet, Net
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class Meter:
 
 @dataclass
 class State:
-    shape: Shape
+    spec: Spec
     device: torch.device
     dtype: torch.dtype
     nets: dict[str, Net]
@@ -60,18 +63,23 @@ class State:
     def working(self) -> dict[str, nn.Module]:
         return {name: net.working for name, net in self.nets.items()}
 
+    def model(self, task: Task, ema: bool = True, facts: dict[str, Any] | None = None) -> Model:
+        """The model of this moment."""
+        known = {**(facts or {}), "ema": ema and bool(self.ema)}
+        return Model(task, self.sampling(ema), self.spec, self.tick(0), known)
+
     def sampling(self, ema: bool = True) -> dict[str, nn.Module]:
-        """The nets to sample from, in float32: averaged where there is an average and it is wanted."""
+        """The nets to sample from, in float32: the moving averages where there are any and they are wanted."""
         out = {name: net.module for name, net in self.nets.items()}
         if ema:
             out |= {name: a.follow(self.nets[name]) for name, a in self.ema.items()}
         return out
 
 
-def new_state(task: Task, cfg: Config, shape: Shape, device: torch.device, dtype: torch.dtype) -> State:
+def new_state(task: Task, cfg: Config, spec: Spec, device: torch.device, dtype: torch.dtype) -> State:
     """A run at step 0. The nets' first weights are a function of the seed."""
     torch.manual_seed(derive(cfg.seed, "init"))
-    modules = task.nets(shape)
+    modules = task.nets(spec)
     for net in cfg.optimizers.keys() - modules.keys():
         raise UsageError(
             f"optimizers.{net}: there is no net {net!r}", nearest(net, modules) or f"there are: {', '.join(modules)}"
@@ -80,4 +88,4 @@ def new_state(task: Task, cfg: Config, shape: Shape, device: torch.device, dtype
     ema = {n: EmaNet(nets[n]) for n in task.ema if n in nets} if cfg.ema.half_life else {}
     phases = task.phases({name: net.working for name, net in nets.items()})
     memory = {k: v.to(device) for k, v in task.memory().items()}
-    return State(shape, device, dtype, nets, ema, phases, memory)
+    return State(spec, device, dtype, nets, ema, phases, memory)

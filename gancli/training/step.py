@@ -9,54 +9,77 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from gancli.core.contracts import Batch, Logs, Phase, Task, Turn
+from gancli.core.contracts import Logs
+from gancli.core.data import Batch
 from gancli.core.errors import DivergedError
 from gancli.core.seeds import derive, seed_default
 from gancli.core.sharding import Rows, looking_at
+from gancli.core.task import Context, Phase, Task
 from gancli.distributed.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from gancli.core.config import Config
-    from gancli.data.store import Store
+    from gancli.data.loader import Loader
     from gancli.training.net import Net
     from gancli.training.state import State
 
 SCALES = (2.0**12, 2.0**8, 2.0**4, 1.0)
 
 
-def step(task: Task, state: State, store: Store, cfg: Config, ranks: Ranks = ALONE) -> Logs:
-    """Carry out every phase whose time it is, then the average. Returns means for the journal, still on the device.
+def step(task: Task, state: State, loader: Loader, cfg: Config, ranks: Ranks = ALONE) -> Logs:
+    """Carry out every phase whose time it is, then update the moving averages.
 
     Of several ranks each takes its rows of the batch; gradients, logs and memory are then averaged.
 
-    Raises DivergedError, before the update, if a loss or a gradient is not finite.
+    Returns:
+        Means over the batch and over the turns of each phase, still on the device: `loss/D`, `grad/D`, and what the task logs.
+
+    Raises:
+        DivergedError: a loss or a gradient is not finite; before the update.
     """
-    logs: Logs = {}
-    carry: dict[str, Any] = {}
-    start, total = state.images, cfg.stop.total(store.epoch)
+    means = _Means()
+    cache: dict[str, Any] = {}
+    start, total = state.images, cfg.stop.total(loader.epoch)
     for phase in state.phases:
         if not phase.when(state.tick(cfg.seed)):
             continue
         for turn in range(phase.repeat):
             seed = derive(cfg.seed, state.step, phase.name, turn)
-            if phase.fresh:
-                batch = store.batch(state.images, cfg.batch_size, *ranks.rows(cfg.batch_size))
-                noise_seed, carry = seed, {}
+            if phase.new_batch:
+                batch = loader.batch(state.images, cfg.batch_size, *ranks.rows(cfg.batch_size))
+                noise_seed, cache = seed, {}
                 state.images += cfg.batch_size
-            last = turn == phase.repeat - 1
-            found = _gradients(task, state, cfg, phase, batch, seed, noise_seed, carry, last, ranks)
-            logs |= ranks.average([state.nets[name] for name in phase.trains], found, state.memory)
-            _finite(logs[_key(phase)], f"the loss of {phase.name}", state)
-            for name in phase.trains:
+            seeds, last = (seed, noise_seed), turn == phase.repeat - 1
+            logs = _gradients(task, state, cfg, phase, batch, seeds, cache, last, ranks)
+            logs = ranks.average([state.nets[name] for name in phase.nets], logs, state.memory)
+            _finite(logs[phase.key], f"the loss of {phase.name}", state)
+            for name in phase.nets:
                 net = state.nets[name]
-                logs[f"{name.lower()}_grad"] = _finite(net.gradient_norm(), f"the gradient of {name}", state)
+                logs[f"grad/{name}"] = _finite(net.gradient_norm(), f"the gradient of {name}", state)
                 net.update(net.rule.lr * net.rule.schedule.factor(start, total))
             if phase.after is not None:
                 _after(state, phase)
+            means.add(logs)
     state.step += 1
     for name, ema in state.ema.items():
         ema.update(state.nets[name], _decay(cfg, state.images, state.images - start))
-    return logs
+    return means.read()
+
+
+class _Means:
+    """Means over the turns of a step, by key."""
+
+    def __init__(self) -> None:
+        self.sums: Logs = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, logs: Logs) -> None:
+        for key, value in logs.items():
+            self.sums[key] = self.sums[key] + value if key in self.sums else value
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def read(self) -> Logs:
+        return {key: value if self.counts[key] == 1 else value / self.counts[key] for key, value in self.sums.items()}
 
 
 def _gradients(
@@ -65,46 +88,45 @@ def _gradients(
     cfg: Config,
     phase: Phase,
     batch: Batch,
-    seed: int,
-    noise_seed: int,
-    carry: dict[str, Any],
+    seeds: tuple[int, int],
+    cache: dict[str, Any],
     last: bool,
     ranks: Ranks,
 ) -> Logs:
     """The gradients of a phase's mean loss over this rank's rows, in one part or, for little memory, in several."""
-    n, (begin, _) = len(batch.x), ranks.rows(cfg.batch_size)
+    n, (begin, _), (seed, noise_seed) = batch.n, ranks.rows(cfg.batch_size), seeds
     part = min(cfg.runtime.micro_batch or n, n)
-    tick, total = state.tick(cfg.seed), n * ranks.world
-    batch = task.begin(state.working(), batch, tick)
-    nets = [state.nets[name] for name in phase.trains]
+    whole, tick, total = part == n, state.tick(cfg.seed), n * ranks.world
+    task.prepare(state.working(), state.spec, tick)
+    batch = task.view(state.working(), batch)
+    nets = [state.nets[name] for name in phase.nets]
     logs: Logs = {}
     kept: dict[str, list[Tensor]] = {}
     for first in range(0, n, part):
         seed_default(seed, state.device)  # dropout and whatever else a net draws
         random = torch.Generator().manual_seed(seed)
-        piece = _rows(batch, first, part)
-        own = Rows(begin + first, len(piece.x), total, n, seed, random, batch.x, first + part >= n, ranks.group, kept)
-        whole = part == n
-        turn = Turn(
-            state.working(), piece, tick, state.shape, random, noise_seed, state.memory,
-            carry if whole else {}, last and whole, begin + first, total,
+        piece = batch.rows(first, part)
+        own = Rows(begin + first, piece.n, total, n, seed, random, batch, first + part >= n, ranks.group, kept)
+        ctx = Context(
+            state.working(), piece, tick, state.spec, random, noise_seed, state.memory, state.device, state.dtype,
+            cache if whole else {}, last and whole, begin + first, total,
         )  # fmt: skip
         with looking_at(own):
-            values = _backward(phase, turn, nets, len(piece.x) / n, first == 0)
+            values = _backward(phase, ctx, nets, piece.n / n, first == 0)
         for key, value in values.items():
             logs[key] = logs.get(key, 0) + value
     return logs
 
 
-def _backward(phase: Phase, turn: Turn, nets: Sequence[Net], share: float, first: bool) -> Logs:
+def _backward(phase: Phase, ctx: Context, nets: Sequence[Net], share: float, first: bool) -> Logs:
     """Collect the gradients of a part of the batch, which is `share` of it; returns as much of the logs."""
-    loss, values = phase.loss(turn)
+    loss, values = phase.loss(ctx)
     mean = loss.mean() * share
     gradients = scaled_gradients(mean, [p for net in nets for p in net.parameters])
     for net in nets:
         net.collect(gradients[: len(net.parameters)], first)
         gradients = gradients[len(net.parameters) :]
-    return {_key(phase): mean.detach(), **{k: v.float().mean() * share for k, v in values.items()}}
+    return {phase.key: mean.detach(), **{k: v.float().mean() * share for k, v in values.items()}}
 
 
 def scaled_gradients(mean: Tensor, parameters: Sequence[Tensor]) -> Sequence[Tensor | None]:
@@ -135,21 +157,8 @@ def _after(state: State, phase: Phase) -> None:
     assert phase.after is not None
     with torch.no_grad():
         phase.after({name: net.module for name, net in state.nets.items()})
-    for name in phase.trains:
+    for name in phase.nets:
         state.nets[name].refresh()
-
-
-def _rows(batch: Batch, first: int, n: int) -> Batch:
-    if first == 0 and n >= len(batch.x):
-        return batch
-    cut = (None if t is None else t[first : first + n] for t in (batch.x, batch.y, batch.attributes, batch.source))
-    return Batch(*cut)  # type: ignore[arg-type]
-
-
-def _key(phase: Phase) -> str:
-    """ "D" -> d_loss, "D/r1" -> d_r1."""
-    net, _, rest = phase.name.lower().partition("/")
-    return f"{net}_{rest or 'loss'}"
 
 
 def _decay(cfg: Config, images: int, since: int) -> float:

@@ -17,25 +17,25 @@ from gancli.training.step import step
 
 if TYPE_CHECKING:
     from gancli.core.config import Config
-    from gancli.data.store import Store
+    from gancli.data.loader import Loader
 
 WORTH = 1.2  # times as fast as float32, at least
 SECONDS = 0.3  # for each precision; or two steps, if they take longer
 STEPS = 10  # at most
 
 
-def gain(cfg: Config, store: Store) -> float:
+def gain(cfg: Config, loader: Loader) -> float:
     """How many times as fast as in float32 a step is in bfloat16; 0 if it cannot be told."""
     try:
-        return _fastest(cfg, store, torch.float32) / _fastest(cfg, store, torch.bfloat16)
+        return _fastest(cfg, loader, torch.float32) / _fastest(cfg, loader, torch.bfloat16)
     except (GanError, RuntimeError, MemoryError):  # the training itself will meet it, and say so
         return 0.0
 
 
-def _fastest(cfg: Config, store: Store, dtype: torch.dtype) -> float:
+def _fastest(cfg: Config, loader: Loader, dtype: torch.dtype) -> float:
     """Seconds of the fastest step but the first, which also makes what later ones find made."""
-    trial = store.of(dtype)
-    state = new_state(cfg.task, cfg, store.shape, store.device, dtype)
+    trial = loader.of(dtype)
+    state = new_state(cfg.task, cfg, loader.spec, loader.device, dtype)
     seconds: list[float] = []
     while len(seconds) < 2 or (sum(seconds) < SECONDS and len(seconds) < STEPS):
         start = time.perf_counter()

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from gancli.core.contracts import Condition, Shape
+from gancli.core.contracts import Condition
+from gancli.core.specs import Images
 from gancli.core.errors import UsageError
 from gancli.core.registry import build, parts
 
-SHAPE = Shape(1, 8, 8, classes=5, attributes=3)
+SHAPE = Images(1, 8, 8, classes=5, attributes=3)
 NAMES = list(parts("condition"))
 
 
@@ -33,9 +34,9 @@ def test_vector_and_head_fit(name: str) -> None:
         assert c is not None
         assert c.shape == (4, width)
         embedding = condition.embedding(SHAPE)
-        assert (c if embedding is None else embedding(c)).shape == (4, condition.seen(SHAPE))
+        assert (c if embedding is None else embedding(c)).shape == (4, condition.embedded_width(SHAPE))
     assert head(features, c).shape == (4,)
-    if condition.judged:
+    if condition.has_auxiliary:
         assert c is not None
         for fake in (False, True):
             loss = condition.auxiliary(head, features, c, fake)
@@ -59,7 +60,7 @@ def test_what_is_not_given_is_drawn_per_sample(name: str) -> None:
 @pytest.mark.parametrize("name", ["concat", "embedding", "projection", "acgan", "attributes"])
 def test_data_without_it_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=name):
-        made(name).width(Shape(1, 8, 8))
+        made(name).width(Images(1, 8, 8))
 
 
 def test_projection_is_its_formula() -> None:

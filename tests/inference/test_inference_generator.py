@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from gancli.core.contracts import Shape, Tick
+from gancli.core.contracts import Tick
+from gancli.core.specs import Images
 from gancli.core.data import Arrays, Split
 from gancli.core.errors import UsageError
 from gancli.core.registry import build
@@ -25,7 +26,7 @@ def made(
     condition: str | dict[str, Any], classes: int = 4, attributes: int = 0, facts: dict[str, Any] | None = None
 ) -> Model:
     torch.manual_seed(0)
-    shape = Shape(1, 8, 8, classes, attributes)
+    shape = Images(1, 8, 8, classes, attributes)
     task: Any = build("task", {"name": "generate", "model": MLP, "condition": condition})
     return Model(task, task.nets(shape), shape, Tick(0, 0, 0), facts or {})
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gancli.core.contracts import Shape, Tick
+from gancli.core.contracts import Tick
+from gancli.core.specs import Images
 from gancli.core.errors import UsageError
 from gancli.core.registry import build
 from gancli.inference.generator import Model
@@ -33,7 +34,7 @@ class Loud(nn.Module):
 
 def made(condition: str | dict[str, Any] = "none", classes: int = 0, attributes: int = 0) -> Model:
     task: Any = build("task", {"name": "generate", "model": {"name": "mlp", "z": 16}, "condition": condition})
-    return Model(task, {"G": Loud(4.0).requires_grad_(False)}, Shape(1, 4, 4, classes, attributes), Tick(0, 0, 0), {})
+    return Model(task, {"G": Loud(4.0).requires_grad_(False)}, Images(1, 4, 4, classes, attributes), Tick(0, 0, 0), {})
 
 
 def drawn(model: Model) -> int:

@@ -40,7 +40,7 @@ def test_per_sample_and_finite_at_extreme_logits(name: str) -> None:
     for a in (-1e4, 0.0, 1e4):
         for b in (-1e4, 0.0, 1e4):
             real, fake = torch.full((3,), a, requires_grad=True), torch.full((3,), b, requires_grad=True)
-            for value in (loss.critic(real, fake), loss.generator(fake, real if loss.compares else None)):
+            for value in (loss.critic(real, fake), loss.generator(fake, real if loss.relativistic else None)):
                 assert value.shape == (3,)
                 assert torch.isfinite(value).all()
                 gradient = torch.autograd.grad(value.sum(), fake)[0]
@@ -55,7 +55,7 @@ def test_the_critic_parts_the_two_and_the_generator_draws_its_own_up(name: str) 
     if name != "lsgan":  # least squares pulls to a target: from beyond it, back
         assert (on_real <= 0).all()
         assert (on_fake >= 0).all()
-    (pull,) = torch.autograd.grad(loss.generator(fake, real if loss.compares else None).sum(), fake)
+    (pull,) = torch.autograd.grad(loss.generator(fake, real if loss.relativistic else None).sum(), fake)
     assert (pull[fake < 1] <= 0).all()
 
 
@@ -65,7 +65,7 @@ def test_formula(name: str) -> None:
     real, fake = torch.randn(8, dtype=torch.float64), torch.randn(8, dtype=torch.float64)
     r, f = real.numpy(), fake.numpy()
     np.testing.assert_allclose(loss.critic(real, fake).numpy(), critic(r, f), rtol=1e-12)
-    given = real if loss.compares else None
+    given = real if loss.relativistic else None
     np.testing.assert_allclose(loss.generator(fake, given).numpy(), generator(f, r), rtol=1e-12)
 
 
@@ -75,7 +75,7 @@ def test_gradients_are_the_function_s_own(name: str) -> None:
     real = torch.randn(5, dtype=torch.float64, requires_grad=True)
     fake = torch.randn(5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(loss.critic, (real, fake))
-    if loss.compares:
+    if loss.relativistic:
         assert torch.autograd.gradcheck(loss.generator, (fake, real))
     else:
         assert torch.autograd.gradcheck(loss.generator, (fake,))

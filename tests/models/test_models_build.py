@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from gancli.core.contracts import Model, Shape, Tick
+from gancli.core.contracts import Model, Tick
+from gancli.core.specs import Images
 from gancli.core.errors import UsageError
 from gancli.core.registry import build, find, parts
 from gancli.models.layers import Discriminator, LinearHead, stages
@@ -18,7 +19,7 @@ TINY: dict[str, Any] = {
     "g_widths": (16,), "d_widths": (16,), "hold": 10, "fade": 10,
 }  # fmt: skip
 NAMES = list(parts("model"))
-SHAPES = [Shape(1, 28, 28), Shape(3, 32, 32), Shape(3, 64, 48), Shape(1, 8, 8), Shape(3, 17, 23)]
+SHAPES = [Images(1, 28, 28), Images(3, 32, 32), Images(3, 64, 48), Images(1, 8, 8), Images(3, 17, 23)]
 PRECISIONS = [torch.float32, torch.bfloat16]
 VARIANTS = [
     ("resnet", {"spectral": "both", "attention": "middle", "g_norm": "batch"}),
@@ -38,11 +39,11 @@ def tiny(name: str, **options: Any) -> Model:
     return build("model", {"name": name, **{k: v for k, v in TINY.items() if k in fields}, **options})  # type: ignore[return-value]
 
 
-def played(model: Model, shape: Shape, dtype: torch.dtype, condition: int = 0, tick: int = 10**6) -> None:
+def played(model: Model, shape: Images, dtype: torch.dtype, condition: int = 0, tick: int = 10**6) -> None:
     """One pass and one gradient of each net as the engine holds them."""
     torch.manual_seed(0)
     trunk = model.discriminator(shape, condition)
-    d = Discriminator(trunk, trunk.finish(LinearHead(trunk.out_features)))
+    d = Discriminator(trunk, trunk.wrap_head(LinearHead(trunk.out_features)))
     rule: Any = build("optimizer", "adam")
     cpu = torch.device("cpu")
     nets = {"G": Net(model.generator(shape, condition), rule, cpu, dtype), "D": Net(d, rule, cpu, dtype)}
@@ -74,28 +75,28 @@ def played(model: Model, shape: Shape, dtype: torch.dtype, condition: int = 0, t
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: f"{s.channels}x{s.height}x{s.width}")
 @pytest.mark.parametrize("name", NAMES)
-def test_every_model(name: str, shape: Shape, dtype: torch.dtype) -> None:
+def test_every_model(name: str, shape: Images, dtype: torch.dtype) -> None:
     played(tiny(name), shape, dtype)
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("name", NAMES)
 def test_with_a_condition(name: str, dtype: torch.dtype) -> None:
-    played(tiny(name), Shape(1, 28, 28, 5), dtype, condition=5)
+    played(tiny(name), Images(1, 28, 28, 5), dtype, condition=5)
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
 def test_options(name: str, options: dict[str, Any], dtype: torch.dtype) -> None:
-    played(tiny(name, **options), Shape(3, 33, 30), dtype)
+    played(tiny(name, **options), Images(3, 33, 30), dtype)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_slope_can_be_penalised(name: str) -> None:
     """The gradient of a gradient exists for every D (batch norms aside, of which it is not a sample's own)."""
-    model, shape = tiny(name), Shape(1, 28, 28)
+    model, shape = tiny(name), Images(1, 28, 28)
     trunk = model.discriminator(shape, 0)
-    d = Discriminator(trunk, trunk.finish(LinearHead(trunk.out_features)))
+    d = Discriminator(trunk, trunk.wrap_head(LinearHead(trunk.out_features)))
     x = model.begin({"D": d}, torch.rand(4, 1, 28, 28), Tick(0, 0, 15)).requires_grad_()
     (slope,) = torch.autograd.grad(d(x).sum(), x, create_graph=True)
     gradients = torch.autograd.grad(slope.square().sum(), [*d.parameters()], allow_unused=True)
@@ -105,16 +106,16 @@ def test_a_slope_can_be_penalised(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "mlp"])
 def test_sides_that_do_not_fit_are_refused(name: str) -> None:
-    for shape in (Shape(1, 4, 28), Shape(1, 300, 300)):
+    for shape in (Images(1, 4, 28), Images(1, 300, 300)):
         with pytest.raises(UsageError, match="8 to 256"):
             tiny(name).generator(shape, 0)
 
 
 def test_a_map_for_attention_must_exist() -> None:
     with pytest.raises(UsageError, match="no map of height 9"):
-        tiny("resnet", attention=9).generator(Shape(1, 28, 28), 0)
+        tiny("resnet", attention=9).generator(Images(1, 28, 28), 0)
 
 
 @pytest.mark.parametrize(("side", "small"), [(16, 4), (28, 7), (64, 4), (256, 4)])
 def test_stages_end_at_four_to_seven(side: int, small: int) -> None:
-    assert stages(Shape(1, side, side))[-1] == (small, small)
+    assert stages(Images(1, side, side))[-1] == (small, small)

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gancli.core.contracts import Shape, Tick
+from gancli.core.contracts import Tick
+from gancli.core.specs import Images
 from gancli.core.registry import build
 from gancli.models.layers import stages
 from gancli.models.msg import packed, unpacked
 
-SHAPE = Shape(1, 28, 28)
+SHAPE = Images(1, 28, 28)
 
 
 def growing():  # type: ignore[no-untyped-def]
@@ -28,10 +29,10 @@ def test_the_level_is_a_function_of_the_images() -> None:
 
 def test_growing_is_fitted_to_the_run() -> None:
     model: Any = build("model", {"name": "progressive"})
-    fitted = model.fitted(1_500_000, SHAPE)
+    fitted = model.resolved(1_500_000, SHAPE)
     assert (fitted.hold, fitted.fade) == (150_000, 150_000)
     assert fitted.level(600_000, 3) == 2
-    assert growing().fitted(10, SHAPE) == growing()
+    assert growing().resolved(10, SHAPE) == growing()
     assert model.level(1_200_000, 3) == 1  # the paper's
 
 
@@ -72,8 +73,8 @@ def test_reals_fade_as_the_fakes_do() -> None:
     )
 
 
-@pytest.mark.parametrize("shape", [Shape(1, 28, 28), Shape(3, 64, 48), Shape(3, 17, 23), Shape(1, 8, 8)])
-def test_scales_are_packed_without_loss(shape: Shape) -> None:
+@pytest.mark.parametrize("shape", [Images(1, 28, 28), Images(3, 64, 48), Images(3, 17, 23), Images(1, 8, 8)])
+def test_scales_are_packed_without_loss(shape: Images) -> None:
     sizes = stages(shape)
     images = [torch.rand(2, shape.channels, *s) for s in sizes]
     tensor = packed(images)

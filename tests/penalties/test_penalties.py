@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gancli.core.contracts import Look, Penalty, Tick
+from gancli.core.contracts import PenaltyInputs, Penalty, Tick
 from gancli.core.registry import build, parts
 from gancli.losses.adversarial import critic_loss, penalty_loss
 from gancli.penalties.consistency import moved
@@ -27,11 +27,11 @@ def bowl(x: Tensor) -> Tensor:
     return x.square().flatten(1).sum(1) / 2  # its slope at x is x
 
 
-def look(critic=linear, n: int = 6, near=None, dtype: torch.dtype = torch.float32) -> Look:
+def look(critic=linear, n: int = 6, near=None, dtype: torch.dtype = torch.float32) -> PenaltyInputs:
     torch.manual_seed(1)
     real, fake = torch.randn(n, 1, 3, 4).to(dtype), torch.randn(n, 1, 3, 4).to(dtype)
     memory = {key: value for p in NAMES for key, value in made(p).memory().items()}
-    return Look(
+    return PenaltyInputs(
         critic, real, fake, torch.Generator().manual_seed(2), memory, Tick(0, 0, 0), near or (lambda s: fake + s)
     )
 
@@ -53,17 +53,17 @@ def test_a_price_per_sample_and_times_its_interval(name: str) -> None:
         price = penalty_loss(penalty, look(bowl))
         assert price.shape == (6,)
         assert torch.isfinite(price).all()
-        torch.testing.assert_close(price, penalty.cost(look(bowl)) * 2 * every)
+        torch.testing.assert_close(price, penalty.loss(look(bowl)) * 2 * every)
 
 
 @pytest.mark.parametrize("name", LINEAR)
 def test_a_linear_critic(name: str) -> None:
-    torch.testing.assert_close(made(name).cost(look()), torch.full((6,), LINEAR[name]), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(made(name).loss(look()), torch.full((6,), LINEAR[name]), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", LINEAR)
 def test_in_bfloat16_the_length_is_summed_in_float32(name: str) -> None:
-    price = made(name).cost(look(dtype=torch.bfloat16))
+    price = made(name).loss(look(dtype=torch.bfloat16))
     assert price.dtype == torch.float32
     torch.testing.assert_close(price, torch.full((6,), LINEAR[name]), rtol=0.02, atol=0.02)
 
@@ -72,7 +72,7 @@ def test_in_bfloat16_the_length_is_summed_in_float32(name: str) -> None:
 def test_where_the_slope_is_taken(name: str, at: str) -> None:
     seen = look(bowl)
     expected = getattr(seen, at).square().flatten(1).sum(1) / 2
-    torch.testing.assert_close(made(name).cost(seen), expected)
+    torch.testing.assert_close(made(name).loss(seen), expected)
 
 
 @pytest.mark.parametrize("name", ["gp", "zero-gp"])
@@ -88,8 +88,8 @@ def test_one_sided_gp_forgives_a_small_slope() -> None:
     def flat(x: Tensor) -> Tensor:
         return linear(x) / 100
 
-    assert made("gp", one_sided=True).cost(look(flat)).abs().max() == 0
-    assert made("gp").cost(look(flat)).min() > 0.9
+    assert made("gp", one_sided=True).loss(look(flat)).abs().max() == 0
+    assert made("gp").loss(look(flat)).min() > 0.9
 
 
 def test_dragan_stays_around_the_reals() -> None:
@@ -102,7 +102,7 @@ def test_dragan_stays_around_the_reals() -> None:
 def test_a_price_has_a_gradient_for_the_critic() -> None:
     w = torch.randn(12, requires_grad=True)
     seen = look(lambda x: (x.flatten(1) * w).sum(1))
-    made("r1").cost(seen).mean().backward()
+    made("r1").loss(seen).mean().backward()
     torch.testing.assert_close(w.grad, w.detach())  # d(|w|^2 / 2) / dw = w
 
 
@@ -118,27 +118,27 @@ def test_r1_and_r2_share_a_pass_and_cost_the_same() -> None:
 @pytest.mark.parametrize("name", ["r1", "r2"])
 def test_gamma_falls_with_the_images(name: str) -> None:
     penalty = made(name, weight=1.0, final=0.2, over=100)
-    at = [penalty.strength(Tick(0, 0, images)) for images in (0, 50, 100, 1000)]
+    at = [penalty.weight_at(Tick(0, 0, images)) for images in (0, 50, 100, 1000)]
     assert at == pytest.approx([1.0, 0.6, 0.2, 0.2])
-    assert made(name, weight=3.0).strength(Tick(0, 0, 10**9)) == 3
-    fitted = made(name, weight=1.0, final=0.2).fitted(100)
+    assert made(name, weight=3.0).weight_at(Tick(0, 0, 10**9)) == 3
+    fitted = made(name, weight=1.0, final=0.2).resolved(100)
     assert fitted == penalty
-    assert fitted.fitted(500) == penalty
+    assert fitted.resolved(500) == penalty
 
 
 def test_lecam_holds_each_side_to_the_other_s_average() -> None:
     penalty, seen = made("lecam", decay=0.75), look()
-    price = penalty.cost(seen)
+    price = penalty.loss(seen)
     real, fake = linear(seen.real), linear(seen.fake)
     mean_real, mean_fake = 0.25 * real.mean(), 0.25 * fake.mean()
     torch.testing.assert_close(price, (real - mean_fake) ** 2 + (fake - mean_real) ** 2)
     torch.testing.assert_close(seen.memory["lecam_real"], mean_real)
-    penalty.cost(seen)
+    penalty.loss(seen)
     torch.testing.assert_close(seen.memory["lecam_real"], 0.75 * mean_real + 0.25 * real.mean())
 
 
 def test_drift() -> None:
-    torch.testing.assert_close(made("drift").cost(look()), linear(look().real).square())
+    torch.testing.assert_close(made("drift").loss(look()), linear(look().real).square())
 
 
 def test_consistency_is_nothing_for_a_critic_that_does_not_care() -> None:
@@ -146,13 +146,13 @@ def test_consistency_is_nothing_for_a_critic_that_does_not_care() -> None:
         return x.flatten(1).mean(1) * 0 + 3
 
     for name in ("cr", "bcr", "zcr"):
-        assert made(name).cost(look(blind)).abs().max() == 0
-        assert made(name).cost(look(bowl)).mean() > 0
+        assert made(name).loss(look(blind)).abs().max() == 0
+        assert made(name).loss(look(bowl)).mean() > 0
 
 
 def test_zcr_pays_the_generator_for_variety() -> None:
     seen = look(near=lambda s: look().fake + s)
-    price = made("zcr", spread=0.5, sigma=0.2).generator_cost(seen)
+    price = made("zcr", spread=0.5, sigma=0.2).generator_loss(seen)
     torch.testing.assert_close(price, torch.full((6,), -0.5 * 0.04))
 
 

@@ -23,7 +23,8 @@ from faults import Silent
 from torch import Tensor, nn
 
 from gancli.core.config import Layer, merge
-from gancli.core.contracts import Model, Shape
+from gancli.core.contracts import Model
+from gancli.core.specs import Images
 from gancli.core.data import Reading
 from gancli.core.registry import find
 from gancli.data.store import Store
@@ -52,7 +53,7 @@ def deaf(plan: Plan) -> Plan:
     class DeafModel(type(model)):  # type: ignore[misc]
         name = "deaf"
 
-        def generator(self, shape: Shape, condition: int) -> nn.Module:
+        def generator(self, shape: Images, condition: int) -> nn.Module:
             return Deaf(super().generator(shape, condition))
 
     options = {k: getattr(model, k) for k in type(model).model_fields}

@@ -12,7 +12,10 @@ import torch
 
 import gancli
 from gancli.core.config import presets, resolve
-from gancli.core.contracts import Batch, Shape, Tick, Turn
+from gancli.core.contracts import Tick
+from gancli.core.data import Batch
+from gancli.core.specs import Images
+from gancli.core.task import Context
 from gancli.core.data import Arrays
 from gancli.core.errors import UsageError
 from gancli.core.registry import kinds, parts
@@ -171,10 +174,10 @@ def test_points_nearby_are_seen_as_the_fakes_are(model: str) -> None:
     nets = {name: net.working.eval() for name, net in state.nets.items()}
     x = torch.rand(4, 1, 16, 16)
     batch = task.begin(nets, Batch(x, None), state.tick(0))
-    turn = Turn(nets, batch, state.tick(0), state.shape, torch.Generator(), 0, state.memory, {}, False, 0, 4)
+    turn = Context(nets, batch, state.tick(0), state.shape, torch.Generator(), 0, state.memory, {}, False, 0, 4)
     look = task._look(turn, task._fake(turn))
-    assert look.near is not None
-    assert look.near(0.1).shape == look.fake.shape == look.real.shape
+    assert inputs.perturbed is not None
+    assert inputs.perturbed(0.1).shape == inputs.fake.shape == inputs.real.shape
 
 
 @pytest.mark.parametrize("condition", ["none", "projection", "attributes"])
@@ -213,7 +216,7 @@ def test_the_mean_style_counts_a_batch_once() -> None:
 
 
 def test_labels_reach_g_through_its_batch_norms() -> None:
-    nets = Generate(model=RESNET, condition="projection").nets(Shape(1, 16, 16, 4))  # type: ignore[arg-type]
+    nets = Generate(model=RESNET, condition="projection").nets(Images(1, 16, 16, 4))  # type: ignore[arg-type]
     names = [n for n, _ in nets["G"].named_parameters()]
     assert any("affine" in n for n in names)
     assert any("head.table" in n for n in [n for n, _ in nets["D"].named_parameters()])

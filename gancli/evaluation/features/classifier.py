@@ -13,8 +13,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from gancli.core.data import Arrays
 from gancli.core.errors import CheckpointError, UsageError
+from gancli.data.images import ImageDataset
 from gancli.evaluation.contracts import Extractor, Features, Progress, silent
 from gancli.evaluation.features.convnet import Plan, forward, resized, train
 from gancli.evaluation.weights import expect, fingerprint, keep, kept
@@ -31,7 +31,9 @@ class Classifier(Features):
     seed: int = Field(0, description="of the weights and of the order of the images")
     images: int = Field(60_000, ge=1, description="training images seen in all, repeats counted")
 
-    def prepare(self, train: Arrays, cache_dir: Path, device: torch.device, progress: Progress = silent) -> Extractor:
+    def prepare(
+        self, train: ImageDataset, cache_dir: Path, device: torch.device, progress: Progress = silent
+    ) -> Extractor:
         if train.labels is None or len(np.unique(train.labels)) < 2:
             raise UsageError("features 'classifier' need labelled data with two classes or more", "take random-conv")
         size = square(train.images)
@@ -47,7 +49,7 @@ class Classifier(Features):
         return Extractor(f"classifier-{digest[:8]}", digest, rule, net, device, train.classes)
 
     def _weights(
-        self, data: Arrays, plan: Plan, size: tuple[int, int], cache_dir: Path, progress: Progress
+        self, data: ImageDataset, plan: Plan, size: tuple[int, int], cache_dir: Path, progress: Progress
     ) -> tuple[dict[str, Tensor], str]:
         assert data.labels is not None
         recipe = fingerprint(np.frombuffer(f"1 {plan} {size} {self.seed} {self.images}".encode(), np.uint8))

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gancli.core.data import Arrays
+from gancli.data.images import ImageDataset
 from gancli.evaluation.contracts import Extractor, Features, Progress, silent
 from gancli.evaluation.features.convnet import Plan, forward, grey, resized
 from gancli.evaluation.weights import expect, read, verified
@@ -30,7 +30,7 @@ def weights(file: Path = FILE) -> dict[str, Tensor]:
     return found
 
 
-def column_names(train: Arrays) -> tuple[str, ...]:
+def column_names(train: ImageDataset) -> tuple[str, ...]:
     """Names of the ten columns: the data's own, where its classes are the digits; the digits, where it has none."""
     if not train.classes:
         return DIGITS
@@ -41,7 +41,13 @@ def column_names(train: Arrays) -> tuple[str, ...]:
 class DigitsV1(Features):
     name = "digits-v1"
 
-    def prepare(self, train: Arrays, cache_dir: Path, device: torch.device, progress: Progress = silent) -> Extractor:  # noqa: ARG002
+    def prepare(
+        self,
+        train: ImageDataset,
+        cache_dir: Path,  # noqa: ARG002
+        device: torch.device,
+        progress: Progress = silent,  # noqa: ARG002
+    ) -> Extractor:
         own = {k: v.to(device) for k, v in weights().items()}
         channels = train.images.shape[1]
         stacked = channels > 1 and len(train.classes) == 10**channels

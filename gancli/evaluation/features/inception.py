@@ -13,8 +13,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from gancli.core.data import Arrays
 from gancli.core.errors import CheckpointError, UsageError
+from gancli.data.images import ImageDataset
 from gancli.evaluation.contracts import Extractor, Features, Progress, silent
 from gancli.evaluation.weights import expect, read, sha256, verified
 
@@ -78,7 +78,13 @@ class Inception(Features):
     weights: str = Field("", description="safetensors file of torch-fidelity's Inception weights")
     sha256: str = Field("", description="that file's SHA-256; nothing is loaded unless it agrees")
 
-    def prepare(self, train: Arrays, cache_dir: Path, device: torch.device, progress: Progress = silent) -> Extractor:  # noqa: ARG002
+    def prepare(
+        self,
+        train: ImageDataset,  # noqa: ARG002
+        cache_dir: Path,  # noqa: ARG002
+        device: torch.device,
+        progress: Progress = silent,  # noqa: ARG002
+    ) -> Extractor:
         net = architecture()
         if not self.weights:
             raise UsageError("features 'inception' need their weights", "give --feature-weights FILE.safetensors")

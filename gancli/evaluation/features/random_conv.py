@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from gancli.core.data import Arrays
 from gancli.core.seeds import generator
+from gancli.data.images import ImageDataset
 from gancli.evaluation.contracts import Extractor, Features, Progress, silent
 from gancli.evaluation.features.classifier import square
 from gancli.evaluation.features.convnet import resized
@@ -36,7 +36,13 @@ class RandomConv(Features):
     name = "random-conv"
     seed: int = Field(0, description="of the weights")
 
-    def prepare(self, train: Arrays, cache_dir: Path, device: torch.device, progress: Progress = silent) -> Extractor:  # noqa: ARG002
+    def prepare(
+        self,
+        train: ImageDataset,
+        cache_dir: Path,  # noqa: ARG002
+        device: torch.device,
+        progress: Progress = silent,  # noqa: ARG002
+    ) -> Extractor:
         own = weights(train.images.shape[1], self.seed)
         digest = sha256(b"".join(w.numpy().tobytes() for w in own))
         placed = [w.to(device) for w in own]

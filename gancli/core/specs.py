@@ -1,0 +1,78 @@
+"""What a datum can be. A batch of each has the fields that its docstring names."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from gancli.core.data import Spec
+from gancli.core.registry import of_kind
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+Count = Annotated[int, Field(ge=0, le=2**24)]
+
+
+class Images(Spec):
+    """Pictures: `real` [N, C, H, W]; `label` [N] and `attributes` [N, A] where there are any."""
+
+    name: ClassVar[str] = "images"
+    channels: Side
+    height: Side
+    width: Side
+    classes: Count = Field(0, description="labels are 0 .. classes - 1; 0: no labels")
+    attributes: Count = Field(0, description="width of a vector of attributes of each image; 0: none")
+
+    def describe(self) -> str:
+        classes = f", {self.classes} classes" if self.classes else ""
+        return f"images {self.size}{classes}"
+
+    @property
+    def size(self) -> str:
+        """Channels, height and width."""
+        return f"{self.channels}x{self.height}x{self.width}"
+
+
+class Pairs(Spec):
+    """Aligned pictures: `source` [N, C, H, W] (A) and `real` [N, C', H, W] (B), one of each, of the same size."""
+
+    name: ClassVar[str] = "pairs"
+    source: Annotated[Images, *of_kind("spec")]
+    target: Annotated[Images, *of_kind("spec")]
+
+    def describe(self) -> str:
+        return f"pairs of images {self.source.size} and {self.target.size}"
+
+
+class Domains(Spec):
+    """Two unaligned sets: `a` [N, C, H, W] and `b` [N, C', H', W'], each in its own order."""
+
+    name: ClassVar[str] = "domains"
+    a: Annotated[Images, *of_kind("spec")]
+    b: Annotated[Images, *of_kind("spec")]
+
+    def describe(self) -> str:
+        return f"images of two domains, {self.a.size} and {self.b.size}"
+
+
+class Degraded(Spec):
+    """Pictures and what a degradation made of them: `source` [N, C, H, W] and `real` [N, C, H, W], `mask` [N, 1, H, W] (1: hole)."""
+
+    name: ClassVar[str] = "degraded"
+    image: Annotated[Images, *of_kind("spec")]
+    mask: bool = False
+
+    def describe(self) -> str:
+        return f"degraded images {self.image.size}{' with masks' if self.mask else ''}"
+
+
+class Tokens(Spec):
+    """Sequences of tokens: `tokens` [N, L] int64, padded with 0; `label` [N] where there are any."""
+
+    name: ClassVar[str] = "tokens"
+    length: Annotated[int, Field(ge=1, le=65_536)]
+    vocabulary: Annotated[int, Field(ge=2, le=2**24)]
+    classes: Count = 0
+
+    def describe(self) -> str:
+        return f"sequences of {self.length} tokens out of {self.vocabulary:,}"

@@ -1,0 +1,52 @@
+"""The run folder as a sink: its journals and previews. A disk that refuses them is reported once, and training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gancli.core.samples import Samples
+from gancli.core.sinks import Sink
+from gancli.runs import journal
+from gancli.runs.files import replace
+from gancli.runs.folder import Run
+
+COLUMNS = {"loss/D": "d_loss", "loss/G": "g_loss"}  # what scripts know the losses of the two nets by
+
+
+class Recorder(Sink):
+    """Writes `metrics.jsonl`, `scores.jsonl`, `monitor.jsonl` and `samples/`."""
+
+    def __init__(self, run: Run, warn: Callable[[str], None]) -> None:
+        self.run, self.warn = run, warn
+        self.metrics = journal.Journal(run.journal, warn)
+        self.journals = {"validation": journal.Journal(run.scores, warn), "monitor": journal.Journal(run.monitor, warn)}
+        self.warned = False
+
+    def scalars(self, step: int, values: Mapping[str, Any]) -> None:
+        named = {column: values[key] for key, column in COLUMNS.items() if key in values}
+        self.metrics.write({"step": step, **named, **values})
+
+    def samples(self, step: int, name: str, samples: Samples, recipe: Mapping[str, Any]) -> None:
+        file = samples.render(8, dict(recipe))
+        stem = f"{step:06d}" if name == "samples" else f"{step:06d}-{name}"
+        try:
+            self.run.samples.mkdir(exist_ok=True)
+            replace(self.run.samples / f"{stem}{file.suffix}", file.content)
+        except OSError as error:
+            if not self.warned:
+                self.warn(f"cannot write {self.run.samples}: {error.strerror}; training goes on")
+            self.warned = True
+
+    def event(self, kind: str, **facts: Any) -> None:
+        if kind in self.journals:
+            self.journals[kind].write(facts["line"])
+
+    def rewind(self, step: int, still_open: bool = False) -> None:
+        for path in (self.run.scores, self.run.monitor):
+            journal.rewind(path, step)
+        journal.rewind(self.run.journal, step, still_open)
+
+    def sync(self) -> None:
+        for lines in (self.metrics, *self.journals.values()):
+            lines.sync()

@@ -1,0 +1,79 @@
+"""The run folder of a new run, and the configuration of one that goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gancli.core.config import Config, Layer, differences, merge, resolve
+from gancli.core.errors import UsageError
+from gancli.distributed.ranks import job, restarted
+from gancli.evaluation.results import parse_bound
+from gancli.runs import folder
+from gancli.runs.files import disk
+from gancli.training.checkpointing import MAY_CHANGE, environment
+from gancli.training.prepare import Plan, Request
+from gancli.training.validation import check
+
+
+def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.Run:
+    """Make the run folder of a new run and write what it is. Raises UsageError and ResourceError before anything is trained."""
+    check(plan)
+    run = folder.create(runs, f"{plan.data_name}-{plan.cfg.preset}", name)
+    _describe(request, plan, run)
+    return run
+
+
+def _describe(request: Request, plan: Plan, run: folder.Run) -> None:
+    known = {"ranks": plan.ranks.world, **({"job": job()} if job() else {})}
+    with disk("the run", run.path):
+        run.write_json("environment.json", {**environment(plan), **known})
+        run.write_json("data.json", _data_facts(request, plan))
+        run.write_json("config.json", plan.cfg.dump())
+
+
+def begin(request: Request, plan: Plan, runs: Path, name: str | None) -> tuple[folder.Run, bool]:
+    """A new run; or, where torchrun has started its processes again, the run of that name, to be resumed."""
+
+    def work() -> tuple[str, bool]:
+        there = folder.Run(runs / name) if name else None
+        known = (
+            there.json("environment.json").get("job") if there and (there.path / "environment.json").is_file() else None
+        )
+        if there is None or not there.path.is_dir() or not restarted(known):
+            return str(start(request, plan, runs, name).path), False
+        if not (there.path / "config.json").is_file():
+            _describe(request, plan, there)
+        return str(there.path), True
+
+    path, resumed = plan.ranks.by_first(work)
+    return folder.Run(Path(path)), resumed
+
+
+def _data_facts(request: Request, plan: Plan) -> dict[str, Any]:
+    return {
+        "fingerprint": plan.fingerprint,
+        "train": len(plan.split.train),
+        "validation": len(plan.split.validation),
+        "test": len(plan.split.test),
+        "choices": plan.choices,
+        "data_dir": str(request.data_dir.resolve()),
+    }
+
+
+def extend(run: folder.Run, layers: list[Layer]) -> Config:
+    """The run's configuration with what a resume may change. Raises UsageError for anything else."""
+    old = run.config()
+    changes = merge(layers)
+    if not changes:
+        return old
+    new = resolve(merge([old.dump(), changes]))
+    wrong = {k: v for k, v in differences(old, new).items() if not k.startswith(MAY_CHANGE)}
+    if wrong:
+        said = ", ".join(f"{k} ({was!r} -> {now!r})" for k, (was, now) in list(wrong.items())[:5])
+        raise UsageError(
+            f"a resumed run cannot change {said}", f"start a new one: gan train --config {run.path / 'config.json'}"
+        )
+    if new.stop.until:
+        parse_bound(new.stop.until)
+    return new
