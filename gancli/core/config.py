@@ -106,7 +106,7 @@ class Runtime(Frozen):
 class Config(Frozen):
     """A run, resolved. Written to the run folder once and never changed."""
 
-    preset: str = Field("textbook", description="the recipe that the rest departs from")
+    preset: str = Field("textbook", description="the recipe that the rest departs from; empty: none")
     data: Data
     task: Task = Field("generate", validate_default=True, description="what is learned")
     optimizer: Optimizer = Field("adam", validate_default=True, description="of every net")

@@ -79,7 +79,9 @@ class Console(Sink):
         sizes = f"{len(split.train):,} to train, {len(split.validation):,} for validation, {len(split.test):,} to test"
         self.note(f"data {plan.data_name}: {plan.spec.describe()}; {sizes}")
         changed = ", ".join(f"{k} {short(a)} -> {short(b)}" for k, (a, b) in plan.changed().items())
-        self.note(f"preset {cfg.preset}{f', with {changed}' if changed else ''}")
+        self.note(
+            f"{f'preset {cfg.preset}' if cfg.preset else f'task {cfg.task.name}'}{f', with {changed}' if changed else ''}"
+        )
 
     def settings(self, plan: Plan) -> None:
         """The whole configuration as resolved; a star marks what differs from the preset."""

@@ -12,7 +12,7 @@ import time
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -21,6 +21,7 @@ from gancli.core.data import Reading, Source, Spec, Split
 from gancli.core.errors import DataError, UsageError
 from gancli.core.registry import build, parts, validated
 from gancli.core.specs import Images
+from gancli.core.task import Task
 from gancli.data import cache, find
 from gancli.data.loader import Loader
 from gancli.distributed.ranks import ALONE, Ranks
@@ -96,11 +97,13 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     if request.preset:
         read_preset(request.preset)
     split = ranks.by_each_host(lambda: find.read(source, reading))
-    preset = request.preset or asked.get("preset") or _preset_for(split)
-    preset_chosen = not (request.preset or asked.get("preset"))
+    preset = request.preset or asked.get("preset") or ""
+    preset_chosen = not preset
     if preset_chosen:
-        choices.append(f"preset {preset}, for {_described(split)}")
-    base = read_preset(preset, _classes(split))
+        preset, base = _recipe_for(split, asked)
+        choices.append(f"{f'preset {preset}' if preset else 'task ' + base['task']['name']}, for {_described(split)}")
+    else:
+        base = read_preset(preset, _classes(split))
     given: Layer = {"preset": preset, "data": {"source": source.model_dump(mode="json")}}
     plain = resolve(base, given)
     small = _for_small_data(plain, asked, len(split.train), choices)
@@ -207,12 +210,22 @@ def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
     return source if path is None else source.but(path=find.absolute(path)), choices
 
 
-def _preset_for(split: Split[Any]) -> str:
+def _recipe_for(split: Split[Any], asked: Layer) -> tuple[str, Layer]:
+    """The default preset for the data and its table; or, where no preset is for such data, no name and the task that takes them.
+
+    Raises UsageError if no task, or more than one, learns from such data.
+    """
     spec = split.train.spec
-    if not isinstance(spec, Images):
-        raise UsageError(f"no preset is the default for {spec.name}", "name one: --preset (gan list presets)")
-    c, h, w = spec.channels, spec.height, spec.width
-    return "textbook" if c == 1 and h * w <= 32 * 32 else "dcgan"
+    if isinstance(spec, Images):
+        small = spec.channels == 1 and spec.height * spec.width <= 32 * 32
+        name = "textbook" if small else "dcgan"
+        return name, read_preset(name, _classes(split))
+    fit = [name for name, task in parts("task").items() if isinstance(spec, cast("type[Task]", task).accepts)]
+    named = asked.get("task", {}).get("name")
+    if named is None and len(fit) != 1:
+        known = f"there are: {', '.join(fit)}" if fit else "gan list task names the tasks"
+        raise UsageError(f"{len(fit) or 'no'} tasks learn from {spec.name}", f"{known}; name one: --set task.name=NAME")
+    return "", {"task": {"name": named or fit[0]}}
 
 
 def _described(split: Split[Any]) -> str:

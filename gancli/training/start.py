@@ -19,7 +19,7 @@ from gancli.training.validation import check
 def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.Run:
     """Make the run folder of a new run and write what it is. Raises UsageError and ResourceError before anything is trained."""
     check(plan)
-    run = folder.create(runs, f"{plan.data_name}-{plan.cfg.preset}", name)
+    run = folder.create(runs, f"{plan.data_name}-{plan.cfg.preset or plan.cfg.task.name}", name)
     _describe(request, plan, run)
     return run
 
