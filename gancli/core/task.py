@@ -154,7 +154,7 @@ class Task(Part, ABC):
         """How many rows of a batch belong together, and cannot be split over ranks or parts (packing)."""
         return 1
 
-    def memory(self) -> Memory:
+    def memory(self, spec: Spec) -> Memory:  # noqa: ARG002
         """What the task remembers between steps (replay pools, ADA's p), at the start; saved with the run."""
         return {}
 

@@ -143,7 +143,7 @@ class Generate(Task):
         inputs = self._inputs(ctx, self._fake(ctx).detach())
         return {"D": (inputs.critic(inputs.real), inputs.critic(inputs.fake))}
 
-    def memory(self) -> Memory:
+    def memory(self, spec: Spec) -> Memory:  # noqa: ARG002
         out: Memory = {}
         for penalty in self.penalties:
             out |= penalty.memory()
