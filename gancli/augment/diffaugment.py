@@ -1,7 +1,7 @@
-"""DiffAugment (2006.10738): reals and fakes are changed alike, differentiably, wherever D looks.
+"""DiffAugment (2006.10738): the same differentiable augmentation of reals and fakes, wherever D sees them.
 
 color        brightness + U(-1/2, 1/2); saturation times U(0, 2); contrast times U(1/2, 3/2)
-translation  by up to 1/8 of each side, zeros coming in
+translation  by up to 1/8 of each side, padded with zeros
 cutout       a square of half the sides, its centre anywhere, set to 0
 """
 

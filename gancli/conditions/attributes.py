@@ -1,6 +1,6 @@
 """Vectors of attributes as a condition: binary, several at once, or continuous; beside z and as planes beside D's image (1411.1784).
 
-With `labels` the one-hot label goes with them. What is not given at sampling is drawn as a standard normal.
+With `labels` the one-hot label goes with them. Attributes that are not given at sampling are drawn from a standard normal.
 """
 
 from __future__ import annotations

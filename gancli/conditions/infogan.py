@@ -1,10 +1,10 @@
-"""InfoGAN (1606.03657): latent codes that D can read back from the image; no labels are used.
+"""InfoGAN (1606.03657): latent codes that an auxiliary net recovers from the image; no labels are used.
 
     min over G and Q, max over D of  V(D, G) - lambda E[log Q(c | G(z, c))]
 
-Codes: `classes` one-hot categories and `continuous` numbers, uniform in [-1, 1]. Q shares D's trunk; for a number it gives the mean of a
-normal of variance 1, so that its loss is half the squared error. D is not told the codes. At sampling, labels name the
-category, and attributes the numbers, which are called 0, 1, ...
+Codes: `classes` one-hot categories and `continuous` codes, uniform in [-1, 1]. Q shares D's trunk; for a continuous code it gives the mean of
+a normal of variance 1, so that its loss is half the squared error. D does not see the codes. At sampling, labels choose the
+category, and attributes, named 0, 1, ..., the continuous codes.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     concat      beside the latent vector, and as planes beside D's image
     embedding   the same, after a linear map of each net's own
     projection  to G; D's logit is w . f(x) + (V y) . f(x) + b (1802.05637, equation 3)
-    acgan       to G; D names the class itself, -log P(C = y | image), of reals and of fakes, for both nets (1610.09585)
+    acgan       to G; D has an auxiliary classifier, -log P(C = y | image), of reals and of fakes, for both nets (1610.09585)
 
-G's batch norms take the vector in where the model has conditional ones (`resnet`).
+Models with conditional batch norm (`resnet`) give G's normalizations the vector.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gancli.models.layers import LinearHead
 
 
 def one_hot(y: Tensor | None, classes: int, noise: Tensor | None) -> Tensor:
-    """[N, classes]; a label that is not given is the largest of `classes` normals: each as likely."""
+    """Labels [N] as [N, classes]; labels that are not given are drawn uniformly (argmax of `classes` normals)."""
     if y is None:
         if noise is None:
             raise UsageError("this model is conditional: labels are needed", "name them with --labels")
@@ -94,7 +94,7 @@ class ProjectionHead(nn.Module):
 
 
 class Projection(Concat):
-    """The label beside z; in D its learned vector's product with the features is added to the logit (1802.05637)."""
+    """The label beside z; in D the inner product of its embedding and the features is added to the logit (1802.05637)."""
 
     name = "projection"
     in_trunk: ClassVar[bool] = False
@@ -116,13 +116,13 @@ class ClassifierHead(LinearHead):
 
 
 class AuxiliaryClassifier(Concat):
-    """The label beside z; D also says which class it sees, and both nets learn from that (AC-GAN, 1610.09585)."""
+    """The label beside z; D has an auxiliary classifier, whose loss both nets minimize (AC-GAN, 1610.09585)."""
 
     name = "acgan"
     in_trunk: ClassVar[bool] = False
     has_auxiliary: ClassVar[bool] = True
     weight: float = Field(1.0, ge=0, description="of the classifier's loss of the reals")
-    weight_fake: float = Field(1.0, ge=0, description="of its loss of the fakes, in both nets' turns")
+    weight_fake: float = Field(1.0, ge=0, description="of its loss of the fakes, in the losses of both nets")
 
     def head(self, features: int, spec: Images) -> nn.Module:
         return ClassifierHead(features, spec.classes)

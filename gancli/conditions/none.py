@@ -1,4 +1,4 @@
-"""No condition: the nets know nothing of an image but the image."""
+"""No condition: unconditional nets."""
 
 from __future__ import annotations
 

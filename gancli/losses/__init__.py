@@ -1,1 +1,1 @@
-"""Adversarial losses and penalties, one file each, and the two halves that every task is made of (`halves.py`)."""
+"""Adversarial losses, one file each; `adversarial.py` has the losses of critic and generator that tasks are made of."""

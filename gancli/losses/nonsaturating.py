@@ -1,8 +1,8 @@
-"""The non-saturating loss (1406.2661, section 3): D learns to tell, G maximizes log D(G(z)).
+"""The non-saturating loss (1406.2661, section 3): binary cross-entropy for D; G maximizes log D(G(z)).
 
     L_D = softplus(-D(x)) + softplus(D(G(z)))        L_G = softplus(-D(G(z)))
 
-on logits, where softplus(-a) = -log sigmoid(a): binary cross-entropy without its overflow.
+on logits, where softplus(-a) = -log sigmoid(a): binary cross-entropy, numerically stable.
 """
 
 from __future__ import annotations

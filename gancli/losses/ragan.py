@@ -1,8 +1,8 @@
-"""Relativistic average (RaGAN, 1807.00734, section 4.2): each sample is held against the mean of the other side.
+"""Relativistic average (RaGAN, 1807.00734, section 4.2): each logit is compared with the mean logit of the other set.
 
     L_D = softplus(-(D(x) - mean D(G(z)))) + softplus(D(G(z)) - mean D(x))        L_G: with x and G(z) exchanged
 
-The means are over the batch, or over the part of it that is computed at a time.
+The means are over the batch; with micro-batches, over each of them.
 """
 
 from __future__ import annotations

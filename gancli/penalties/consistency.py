@@ -1,4 +1,4 @@
-"""Consistency: the critic's answer does not change as its image is mirrored or shifted.
+"""Consistency regularization: the critic's logit does not change as its image is mirrored or shifted.
 
     CR (1910.12027):   E[(D(x) - D(T(x)))^2]
     bCR (2002.04724):  the same of the fakes, too
@@ -36,7 +36,7 @@ def moved(x: Tensor, shift: int, flip: bool, random: torch.Generator) -> Tensor:
 
 
 class Consistency(Penalty):
-    """CR (1910.12027): D says the same of a real that is mirrored or shifted."""
+    """CR (1910.12027): the logit of a real does not change as it is mirrored or shifted."""
 
     name = "cr"
     transforms: ClassVar[bool] = True
@@ -63,12 +63,12 @@ class BalancedConsistency(Consistency):
 
 
 class LatentConsistency(Penalty):
-    """zCR (2002.04724): D says the same of fakes from near z, and G makes them differ: that on every step, whatever `every` is."""
+    """zCR (2002.04724): the logits of fakes of nearby z agree, while G makes the fakes differ (on every step, whatever `every` is)."""
 
     name = "zcr"
     weight: float = Field(5.0, ge=0, description="lambda of D")
     sigma: float = Field(0.05, ge=0, description="how far z' is from z")
-    spread: float = Field(0.5, ge=0, description="lambda of G, which is to tell z' from z")
+    spread: float = Field(0.5, ge=0, description="lambda of G, whose images of z and z' should differ")
 
     def loss(self, inputs: PenaltyInputs) -> Tensor:
         assert inputs.perturbed is not None

@@ -1,4 +1,4 @@
-"""The drift term of progressive growing (1710.10196, appendix A.1): the critic's reals stay near zero, E[D(x)^2]."""
+"""The drift term of progressive growing (1710.10196, appendix A.1): keeps the logits of the reals near zero, E[D(x)^2]."""
 
 from __future__ import annotations
 

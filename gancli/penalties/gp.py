@@ -1,4 +1,4 @@
-"""The gradient penalty (WGAN-GP, 1704.00028, equation 3): the critic's slope between real and fake is 1.
+"""The gradient penalty (WGAN-GP, 1704.00028, equation 3): the norm of the critic's input gradient between real and fake is 1.
 
 E[(|dD/dx(u x + (1 - u) G(z))| - 1)^2]
 """
@@ -17,8 +17,8 @@ from gancli.penalties.input_gradients import between, input_gradient, norm
 class GradientPenalty(Penalty):
     name = "gp"
     weight: float = Field(10.0, ge=0, description="lambda")
-    target: float = Field(1.0, ge=0, description="the slope asked for")
-    one_sided: bool = Field(False, description="only a larger slope costs (1704.00028, section 4)")
+    target: float = Field(1.0, ge=0, description="the norm of the gradient")
+    one_sided: bool = Field(False, description="penalize larger norms only (1704.00028, section 4)")
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
         return between(real, fake, random)

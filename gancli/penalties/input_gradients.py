@@ -1,4 +1,4 @@
-"""Gradients of the critic at points, which the gradient penalties are made of."""
+"""Gradients of the critic with respect to its input: what gradient penalties are made of."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ def input_gradient(points: Tensor, logits: Tensor) -> Tensor:
 
 
 def squared_norm(gradient: Tensor) -> Tensor:
-    """The squared length [N] of each sample's gradient, summed in float32."""
+    """The squared norm [N] of each sample's gradient, summed in float32."""
     return gradient.flatten(1).float().square().sum(1)
 
 
 def norm(gradient: Tensor) -> Tensor:
-    """The length [N]; its own derivative is finite at 0."""
+    """The norm [N]; its own derivative is finite at 0."""
     return (squared_norm(gradient) + 1e-12).sqrt()
 
 
 def between(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
-    """u x + (1 - u) G(z), u uniform, one per pair."""
+    """Random interpolations u x + (1 - u) G(z), u uniform, one per pair: [N, C, H, W]."""
     u = sharding.rand(len(real), *[1] * (real.dim() - 1), random=random).to(real.device, real.dtype)
     return torch.lerp(fake, real, u)
 
 
 def annealed(start: float, final: float | None, done: float) -> float:
-    """From start to final along a cosine as `done` goes from 0 to 1."""
+    """Cosine annealing from start to final as `done` goes from 0 to 1."""
     if final is None:
         return start
     return final + (start - final) * (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
 class SquaredGradient(Penalty):
-    """Half the squared slope of the critic at its own data: at the reals (R1) or at the fakes (R2)."""
+    """Half the squared norm of the critic's input gradient at the reals (R1) or at the fakes (R2)."""
 
     uses_input_gradients: ClassVar[bool] = True
     side: ClassVar[int]  # 0 the reals, 1 the fakes
     weight: float = Field(1.0, ge=0, description="gamma")
     final: float | None = Field(None, ge=0, description="gamma after `over` images (2501.05441); not given: constant")
     over: int | None = Field(
-        None, ge=1, description="images over which gamma falls to `final`, as a cosine; not given: the run's"
+        None, ge=1, description="images over which gamma falls to `final`, as a cosine; not given: those of the run"
     )
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
