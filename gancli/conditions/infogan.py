@@ -2,8 +2,8 @@
 
     min over G and Q, max over D of  V(D, G) - lambda E[log Q(c | G(z, c))]
 
-Codes: `classes` one-hot categories and `continuous` codes, uniform in [-1, 1]. Q shares D's trunk; for a continuous code it gives the mean of
-a normal of variance 1, so that its loss is half the squared error. D does not see the codes. At sampling, labels choose the
+Codes: `classes` one-hot categories and `continuous` codes, uniform in [-1, 1]. Q shares D's trunk; for a continuous code it gives the mean
+of a normal of variance 1, so that its loss is half the squared error. D does not see the codes. At sampling, labels choose the
 category, and attributes, named 0, 1, ..., the continuous codes.
 """
 
