@@ -28,7 +28,7 @@ from sizes import facts, table
 from torch.utils.data import Dataset
 from torch_fidelity import FeatureExtractorBase, calculate_metrics, register_feature_extractor
 
-from gancli.core.data import Arrays, Split
+from gancli.core.data import ImageDataset, Split
 from gancli.evaluation.contracts import BATCH, Extractor
 from gancli.evaluation.evaluator import Fakes, Judge
 from gancli.training.precision import set_threads
@@ -81,8 +81,8 @@ def by_judge(split: Split, fake: np.ndarray, metrics: list[str], floors: bool) -
 
 def by_torch_fidelity(real: np.ndarray, fake: np.ndarray, metrics: list[str]) -> dict[str, float]:
     found = calculate_metrics(
-        input1=Images(fake),
-        input2=Images(real),
+        input1=Images(channels=fake),
+        input2=Images(channels=real),
         feature_extractor=FEATURES,
         batch_size=BATCH,
         kid_subset_size=min(1000, len(real), len(fake)),
@@ -125,7 +125,7 @@ def main() -> None:
         judge = Judge(split, FEATURES, n=a.n, cache_dir=Path(cache))
     real, fake = np.ascontiguousarray(judge.real.images), split.train.images[: a.n].copy()
     register(judge.extractor)
-    few = Split(split.train, Arrays(real[:WARM], None))
+    few = Split(split.train, ImageDataset(real[:WARM], None))
     by_judge(few, fake[:WARM], metrics, False)
     by_torch_fidelity(real[:WARM], fake[:WARM], metrics)
     contest: dict[str, Callable[[], dict[str, float]]] = {

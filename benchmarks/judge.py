@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gancli.core.data import Arrays, Split
+from gancli.core.data import ImageDataset, Split
 from gancli.evaluation.evaluator import Evaluation, Fakes, Judge
 from gancli.evaluation.metrics.fid import fid
 
@@ -55,12 +55,12 @@ def idx(path: Path) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(sizes)
 
 
-def mnist(folder: Path, name: str) -> Arrays:
+def mnist(folder: Path, name: str) -> ImageDataset:
     images = np.ascontiguousarray(idx(folder / f"{name}-images-idx3-ubyte")[:, None])
-    return Arrays(images, idx(folder / f"{name}-labels-idx1-ubyte").astype(np.int64), classes=tuple("0123456789"))
+    return ImageDataset(images, idx(folder / f"{name}-labels-idx1-ubyte").astype(np.int64), classes=tuple("0123456789"))
 
 
-def spoilt(good: Arrays, train: Arrays, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def spoilt(good: ImageDataset, train: ImageDataset, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Sets of images uint8 [N, 1, 28, 28] by what is wrong with them."""
     n, images, labels = len(good.images), good.images, good.labels
     assert labels is not None

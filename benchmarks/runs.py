@@ -16,7 +16,8 @@ from gancli.report.console import Console
 from gancli.runs import checkpoint, journal
 from gancli.runs.folder import Run
 from gancli.training.prepare import Request, cache_dir, make
-from gancli.training.session import start, train
+from gancli.training.session import train
+from gancli.training.start import start
 
 ALL = 1_000_000  # checkpoints to keep
 LOG = 10  # steps between lines of the journal

@@ -31,7 +31,7 @@ from hosts import Hosts, train_words, why_not
 
 from gancli.core.config import Config, read_preset, resolve
 from gancli.core.data import Reading
-from gancli.data.store import Store
+from gancli.data.loader import Loader
 from gancli.distributed.ranks import ALONE, Ranks
 from gancli.training.state import State, new_state
 from gancli.training.step import step
@@ -58,7 +58,7 @@ def compare(steps: int) -> list[dict[str, Any]]:
             apart = max(
                 abs(b[k] - a[k]) / (abs(a[k]) + 0.1)
                 for a, b in zip(one, found[0], strict=True)
-                for k in ("d_loss", "g_loss")
+                for k in ("loss/D", "loss/G")
             )
             part = 32 // world
             same = all(
@@ -70,20 +70,20 @@ def compare(steps: int) -> list[dict[str, Any]]:
     return rows
 
 
-def full(preset: str, batch: int) -> tuple[Config, State, Store]:
+def full(preset: str, batch: int) -> tuple[Config, State, Loader]:
     """A preset with its own nets, on the digits."""
     cfg = resolve(read_preset(preset), {"data": {"source": "digits"}, "batch_size": batch})
     split = cfg.data.source.read(Reading(Path(), Path()))
-    store = Store(split.train, 0, CPU, torch.float32)
-    return cfg, new_state(cfg.task, cfg, store.shape, CPU, torch.float32), store
+    loader = Loader(split.train, 0, CPU, torch.float32)
+    return cfg, new_state(cfg.task, cfg, loader.spec, CPU, torch.float32), loader
 
 
-def times(cfg: Config, state: State, store: Store, here: Ranks, steps: int) -> list[float]:
+def times(cfg: Config, state: State, loader: Loader, here: Ranks, steps: int) -> list[float]:
     """The seconds of each step."""
     took = []
     for i in range(steps + 3):
         start = time.perf_counter()
-        step(cfg.task, state, store, cfg, here)
+        step(cfg.task, state, loader, cfg, here)
         took += [time.perf_counter() - start] if i >= 3 else []
     return took
 
@@ -99,15 +99,15 @@ def train_beside(preset: str, batch: int, steps: int, talking: bool) -> Callable
 
     def work(here: Ranks) -> dict[str, Any]:
         torch.set_num_threads(1)
-        cfg, state, store = full(preset, batch)
+        cfg, state, loader = full(preset, batch)
         here.synchronize(state)
-        step(cfg.task, state, store, cfg, here)
+        step(cfg.task, state, loader, cfg, here)
         sent, messages = here.sent, here.messages  # type: ignore[attr-defined]
-        step(cfg.task, state, store, cfg, here)
+        step(cfg.task, state, loader, cfg, here)
         sent, messages = here.sent - sent, here.messages - messages  # type: ignore[attr-defined]
         if not talking:
             dist.all_reduce = lambda *_, **__: Sent()
-        return {"times": times(cfg, state, store, here, steps), "bytes": sent, "messages": messages}
+        return {"times": times(cfg, state, loader, here, steps), "bytes": sent, "messages": messages}
 
     return work
 

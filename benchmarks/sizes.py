@@ -26,8 +26,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from gancli.core.config import Layer, read_preset, resolve
-from gancli.core.data import Arrays, Reading, Split
-from gancli.data.store import Store
+from gancli.core.data import Reading
+from gancli.data.images import ImageDataset, Split
+from gancli.data.loader import Loader
 from gancli.report.curves import COLORS
 from gancli.training import precision
 from gancli.training.benchmark import one, product_peak
@@ -72,8 +73,8 @@ def table(title: str, rows: list[dict[str, Any]]) -> None:
 def planned(images: np.ndarray, batch: int, layer: Layer) -> Plan:
     cfg = resolve(read_preset(PRESET), {"data": {"source": "mnist"}, "batch_size": batch}, layer)
     device = precision.device(cfg.runtime.device)
-    dtype, train = precision.DTYPES[cfg.runtime.precision], Arrays(images)
-    return Plan(cfg, Split(train, train), "", Store(train, 0, device, dtype), Reading(Path(), Path()), cfg)
+    dtype, train = precision.DTYPES[cfg.runtime.precision], ImageDataset(images)
+    return Plan(cfg, Split(train, train), "", Loader(train, 0, device, dtype), Reading(Path(), Path()), cfg)
 
 
 def step_times(plan: Plan, seconds: float) -> list[float]:
@@ -81,7 +82,7 @@ def step_times(plan: Plan, seconds: float) -> list[float]:
     state, out = plan.state(), []
     for _ in range(WARM):
         one(plan, state)
-    device, end = plan.store.device, time.perf_counter() + seconds
+    device, end = plan.loader.device, time.perf_counter() + seconds
     while len(out) < 3 or time.perf_counter() < end:
         if device.type == "cuda":
             torch.cuda.synchronize(device)

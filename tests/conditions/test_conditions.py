@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from gancli.core.contracts import Condition
-from gancli.core.specs import Images
 from gancli.core.errors import UsageError
 from gancli.core.registry import build, parts
+from gancli.core.specs import Images
 
-SHAPE = Images(1, 8, 8, classes=5, attributes=3)
+SHAPE = Images(channels=1, height=8, width=8, classes=5, attributes=3)
 NAMES = list(parts("condition"))
 
 
@@ -60,7 +60,7 @@ def test_what_is_not_given_is_drawn_per_sample(name: str) -> None:
 @pytest.mark.parametrize("name", ["concat", "embedding", "projection", "acgan", "attributes"])
 def test_data_without_it_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=name):
-        made(name).width(Images(1, 8, 8))
+        made(name).width(Images(channels=1, height=8, width=8))
 
 
 def test_projection_is_its_formula() -> None:
@@ -72,7 +72,7 @@ def test_projection_is_its_formula() -> None:
     torch.testing.assert_close(head(features, c), expected)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if made(n).judged])
+@pytest.mark.parametrize("name", [n for n in NAMES if made(n).has_auxiliary])
 def test_what_is_guessed_from_the_image_was_not_told_with_it(name: str) -> None:
     assert not made(name).in_trunk
 

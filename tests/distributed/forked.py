@@ -15,7 +15,7 @@ import torch
 
 from gancli.core.config import Config, read_preset, resolve
 from gancli.core.data import Reading
-from gancli.data.store import Store
+from gancli.data.loader import Loader
 from gancli.distributed import ranks
 from gancli.distributed.ranks import Ranks
 from gancli.training.state import State, new_state
@@ -36,24 +36,24 @@ CPU = torch.device("cpu")
 Work = Callable[[Ranks], Any]
 
 
-def made(preset: str, **more: Any) -> tuple[Config, State, Store]:
+def made(preset: str, **more: Any) -> tuple[Config, State, Loader]:
     """A preset with narrow nets, on the digits."""
     base = read_preset(preset)
     task = {"model": {**base["task"]["model"], **NARROW[preset]}, **MORE.get(preset, {}), **more.pop("task", {})}
     cfg = resolve(base, {"data": {"source": "digits", "flip": True}, "batch_size": 32, "task": task}, more)
     split = cfg.data.source.read(Reading(Path(), Path()))
-    store = Store(split.train, cfg.seed, CPU, torch.float32, cfg.data.flip)
-    return cfg, new_state(cfg.task, cfg, store.shape, CPU, torch.float32), store
+    loader = Loader(split.train, cfg.seed, CPU, torch.float32, cfg.data.flip)
+    return cfg, new_state(cfg.task, cfg, loader.spec, CPU, torch.float32), loader
 
 
 def curves(preset: str, steps: int, here: Ranks, **more: Any) -> list[dict[str, Any]]:
     """The logs of some steps, the length of the weights after each, and which images were read."""
-    cfg, state, store = made(preset, **more)
+    cfg, state, loader = made(preset, **more)
     here.synchronize(state)
-    out, look, seen = [], store.indices, []
-    store.indices = lambda position, n: seen.append(look(position, n)) or look(position, n)  # type: ignore[method-assign]
+    out, look, seen = [], loader.indices, []
+    loader.indices = lambda position, n: seen.append(look(position, n)) or look(position, n)  # type: ignore[method-assign]
     for _ in range(steps):
-        logs = step(cfg.task, state, store, cfg, here)
+        logs = step(cfg.task, state, loader, cfg, here)
         weights = {f"{n}_size": float(net.flat.detach().norm()) for n, net in state.nets.items()}
         memory = {k: float(v) for k, v in state.memory.items() if v.dim() == 0}
         read = [i for index in seen for i in index.tolist()]

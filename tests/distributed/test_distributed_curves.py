@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from gancli.core import sharding
-from gancli.core.data import Arrays
 from gancli.core.errors import UsageError
 from gancli.core.sharding import Rows, looking_at
-from gancli.data.store import Store
+from gancli.data.images import ImageDataset
+from gancli.data.loader import Loader
 from gancli.distributed.ranks import ALONE
 from gancli.training.step import step
 
@@ -25,7 +25,7 @@ def close(one: list[dict[str, Any]], other: list[dict[str, Any]], tolerance: flo
     """Losses agree to `tolerance`; the critic's level, which a Wasserstein loss leaves free, is not looked at."""
     for a, b in zip(one, other, strict=True):
         assert a.keys() == b.keys()
-        for key in a.keys() - {"read", "logit_real", "logit_fake"}:
+        for key in a.keys() - {"read", "logit/D/real", "logit/D/fake"}:
             assert b[key] == pytest.approx(a[key], rel=tolerance, abs=tolerance / 10), key
 
 
@@ -53,8 +53,8 @@ def test_parts_are_the_whole(penalty: str, part: int, gradients: list[torch.Tens
     }
     ends: list[list[torch.Tensor]] = []
     for size in (None, part):
-        cfg, state, store = made("textbook", task=task, runtime={"micro_batch": size})
-        step(cfg.task, state, store, cfg)
+        cfg, state, loader = made("textbook", task=task, runtime={"micro_batch": size})
+        step(cfg.task, state, loader, cfg)
         ends.append([*gradients, *state.memory.values()])
         gradients.clear()
     for one, other in zip(*ends, strict=True):
@@ -96,7 +96,7 @@ def test_a_large_batch_is_drawn_in_blocks() -> None:
 def test_a_rank_reads_no_image_but_its_own(tmp_path: Any) -> None:
     """From an array on the disk as from memory: what a rank does not train on, it does not touch."""
     np.save(tmp_path / "x.npy", np.arange(64, dtype=np.uint8).reshape(64, 1, 1, 1).repeat(4, 2).repeat(4, 3))
-    store = Store(Arrays(np.load(tmp_path / "x.npy", mmap_mode="c")), 0, CPU, torch.float32, flip=True)
+    loader = Loader(ImageDataset(np.load(tmp_path / "x.npy", mmap_mode="c")), 0, CPU, torch.float32, flip=True)
     read: list[int] = []
 
     class Watched:
@@ -107,10 +107,10 @@ def test_a_rank_reads_no_image_but_its_own(tmp_path: Any) -> None:
             read.extend(index.tolist())
             return self.images[index]
 
-    whole = store.batch(48, 32)
-    store.images = Watched(store.images)  # type: ignore[assignment]
+    whole = loader.batch(48, 32)
+    loader.images = Watched(loader.images)  # type: ignore[assignment]
     for rank in range(4):
         read.clear()
-        part = store.batch(48, 32, 8 * rank, 8)
-        assert torch.equal(part.x, whole.x[8 * rank : 8 * rank + 8])
-        assert read == store.indices(48, 32)[8 * rank : 8 * rank + 8].tolist()
+        part = loader.batch(48, 32, 8 * rank, 8)
+        assert torch.equal(part["real"], whole["real"][8 * rank : 8 * rank + 8])
+        assert read == loader.indices(48, 32)[8 * rank : 8 * rank + 8].tolist()

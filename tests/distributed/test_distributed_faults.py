@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gancli.training.signs import Signs
 
 from gancli.core.data import Reading
 from gancli.core.errors import GanError, UsageError
@@ -20,8 +21,8 @@ from gancli.distributed.ranks import ALONE, Ranks, nameless
 from gancli.runs import checkpoint
 from gancli.runs.folder import Run
 from gancli.training.prepare import Request, make
-from gancli.training.session import begin, train
-from gancli.training.signs import Signs
+from gancli.training.session import train
+from gancli.training.start import begin
 
 from .forked import Fork, Work
 
@@ -86,7 +87,7 @@ def same_curves(place: Path, other: Path) -> None:
     a, b = lines(place), lines(other)
     assert [x["step"] for x in a] == [x["step"] for x in b] == list(range(1, len(a) + 1))
     for x, y in zip(a, b, strict=True):
-        for key in ("images", "d_loss", "g_loss"):
+        for key in ("images", "loss/D", "loss/G"):
             assert y[key] == pytest.approx(x[key], rel=1e-3)
 
 
@@ -147,11 +148,11 @@ def test_what_is_not_finite_on_one_rank_stops_all(fork: Fork, tmp_path: Path) ->
 
     def broken(work: Work) -> Work:
         def poisoned(here: Ranks) -> Any:
-            from gancli.data.store import Store
+            from gancli.data.loader import Loader
 
-            plain = Store.batch
+            plain = Loader.batch
 
-            def batch(self: Store, position: int, n: int, first: int = 0, of: int | None = None) -> Any:
+            def batch(self: Loader, position: int, n: int, first: int = 0, of: int | None = None) -> Any:
                 out = plain(self, position, n, first, of)
                 if here.rank == 1 and position == 16 * 16 and not done:
                     done.append(1)
@@ -159,7 +160,7 @@ def test_what_is_not_finite_on_one_rank_stops_all(fork: Fork, tmp_path: Path) ->
                 return out
 
             done: list[int] = []
-            Store.batch = batch  # type: ignore[method-assign]
+            Loader.batch = batch  # type: ignore[method-assign]
             return work(here)
 
         return poisoned

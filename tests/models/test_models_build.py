@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from gancli.core.contracts import Model, Tick
-from gancli.core.specs import Images
 from gancli.core.errors import UsageError
 from gancli.core.registry import build, find, parts
+from gancli.core.specs import Images
 from gancli.models.layers import Discriminator, LinearHead, stages
 from gancli.training.net import EmaNet, Net
 
@@ -19,7 +19,9 @@ TINY: dict[str, Any] = {
     "g_widths": (16,), "d_widths": (16,), "hold": 10, "fade": 10,
 }  # fmt: skip
 NAMES = list(parts("model"))
-SHAPES = [Images(1, 28, 28), Images(3, 32, 32), Images(3, 64, 48), Images(1, 8, 8), Images(3, 17, 23)]
+SHAPES = [
+    Images(channels=c, height=h, width=w) for c, h, w in [(1, 28, 28), (3, 32, 32), (3, 64, 48), (1, 8, 8), (3, 17, 23)]
+]
 PRECISIONS = [torch.float32, torch.bfloat16]
 VARIANTS = [
     ("resnet", {"spectral": "both", "attention": "middle", "g_norm": "batch"}),
@@ -48,7 +50,8 @@ def played(model: Model, shape: Images, dtype: torch.dtype, condition: int = 0, 
     cpu = torch.device("cpu")
     nets = {"G": Net(model.generator(shape, condition), rule, cpu, dtype), "D": Net(d, rule, cpu, dtype)}
     working = {k: n.working for k, n in nets.items()}
-    real = model.begin(working, torch.rand(4, shape.channels, shape.height, shape.width).to(dtype), Tick(0, 0, tick))
+    model.prepare(working, shape, Tick(0, 0, tick))
+    real = model.view(working, torch.rand(4, shape.channels, shape.height, shape.width).to(dtype))
     c = torch.eye(condition)[torch.arange(4) % condition] if condition else None
     fake = working["G"](torch.randn(4, model.z).to(dtype), c)
     assert fake.shape == real.shape
@@ -82,22 +85,23 @@ def test_every_model(name: str, shape: Images, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("name", NAMES)
 def test_with_a_condition(name: str, dtype: torch.dtype) -> None:
-    played(tiny(name), Images(1, 28, 28, 5), dtype, condition=5)
+    played(tiny(name), Images(channels=1, height=28, width=28, classes=5), dtype, condition=5)
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
 def test_options(name: str, options: dict[str, Any], dtype: torch.dtype) -> None:
-    played(tiny(name, **options), Images(3, 33, 30), dtype)
+    played(tiny(name, **options), Images(channels=3, height=33, width=30), dtype)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_slope_can_be_penalised(name: str) -> None:
     """The gradient of a gradient exists for every D (batch norms aside, of which it is not a sample's own)."""
-    model, shape = tiny(name), Images(1, 28, 28)
+    model, shape = tiny(name), Images(channels=1, height=28, width=28)
     trunk = model.discriminator(shape, 0)
     d = Discriminator(trunk, trunk.wrap_head(LinearHead(trunk.out_features)))
-    x = model.begin({"D": d}, torch.rand(4, 1, 28, 28), Tick(0, 0, 15)).requires_grad_()
+    model.prepare({"D": d}, shape, Tick(0, 0, 15))
+    x = model.view({"D": d}, torch.rand(4, 1, 28, 28)).requires_grad_()
     (slope,) = torch.autograd.grad(d(x).sum(), x, create_graph=True)
     gradients = torch.autograd.grad(slope.square().sum(), [*d.parameters()], allow_unused=True)
     assert any(g is not None and g.abs().max() > 0 for g in gradients)
@@ -106,16 +110,16 @@ def test_a_slope_can_be_penalised(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "mlp"])
 def test_sides_that_do_not_fit_are_refused(name: str) -> None:
-    for shape in (Images(1, 4, 28), Images(1, 300, 300)):
+    for shape in (Images(channels=1, height=4, width=28), Images(channels=1, height=300, width=300)):
         with pytest.raises(UsageError, match="8 to 256"):
             tiny(name).generator(shape, 0)
 
 
 def test_a_map_for_attention_must_exist() -> None:
     with pytest.raises(UsageError, match="no map of height 9"):
-        tiny("resnet", attention=9).generator(Images(1, 28, 28), 0)
+        tiny("resnet", attention=9).generator(Images(channels=1, height=28, width=28), 0)
 
 
 @pytest.mark.parametrize(("side", "small"), [(16, 4), (28, 7), (64, 4), (256, 4)])
 def test_stages_end_at_four_to_seven(side: int, small: int) -> None:
-    assert stages(Images(1, side, side))[-1] == (small, small)
+    assert stages(Images(channels=1, height=side, width=side))[-1] == (small, small)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gancli.core.specs import Images
 from gancli.core.errors import UsageError
 from gancli.core.registry import build
+from gancli.core.specs import Images
 from gancli.models.latents import lerp, mixed, sampling, slerp, truncated
 from gancli.models.layers import Embedded
 
@@ -15,7 +15,7 @@ from gancli.models.layers import Embedded
 def style():  # type: ignore[no-untyped-def]
     torch.manual_seed(0)
     options = {"name": "style", "z": 8, "w": 8, "width": 4, "widest": 8, "mapping": 2}
-    return build("model", options).generator(Images(1, 16, 16), 0)  # type: ignore[attr-defined]
+    return build("model", options).generator(Images(channels=1, height=16, width=16), 0)  # type: ignore[attr-defined]
 
 
 def test_paths_begin_and_end_where_they_should() -> None:
@@ -67,7 +67,7 @@ def test_mixed_styles_are_those_of_either_at_the_ends() -> None:
 def test_each_side_of_a_mix_has_its_own_condition() -> None:
     torch.manual_seed(0)
     inner = build("model", {"name": "style", "z": 8, "w": 8, "width": 4, "widest": 8, "mapping": 2})
-    net = Embedded(inner.generator(Images(1, 16, 16), 3), torch.nn.Linear(5, 3))  # type: ignore[attr-defined]
+    net = Embedded(inner.generator(Images(channels=1, height=16, width=16), 3), torch.nn.Linear(5, 3))  # type: ignore[attr-defined]
     a, b = torch.randn(2, 8), torch.randn(2, 8)
     c, d = torch.eye(5)[:2], torch.eye(5)[3:]
     with torch.no_grad(), sampling(net):

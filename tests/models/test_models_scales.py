@@ -9,12 +9,13 @@ import torch
 from torch.nn import functional as F
 
 from gancli.core.contracts import Tick
-from gancli.core.specs import Images
 from gancli.core.registry import build
+from gancli.core.specs import Images
 from gancli.models.layers import stages
 from gancli.models.msg import packed, unpacked
 
-SHAPE = Images(1, 28, 28)
+SHAPE = Images(channels=1, height=28, width=28)
+SHAPES = [Images(channels=c, height=h, width=w) for c, h, w in [(1, 28, 28), (3, 64, 48), (3, 17, 23), (1, 8, 8)]]
 
 
 def growing():  # type: ignore[no-untyped-def]
@@ -41,7 +42,8 @@ def test_training_sees_the_present_scale_and_sampling_the_full_one(images: int, 
     torch.manual_seed(0)
     model = growing()
     nets = {"G": model.generator(SHAPE, 0), "D": model.discriminator(SHAPE, 0)}
-    x = model.begin(nets, torch.rand(4, 1, 28, 28), Tick(0, 0, images))
+    model.prepare(nets, SHAPE, Tick(0, 0, images))
+    x = model.view(nets, torch.rand(4, 1, 28, 28))
     assert x.shape == (4, 1, side, side)
     assert nets["G"](torch.randn(4, 8)).shape == x.shape
     assert nets["D"](x).shape == (4, nets["D"].out_features)
@@ -55,7 +57,8 @@ def test_a_scale_fades_in_without_a_jump() -> None:
     z, x = torch.randn(4, 8), torch.rand(4, 1, 28, 28)
     out = []
     for images in (100, 101, 149, 150, 151):
-        real = model.begin(nets, x, Tick(0, 0, images))
+        model.prepare(nets, SHAPE, Tick(0, 0, images))
+        real = model.view(nets, x)
         nets["G"].eval()
         out.append((nets["G"](z).detach(), nets["D"](real).detach()))
     for before, after in ((0, 1), (2, 3), (3, 4)):
@@ -68,12 +71,12 @@ def test_reals_fade_as_the_fakes_do() -> None:
     model, x = growing(), torch.rand(2, 1, 28, 28)
     small = F.avg_pool2d(x, 2)
     blurred = F.interpolate(F.avg_pool2d(small, 2), scale_factor=2)
-    torch.testing.assert_close(
-        model.begin({"D": model.discriminator(SHAPE, 0)}, x, Tick(0, 0, 110)), 0.2 * small + 0.8 * blurred
-    )
+    nets = {"D": model.discriminator(SHAPE, 0)}
+    model.prepare(nets, SHAPE, Tick(0, 0, 110))
+    torch.testing.assert_close(model.view(nets, x), 0.2 * small + 0.8 * blurred)
 
 
-@pytest.mark.parametrize("shape", [Images(1, 28, 28), Images(3, 64, 48), Images(3, 17, 23), Images(1, 8, 8)])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_scales_are_packed_without_loss(shape: Images) -> None:
     sizes = stages(shape)
     images = [torch.rand(2, shape.channels, *s) for s in sizes]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gancli.core.contracts import PenaltyInputs, Penalty, Tick
+from gancli.core.contracts import Penalty, PenaltyInputs, Tick
 from gancli.core.registry import build, parts
 from gancli.losses.adversarial import critic_loss, penalty_loss
 from gancli.penalties.consistency import moved
@@ -27,12 +27,12 @@ def bowl(x: Tensor) -> Tensor:
     return x.square().flatten(1).sum(1) / 2  # its slope at x is x
 
 
-def look(critic=linear, n: int = 6, near=None, dtype: torch.dtype = torch.float32) -> PenaltyInputs:
+def inputs(critic=linear, n: int = 6, perturbed=None, dtype: torch.dtype = torch.float32) -> PenaltyInputs:
     torch.manual_seed(1)
     real, fake = torch.randn(n, 1, 3, 4).to(dtype), torch.randn(n, 1, 3, 4).to(dtype)
     memory = {key: value for p in NAMES for key, value in made(p).memory().items()}
     return PenaltyInputs(
-        critic, real, fake, torch.Generator().manual_seed(2), memory, Tick(0, 0, 0), near or (lambda s: fake + s)
+        critic, real, fake, torch.Generator().manual_seed(2), memory, Tick(0, 0, 0), perturbed or (lambda s: fake + s)
     )
 
 
@@ -47,37 +47,37 @@ LINEAR = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_price_per_sample_and_times_its_interval(name: str) -> None:
+def test_a_term_per_sample_and_times_its_interval(name: str) -> None:
     for every in (1, 4):
         penalty = made(name, every=every, weight=2.0)
-        price = penalty_loss(penalty, look(bowl))
-        assert price.shape == (6,)
-        assert torch.isfinite(price).all()
-        torch.testing.assert_close(price, penalty.loss(look(bowl)) * 2 * every)
+        term = penalty_loss(penalty, inputs(bowl))
+        assert term.shape == (6,)
+        assert torch.isfinite(term).all()
+        torch.testing.assert_close(term, penalty.loss(inputs(bowl)) * 2 * every)
 
 
 @pytest.mark.parametrize("name", LINEAR)
 def test_a_linear_critic(name: str) -> None:
-    torch.testing.assert_close(made(name).loss(look()), torch.full((6,), LINEAR[name]), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(made(name).loss(inputs()), torch.full((6,), LINEAR[name]), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", LINEAR)
 def test_in_bfloat16_the_length_is_summed_in_float32(name: str) -> None:
-    price = made(name).loss(look(dtype=torch.bfloat16))
-    assert price.dtype == torch.float32
-    torch.testing.assert_close(price, torch.full((6,), LINEAR[name]), rtol=0.02, atol=0.02)
+    term = made(name).loss(inputs(dtype=torch.bfloat16))
+    assert term.dtype == torch.float32
+    torch.testing.assert_close(term, torch.full((6,), LINEAR[name]), rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize(("name", "at"), [("r1", "real"), ("r2", "fake")])
 def test_where_the_slope_is_taken(name: str, at: str) -> None:
-    seen = look(bowl)
+    seen = inputs(bowl)
     expected = getattr(seen, at).square().flatten(1).sum(1) / 2
     torch.testing.assert_close(made(name).loss(seen), expected)
 
 
 @pytest.mark.parametrize("name", ["gp", "zero-gp"])
 def test_between_real_and_fake(name: str) -> None:
-    seen = look(bowl)
+    seen = inputs(bowl)
     points = made(name).points(seen.real, seen.fake, torch.Generator().manual_seed(3))
     u = ((points - seen.fake) / (seen.real - seen.fake)).flatten(1)
     torch.testing.assert_close(u, u[:, :1].expand_as(u), rtol=1e-3, atol=1e-3)  # one u per pair
@@ -88,31 +88,31 @@ def test_one_sided_gp_forgives_a_small_slope() -> None:
     def flat(x: Tensor) -> Tensor:
         return linear(x) / 100
 
-    assert made("gp", one_sided=True).loss(look(flat)).abs().max() == 0
-    assert made("gp").loss(look(flat)).min() > 0.9
+    assert made("gp", one_sided=True).loss(inputs(flat)).abs().max() == 0
+    assert made("gp").loss(inputs(flat)).min() > 0.9
 
 
 def test_dragan_stays_around_the_reals() -> None:
-    seen = look()
+    seen = inputs()
     away = made("dragan", scale=0.5).points(seen.real, seen.fake, seen.random) - seen.real
     assert (away >= 0).all()
     assert away.max() <= 0.5 * seen.real.std()
 
 
-def test_a_price_has_a_gradient_for_the_critic() -> None:
+def test_a_term_has_a_gradient_for_the_critic() -> None:
     w = torch.randn(12, requires_grad=True)
-    seen = look(lambda x: (x.flatten(1) * w).sum(1))
+    seen = inputs(lambda x: (x.flatten(1) * w).sum(1))
     made("r1").loss(seen).mean().backward()
     torch.testing.assert_close(w.grad, w.detach())  # d(|w|^2 / 2) / dw = w
 
 
 def test_r1_and_r2_share_a_pass_and_cost_the_same() -> None:
-    seen, penalties = look(bowl), [made("r1", weight=3.0), made("r2", weight=5.0)]
+    seen, penalties = inputs(bowl), [made("r1", weight=3.0), made("r2", weight=5.0)]
     loss = build("loss", "rpgan")
     together, logs = critic_loss(seen, loss, penalties, joint=True)  # type: ignore[arg-type]
     apart = loss.critic(bowl(seen.real), bowl(seen.fake)) + sum(penalty_loss(p, seen) for p in penalties)  # type: ignore[attr-defined]
     torch.testing.assert_close(together, apart)
-    assert {"d_r1", "d_r2"} <= logs.keys()
+    assert {"penalty/D/r1", "penalty/D/r2"} <= logs.keys()
 
 
 @pytest.mark.parametrize("name", ["r1", "r2"])
@@ -127,18 +127,18 @@ def test_gamma_falls_with_the_images(name: str) -> None:
 
 
 def test_lecam_holds_each_side_to_the_other_s_average() -> None:
-    penalty, seen = made("lecam", decay=0.75), look()
-    price = penalty.loss(seen)
+    penalty, seen = made("lecam", decay=0.75), inputs()
+    term = penalty.loss(seen)
     real, fake = linear(seen.real), linear(seen.fake)
     mean_real, mean_fake = 0.25 * real.mean(), 0.25 * fake.mean()
-    torch.testing.assert_close(price, (real - mean_fake) ** 2 + (fake - mean_real) ** 2)
+    torch.testing.assert_close(term, (real - mean_fake) ** 2 + (fake - mean_real) ** 2)
     torch.testing.assert_close(seen.memory["lecam_real"], mean_real)
     penalty.loss(seen)
     torch.testing.assert_close(seen.memory["lecam_real"], 0.75 * mean_real + 0.25 * real.mean())
 
 
 def test_drift() -> None:
-    torch.testing.assert_close(made("drift").loss(look()), linear(look().real).square())
+    torch.testing.assert_close(made("drift").loss(inputs()), linear(inputs().real).square())
 
 
 def test_consistency_is_nothing_for_a_critic_that_does_not_care() -> None:
@@ -146,14 +146,14 @@ def test_consistency_is_nothing_for_a_critic_that_does_not_care() -> None:
         return x.flatten(1).mean(1) * 0 + 3
 
     for name in ("cr", "bcr", "zcr"):
-        assert made(name).loss(look(blind)).abs().max() == 0
-        assert made(name).loss(look(bowl)).mean() > 0
+        assert made(name).loss(inputs(blind)).abs().max() == 0
+        assert made(name).loss(inputs(bowl)).mean() > 0
 
 
 def test_zcr_pays_the_generator_for_variety() -> None:
-    seen = look(near=lambda s: look().fake + s)
-    price = made("zcr", spread=0.5, sigma=0.2).generator_loss(seen)
-    torch.testing.assert_close(price, torch.full((6,), -0.5 * 0.04))
+    seen = inputs(perturbed=lambda s: inputs().fake + s)
+    term = made("zcr", spread=0.5, sigma=0.2).generator_loss(seen)
+    torch.testing.assert_close(term, torch.full((6,), -0.5 * 0.04))
 
 
 def test_moved_shifts_whole_pixels() -> None:

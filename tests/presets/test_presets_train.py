@@ -1,10 +1,11 @@
-"""Every preset: data only, found parts, two steps on a tiny store in every precision, the same bits again."""
+"""Every preset: data only, found parts, two steps on a tiny loader in every precision, the same bits again."""
 
 from __future__ import annotations
 
 import math
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,14 @@ import pytest
 import torch
 
 from gancli.core.config import Config, presets, read_preset, resolve
-from gancli.core.data import Arrays
+from gancli.core.data import Reading, Split
+from gancli.core.images import ImageSamples
 from gancli.core.registry import find
-from gancli.data.store import Store
+from gancli.core.samples import FromSeeds
+from gancli.data.images import ImageDataset
+from gancli.data.loader import Loader
 from gancli.training.monitor import Monitor
+from gancli.training.prepare import Plan
 from gancli.training.state import State, new_state
 from gancli.training.step import step
 
@@ -31,10 +36,12 @@ TINY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def arrays() -> Arrays:
+def arrays() -> ImageDataset:
     r = np.random.default_rng(0)
     images = r.integers(0, 256, (40, 1, 16, 16), dtype=np.uint8)
-    return Arrays(images, r.integers(0, 4, 40), r.random((40, 2), dtype=np.float32), tuple("abcd"), ("thick", "slant"))
+    return ImageDataset(
+        images, r.integers(0, 4, 40), r.random((40, 2), dtype=np.float32), tuple("abcd"), ("thick", "slant")
+    )
 
 
 def tiny(name: str) -> Config:
@@ -44,10 +51,10 @@ def tiny(name: str) -> Config:
     return resolve({"preset": name}, preset, {"data": {"source": "digits"}, "batch_size": 8, "task": {"model": model}})
 
 
-def started(name: str, dtype: torch.dtype) -> tuple[Config, Store, State]:
+def started(name: str, dtype: torch.dtype) -> tuple[Config, Loader, State]:
     cfg = tiny(name)
-    store = Store(arrays(), cfg.seed, CPU, dtype)
-    return cfg, store, new_state(cfg.task, cfg, store.shape, CPU, dtype)
+    loader = Loader(arrays(), cfg.seed, CPU, dtype)
+    return cfg, loader, new_state(cfg.task, cfg, loader.spec, CPU, dtype)
 
 
 def test_the_papers_are_there() -> None:
@@ -60,40 +67,49 @@ def test_header_and_parts(name: str) -> None:
     assert re.match(rf"# {name}: .+ \(.*\d{{4}}\.\d{{4,5}}.*\)\n", text)
     assert "# Follows: " in text
     assert "# Departs: " in text
-    table = tomllib.loads(text)
-    cfg = resolve({"preset": name}, table, {"data": {"source": "digits"}})
-    assert resolve(cfg.dump()) == cfg
+    assert tomllib.loads(text)
+    for classes in (0, 2):
+        cfg = resolve({"preset": name}, read_preset(name, classes), {"data": {"source": "digits"}})
+        assert resolve(cfg.dump()) == cfg
+
+
+def test_a_preset_s_rule_for_data_without_classes() -> None:
+    for classes, condition in ((0, "none"), (1, "none"), (2, "projection"), (10, "projection")):
+        assert read_preset("best-cpu", classes)["task"]["condition"] == condition
+        assert "unlabelled" not in read_preset("best-cpu", classes)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", NAMES)
 def test_trains_and_samples(name: str, dtype: torch.dtype) -> None:
-    cfg, store, state = started(name, dtype)
+    cfg, loader, state = started(name, dtype)
     for _ in range(2):
-        logs = step(cfg.task, state, store, cfg)
+        logs = step(cfg.task, state, loader, cfg)
         assert all(math.isfinite(float(v)) for v in logs.values())
-    images = cfg.task.sample(state.sampling(), [1, 2, 3], store.shape)
-    assert images.shape == (3, 1, 16, 16)
-    assert torch.isfinite(images).all()
+    made = cfg.task.generate(state.sampling(), FromSeeds(seeds=(1, 2, 3)), loader.spec)
+    assert isinstance(made, ImageSamples)
+    assert made.images.shape == (3, 1, 16, 16)
+    assert made.images.std() > 0
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_monitor_looks_at_the_start(name: str) -> None:
-    cfg, store, state = started(name, torch.float32)
-    step(cfg.task, state, store, cfg)
-    held_out = Store(arrays(), 1, CPU, torch.float32)
-    images = cfg.task.sample(state.sampling(), [1, 2, 3], store.shape)
-    line = Monitor(cfg.task, cfg, store, held_out, print, print).look(state, images, None, {})
-    assert {"real", "apart", "overfit", "spread"} <= line.keys()
+def test_the_monitor_looks_at_the_start(name: str, tmp_path: Path) -> None:
+    cfg, loader, state = started(name, torch.float32)
+    step(cfg.task, state, loader, cfg)
+    split = Split(arrays(), arrays(), arrays())
+    plan = Plan(cfg, split, split.train.fingerprint, loader, Reading(tmp_path, tmp_path), cfg)
+    line = Monitor(plan, print, print).look(state, {"loss/D": 1.0, "grad/D": 2.0})
+    assert line.keys() >= {"known", "real/D", "apart/D", "overfit/D", "spread", "grad/D"}
+    assert "loss/D" not in line
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_two_runs_are_the_same_to_the_bit(name: str) -> None:
     ends = []
     for _ in range(2):
-        cfg, store, state = started(name, torch.float32)
+        cfg, loader, state = started(name, torch.float32)
         for _ in range(2):
-            step(cfg.task, state, store, cfg)
+            step(cfg.task, state, loader, cfg)
         ends.append([net.flat.detach().clone() for net in state.nets.values()] + list(state.memory.values()))
     for a, b in zip(*ends, strict=True):
         assert torch.equal(a, b)
@@ -110,8 +126,8 @@ def test_a_step_on_another_device_asks_nothing_back(
     monkeypatch.setattr("gancli.training.step._finite", lambda value, *_: asked.append(value.device.type) or value)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (10**9, 10**9))
     cfg = tiny(name)
-    store = Store(arrays(), cfg.seed, META, dtype)
-    state = new_state(cfg.task, cfg, store.shape, META, dtype)
-    logs = step(cfg.task, state, store, cfg)
+    loader = Loader(arrays(), cfg.seed, META, dtype)
+    state = new_state(cfg.task, cfg, loader.spec, META, dtype)
+    logs = step(cfg.task, state, loader, cfg)
     assert {v.device.type for v in logs.values()} == {*asked} == {"meta"}
     assert {t.device.type for net in state.nets.values() for t in (net.flat, *net.moments.values())} == {"meta"}

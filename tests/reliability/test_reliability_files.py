@@ -19,10 +19,10 @@ import pytest
 from faults import Bench, differing, flip, fork, kept, small_disk, wait
 
 from gancli.core.config import flat, nest, parse_set
-from gancli.core.data import Arrays
 from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
+from gancli.data.images import ImageDataset
 from gancli.runs import checkpoint, folder, history
-from gancli.training.session import extend
+from gancli.training.start import extend
 
 
 def newest(run: folder.Run) -> Path:
@@ -262,7 +262,7 @@ def test_changed_data(bench: Bench, run: folder.Run, monkeypatch: pytest.MonkeyP
         split = real(*args)
         images = split.train.images.copy()
         images[0, 0, 0, 0] ^= 1
-        return type(split)(Arrays(images, split.train.labels, None, split.train.classes), split.test)
+        return type(split)(ImageDataset(images, split.train.labels, None, split.train.classes), split.test)
 
     monkeypatch.setattr(find, "read", other)
     with pytest.raises(DataError, match="--allow-data-change") as refused:

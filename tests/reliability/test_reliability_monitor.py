@@ -9,12 +9,12 @@ import monitor as calibration
 import pytest
 import torch
 from faults import Bench, Silent, kept
+from gancli.training.signs import Signs
 
 from gancli.core.registry import find
 from gancli.runs import journal
 from gancli.training import snapshot
 from gancli.training.monitor import RULES, Rule, above, spread
-from gancli.training.signs import Signs
 
 HIGH = Rule("high", "x", 0.5, True, 3, "high")
 MEAN = Rule("mean", "x", 0.5, True, 3, "high", mean=True)
@@ -81,7 +81,8 @@ def test_it_says_each_thing_once_over_all_sittings_and_takes_it_back(bench: Benc
 def test_a_collapse_is_seen_within_a_tenth_of_the_budget(tmp_path: Path, kind: str) -> None:
     find("model", "mlp")
     request, plan = calibration.planned(kind, "best-cpu", 0, 0.04, tmp_path)
-    from gancli.training.session import start, train
+    from gancli.training.session import train
+    from gancli.training.start import start
 
     voice = Silent()
     run = start(request, plan, tmp_path / "runs", "run")
@@ -94,5 +95,5 @@ def test_the_nets_updates_are_in_the_journal(bench: Bench) -> None:
     run = bench.new()
     bench.go(run, 12)
     lines = journal.read(run.journal)
-    assert all(0 < line["d_update"] < 1 and 0 < line["g_update"] < 1 for line in lines if line["step"] % 3 == 0)
+    assert all(0 < line["update/D"] < 1 and 0 < line["update/G"] < 1 for line in lines if line["step"] % 3 == 0)
     assert kept(run)

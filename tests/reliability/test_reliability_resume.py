@@ -16,7 +16,7 @@ from gancli.core.config import Config, Layer, merge, presets, read_preset, resol
 from gancli.runs import checkpoint
 from gancli.runs.tensors import decode
 from gancli.training.prepare import again
-from gancli.training.session import extend
+from gancli.training.start import extend
 
 SMALL = {
     "g_width": 16, "d_width": 16, "width": 16, "widest": 16, "group": 8, "blocks": 1, "z": 8, "w": 8, "mapping": 1,

@@ -33,13 +33,13 @@ def test_what_is_not_finite_stops_before_the_update(
 ) -> None:
     real, states = fitting.step, []
 
-    def poisoned(task: Any, state: Any, store: Any, cfg: Any, *more: Any) -> Any:
+    def poisoned(task: Any, state: Any, loader: Any, cfg: Any, *more: Any) -> Any:
         if state.step == 25:
             states.append(state)
             p = next(state.nets[net].module.parameters())
             p.data.view(-1)[0] = value
             state.nets[net].refresh()
-        return real(task, state, store, cfg, *more)
+        return real(task, state, loader, cfg, *more)
 
     monkeypatch.setattr(fitting, "step", poisoned)
     with pytest.raises(DivergedError, match=r"step 25.*last checkpoint is kept") as error:
@@ -52,8 +52,8 @@ def test_what_is_not_finite_stops_before_the_update(
 def test_nothing_that_is_not_finite_is_saved(bench: Bench, run: folder.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     real = fitting.step
 
-    def poisoned(task: Any, state: Any, store: Any, cfg: Any, *more: Any) -> Any:
-        logs = real(task, state, store, cfg, *more)
+    def poisoned(task: Any, state: Any, loader: Any, cfg: Any, *more: Any) -> Any:
+        logs = real(task, state, loader, cfg, *more)
         if state.step == 30:
             state.ema["G"].flat[0] = float("nan")
         return logs
@@ -69,10 +69,10 @@ def test_rollback_goes_on_at_half_the_rate_and_a_resume_repeats_it(
 ) -> None:
     real = fitting.step
 
-    def fails_at_the_full_rate(task: Any, state: Any, store: Any, cfg: Any, *more: Any) -> Any:
+    def fails_at_the_full_rate(task: Any, state: Any, loader: Any, cfg: Any, *more: Any) -> Any:
         if state.step == 17 and state.nets["G"].rule.lr == cfg.optimizer.lr:
             raise DivergedError("the loss of G is nan at step 17; nothing was updated")
-        return real(task, state, store, cfg, *more)
+        return real(task, state, loader, cfg, *more)
 
     monkeypatch.setattr(fitting, "step", fails_at_the_full_rate)
     whole, parts, stopping = bench.new(), bench.new(), bench.new()
@@ -134,8 +134,8 @@ def test_a_bug_is_one_line_and_a_traceback_in_the_log(bench: Bench, monkeypatch:
     run = bench.new()
     with pytest.raises(IndexError) as error:
         bench.go(run, resumed=False)
-    assert "Traceback" in run.log.read_text()
-    assert str(run.log) in error.value.__notes__[0]
+    assert "Traceback" in run.log().read_text()
+    assert str(run.log()) in error.value.__notes__[0]
 
 
 @pytest.mark.parametrize(

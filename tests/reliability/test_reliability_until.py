@@ -115,12 +115,12 @@ def test_a_refused_resume_is_not_recorded(bench: Bench, run: folder.Run) -> None
 
 
 def test_a_resume_of_a_run_in_use_leaves_its_log_alone(gan: Any, run: folder.Run) -> None:
-    run.log.write_text("theirs\n")
+    run.log().write_text("theirs\n")
     with locked(run.path):
         assert gan("resume", run.path).code == 7
-    assert run.log.read_text() == "theirs\n"
+    assert run.log().read_text() == "theirs\n"
     assert gan("resume", run.path).code == 0
-    assert "resumed from step 20" in run.log.read_text()
+    assert "resumed from step 20" in run.log().read_text()
 
 
 def test_what_fails_all_the_same_is_saved_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

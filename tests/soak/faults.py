@@ -24,7 +24,8 @@ from gancli.core.data import Reading
 from gancli.core.errors import GanError, StoppedError
 from gancli.runs import checkpoint, folder
 from gancli.training.prepare import Plan, Request, again, make
-from gancli.training.session import start, train
+from gancli.training.session import train
+from gancli.training.start import start
 
 TIMINGS = ("images_per_s", "seconds")
 TINY: Layer = {

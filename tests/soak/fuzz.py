@@ -269,7 +269,7 @@ def corpus(root: Path, place: Path) -> Result:
         for path in files[number:]:
             trial({path.name: path.read_bytes()})
 
-    fuzz(Images(place), give, place / "corpus", result, 1e9, most=len(files))
+    fuzz(Images(channels=place), give, place / "corpus", result, 1e9, most=len(files))
     return result
 
 

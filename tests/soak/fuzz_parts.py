@@ -200,7 +200,7 @@ class Configs(Part):
 
         def rehearse(made: prepare.Plan) -> dict[str, Any]:
             with torch.device("meta"), loading._few_parameters("the configuration"):
-                vars(type(made.cfg.task))["nets"](made.cfg.task, made.shape)
+                vars(type(made.cfg.task))["nets"](made.cfg.task, made.spec)
             return {}
 
         digits_once()

@@ -24,14 +24,15 @@ from torch import Tensor, nn
 
 from gancli.core.config import Layer, merge
 from gancli.core.contracts import Model
-from gancli.core.specs import Images
 from gancli.core.data import Reading
 from gancli.core.registry import find
-from gancli.data.store import Store
+from gancli.core.specs import Images
+from gancli.data.loader import Loader
 from gancli.runs import journal
 from gancli.training.monitor import RULES
 from gancli.training.prepare import Plan, Request, make
-from gancli.training.session import start, train
+from gancli.training.session import train
+from gancli.training.start import start
 
 
 class Deaf(nn.Module):
@@ -65,11 +66,11 @@ def deaf(plan: Plan) -> Plan:
 def of_some(plan: Plan, index: np.ndarray) -> Plan:
     """The same plan, trained on these images alone, over and over."""
     some = plan.split.train.take(index)
-    store = Store(
-        some, plan.cfg.seed, plan.store.device, plan.store.dtype, False, max(1, plan.store.epoch // len(index))
+    loader = Loader(
+        some, plan.cfg.seed, plan.loader.device, plan.loader.dtype, False, max(1, plan.loader.epoch // len(index))
     )
-    store.epoch = plan.store.epoch
-    return replace(plan, store=store)
+    loader.epoch = plan.loader.epoch
+    return replace(plan, loader=loader)
 
 
 KINDS = ("healthy", "z ignored", "D's lr x100", "100 images", "digits dropped")
@@ -95,7 +96,7 @@ def planned(kind: str, preset: str, seed: int, share: float, place: Path) -> tup
         labels = plan.split.train.labels
         assert labels is not None
         plan = of_some(plan, np.flatnonzero(labels < 4))
-    steps = max(1, round(share * plan.cfg.stop.total(plan.store.epoch) / plan.cfg.batch_size))
+    steps = max(1, round(share * plan.cfg.stop.total(plan.loader.epoch) / plan.cfg.batch_size))
     return request, replace(plan, cfg=plan.cfg.but(stop=plan.cfg.stop.but(max_steps=steps)))
 
 

@@ -12,14 +12,15 @@ import torch
 
 import gancli
 from gancli.core.config import presets, resolve
-from gancli.core.contracts import Tick
+from gancli.core.contracts import Nets, Tick
 from gancli.core.data import Batch
-from gancli.core.specs import Images
-from gancli.core.task import Context
-from gancli.core.data import Arrays
 from gancli.core.errors import UsageError
 from gancli.core.registry import kinds, parts
-from gancli.data.store import Store
+from gancli.core.samples import FromSeeds
+from gancli.core.specs import Images
+from gancli.core.task import Context
+from gancli.data.images import ImageDataset
+from gancli.data.loader import Loader
 from gancli.tasks.generate import Generate
 from gancli.training.state import State, new_state
 from gancli.training.step import step
@@ -39,20 +40,26 @@ MODELS = {
 }
 
 
-def arrays(channels: int = 1, side: int = 16) -> Arrays:
+def arrays(channels: int = 1, side: int = 16) -> ImageDataset:
     r = np.random.default_rng(0)
     images = r.integers(0, 256, (40, channels, side, side), dtype=np.uint8)
     attributes = r.standard_normal((40, 2)).astype(np.float32)
-    return Arrays(images, r.integers(0, 4, 40), attributes, tuple("abcd"), ("thick", "slant"))
+    return ImageDataset(images, r.integers(0, 4, 40), attributes, tuple("abcd"), ("thick", "slant"))
 
 
 def trained(task: dict[str, Any], steps: int = 2, **rest: Any) -> tuple[Generate, State, list[dict[str, float]]]:
     cfg = resolve({"data": {"source": "digits"}, "batch_size": 8, "task": {"name": "generate", **task}, **rest})
-    store = Store(arrays(), 0, CPU, torch.float32)
-    state = new_state(cfg.task, cfg, store.shape, CPU, torch.float32)
-    logs = [step(cfg.task, state, store, cfg) for _ in range(steps)]
+    loader = Loader(arrays(), 0, CPU, torch.float32)
+    state = new_state(cfg.task, cfg, loader.spec, CPU, torch.float32)
+    logs = [step(cfg.task, state, loader, cfg) for _ in range(steps)]
     assert isinstance(cfg.task, Generate)
     return cfg.task, state, [{k: float(v) for k, v in line.items()} for line in logs]
+
+
+def sampled(task: Generate, state: State, nets: Nets, seeds: list[int], **more: Any) -> torch.Tensor:
+    """Images [N, C, H, W] in [-1, 1]."""
+    assert isinstance(state.spec, Images)
+    return task.images(nets, FromSeeds(seeds=tuple(seeds), **more), state.spec)
 
 
 @pytest.mark.parametrize("condition", ["none", "concat", "embedding", "projection", "acgan", "attributes", "infogan"])
@@ -64,10 +71,10 @@ def test_an_image_is_its_seed_s_whatever_stands_beside_it(model: str, condition:
             module.strength.data.fill_(1.0)
     for ema in (True, False):
         nets = state.sampling(ema)
-        many = task.sample(nets, [3, 4, 5], state.shape)
+        many = sampled(task, state, nets, [3, 4, 5])
         assert many.shape == (3, 1, 16, 16)
         assert many.abs().max() <= 1
-        torch.testing.assert_close(task.sample(nets, [4], state.shape)[0], many[1], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(sampled(task, state, nets, [4])[0], many[1], rtol=1e-4, atol=1e-5)
         assert not torch.equal(many[0], many[1])
     assert state.nets["G"].module.training
 
@@ -76,33 +83,33 @@ def test_an_image_is_its_seed_s_whatever_stands_beside_it(model: str, condition:
 def test_labels_change_the_image_and_are_drawn_from_the_seed(condition: str) -> None:
     task, state, _ = trained({"model": MODELS["mlp"], "condition": condition})
     nets = state.sampling()
-    images = task.sample(nets, [1] * 4, state.shape, [0, 1, 2, 3])
+    images = sampled(task, state, nets, [1] * 4, labels=(0, 1, 2, 3))
     assert all(not torch.equal(images[0], images[i]) for i in (1, 2, 3))
-    drawn = task.sample(nets, [1], state.shape)[0]
+    drawn = sampled(task, state, nets, [1])[0]
     assert any(torch.allclose(drawn, image, atol=1e-5) for image in images)
 
 
 def test_attributes_change_the_image() -> None:
     task, state, _ = trained({"model": MODELS["mlp"], "condition": "attributes"})
-    asked = torch.tensor([[0.0, 0.0], [0.0, 3.0]])
-    images = task.sample(state.sampling(), [1, 1], state.shape, attributes=asked)
+    asked = np.array([[0.0, 0.0], [0.0, 3.0]])
+    images = sampled(task, state, state.sampling(), [1, 1], attributes=asked)
     assert not torch.equal(images[0], images[1])
 
 
 def test_codes_of_infogan_are_not_the_data_s_labels() -> None:
     task, state, logs = trained({"model": DCGAN, "condition": {"name": "infogan", "classes": 3, "continuous": 1}})
-    assert logs[0]["g_aux"] > 0
-    images = task.sample(state.sampling(), [1, 1], state.shape, [0, 2], torch.zeros(2, 1))
+    assert logs[0]["auxiliary/G"] > 0
+    images = sampled(task, state, state.sampling(), [1, 1], labels=(0, 2), attributes=np.zeros((2, 1)))
     assert not torch.equal(images[0], images[1])
 
 
 def test_decode_is_differentiable_in_z_and_truncation_draws_in() -> None:
     task, state, _ = trained({"model": DCGAN})
     z = task.latents([1, 2]).requires_grad_()
-    images = task.decode(state.sampling(), z, None, state.shape)
+    images = task.decode(state.sampling(), z, None, state.spec)
     (gradient,) = torch.autograd.grad(images.sum(), z)
     assert gradient.abs().max() > 0
-    near = task.sample(state.sampling(), [1, 2], state.shape, truncation=0.0)
+    near = sampled(task, state, state.sampling(), [1, 2], truncation=0.0)
     torch.testing.assert_close(near[0], near[1])
 
 
@@ -110,7 +117,7 @@ def test_packing_shows_d_several_images_at_once() -> None:
     task, state, logs = trained({"model": DCGAN, "pack": 2})
     first = next(m for m in state.nets["D"].module.modules() if isinstance(m, torch.nn.Conv2d))
     assert first.in_channels == 2
-    assert np.isfinite(logs[-1]["d_loss"])
+    assert np.isfinite(logs[-1]["loss/D"])
     x = torch.rand(5, 1, 16, 16)
     packs = task._packed(x)
     assert packs.shape == (2, 2, 16, 16)
@@ -138,13 +145,13 @@ def test_a_pack_larger_than_the_batch() -> None:
 
 def test_phases_of_lazy_penalties_and_several_turns() -> None:
     penalties = [{"name": "r1", "every": 4}, {"name": "gp"}]
-    _, state, logs = trained({"model": MODELS["mlp"], "penalties": penalties, "turns": 3}, steps=2)
+    _, state, logs = trained({"model": MODELS["mlp"], "penalties": penalties, "n_critic": 3}, steps=2)
     assert [p.name for p in state.phases] == ["D", "D/r1", "G"]
     assert state.phases[0].repeat == 3
     assert [state.phases[1].when(Tick(0, s, 0)) for s in range(5)] == [True, False, False, False, True]
-    assert "d_r1" in logs[0]
-    assert "d_r1" not in logs[1]
-    assert {"d_gp", "logit_real", "logit_fake"} <= logs[1].keys()
+    assert "penalty/D/r1" in logs[0]
+    assert "penalty/D/r1" not in logs[1]
+    assert {"penalty/D/gp", "logit/D/real", "logit/D/fake"} <= logs[1].keys()
     assert state.images == 2 * 3 * 8
 
 
@@ -164,7 +171,7 @@ def test_memory_is_that_of_the_parts() -> None:
 def test_penalties_in_a_run(penalty: str, every: int) -> None:
     _, _, logs = trained({"model": STYLE, "penalties": [{"name": penalty, "every": every}], "condition": "projection"})
     assert all(np.isfinite(v) for line in logs for v in line.values())
-    assert f"d_{penalty}" in logs[0]
+    assert f"penalty/D/{penalty}" in logs[0]
 
 
 @pytest.mark.parametrize("model", ["msg", "progressive"])
@@ -173,9 +180,10 @@ def test_points_nearby_are_seen_as_the_fakes_are(model: str) -> None:
     task, state, _ = trained({"model": MODELS[model], "penalties": ["zcr"]})
     nets = {name: net.working.eval() for name, net in state.nets.items()}
     x = torch.rand(4, 1, 16, 16)
-    batch = task.begin(nets, Batch(x, None), state.tick(0))
-    turn = Context(nets, batch, state.tick(0), state.shape, torch.Generator(), 0, state.memory, {}, False, 0, 4)
-    look = task._look(turn, task._fake(turn))
+    task.prepare(nets, state.spec, state.tick(0))
+    batch = task.view(nets, Batch({"real": x}))
+    ctx = Context(nets, batch, state.tick(0), state.spec, torch.Generator(), 0, state.memory, total=4)
+    inputs = task._inputs(ctx, task._fake(ctx))
     assert inputs.perturbed is not None
     assert inputs.perturbed(0.1).shape == inputs.fake.shape == inputs.real.shape
 
@@ -202,7 +210,7 @@ def test_micro_batches_give_the_same_first_step() -> None:
         trained({"model": model, "penalties": ["r1", "r2"], "loss": "rpgan"}, 1, runtime={"micro_batch": m})[2][0]
         for m in (None, 4)
     )
-    for key in ("d_loss", "d_grad"):
+    for key in ("loss/D", "grad/D"):
         assert split[key] == pytest.approx(whole[key], rel=1e-4)
 
 
@@ -216,13 +224,13 @@ def test_the_mean_style_counts_a_batch_once() -> None:
 
 
 def test_labels_reach_g_through_its_batch_norms() -> None:
-    nets = Generate(model=RESNET, condition="projection").nets(Images(1, 16, 16, 4))  # type: ignore[arg-type]
+    nets = Generate(model=RESNET, condition="projection").nets(Images(channels=1, height=16, width=16, classes=4))  # type: ignore[arg-type]
     names = [n for n, _ in nets["G"].named_parameters()]
     assert any("affine" in n for n in names)
     assert any("head.table" in n for n in [n for n, _ in nets["D"].named_parameters()])
 
 
-@pytest.mark.parametrize("folder", ["tasks", "engine", "losses"])
+@pytest.mark.parametrize("folder", ["tasks", "training", "runs", "losses", "penalties", "distributed"])
 def test_nothing_asks_for_a_variant_by_its_name(folder: str) -> None:
     names = {name for kind in kinds() for name in parts(kind)} | set(presets())
     for file in (Path(gancli.__file__).parent / folder).glob("*.py"):

@@ -37,14 +37,14 @@ def test_bfloat16_is_chosen_where_a_trial_shows_that_it_pays(
     gain: float, chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precision, "multiplies_bf16", lambda _device: True)
-    monkeypatch.setattr(trial, "gain", lambda cfg, store: gain)
+    monkeypatch.setattr(trial, "gain", lambda cfg, loader: gain)
     new = plan(tmp_path, "textbook", {})
     assert any("bfloat16" in said for said in new.choices) == (chosen == "bf16")
-    monkeypatch.setattr(trial, "gain", lambda cfg, store: pytest.fail("tried twice") if gain else 0.0)
+    monkeypatch.setattr(trial, "gain", lambda cfg, loader: pytest.fail("tried twice") if gain else 0.0)
     cfg = new.cfg
     later = again(cfg.but(runtime=cfg.runtime.but(precision="auto")), Reading(tmp_path, tmp_path / "cache"))
     assert later.cfg.runtime.precision == cfg.runtime.precision == chosen
-    assert later.state().nets["G"].parameters[0].dtype == later.store.dtype
+    assert later.state().nets["G"].parameters[0].dtype == later.loader.dtype
     assert plan(tmp_path, "textbook", {"runtime": {"precision": "fp32"}}).cfg.runtime.precision == "fp32"
 
 
@@ -52,8 +52,8 @@ def test_a_trial_leaves_nothing_behind(tmp_path: Path) -> None:
     """Neither the data's dtype nor the run's first weights; and what fails in it is left to the training to say."""
     new = plan(tmp_path, "textbook", {"runtime": {"precision": "fp32"}})
     before = new.state().nets["G"].flat.clone()
-    assert trial.gain(new.cfg, new.store) > 0
-    assert new.store.dtype == torch.float32
+    assert trial.gain(new.cfg, new.loader) > 0
+    assert new.loader.dtype == torch.float32
     assert torch.equal(before, new.state().nets["G"].flat)
     fast = new.cfg.but(optimizer=new.cfg.optimizer.but(lr=1e30))
-    assert trial.gain(fast, new.store) == 0
+    assert trial.gain(fast, new.loader) == 0
