@@ -75,7 +75,7 @@ class Monitor:
 
     def look(self, state: State, scalars: Mapping[str, Any]) -> dict[str, Any]:
         """A line of signals, with those of the last scalars; warns of what has held for long enough, or is over."""
-        cfg, data = self.plan.cfg, self.plan.split.train
+        cfg, data = self.plan.cfg, self.plan.loader.data
         made = state.model(cfg.task).generate(cfg.task.preview(state.spec, data, DRAWN))
         line: dict[str, Any] = {"step": state.step, "images": state.images, "known": len(data), **self._logits(state)}
         reals = data.samples().take(

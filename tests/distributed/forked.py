@@ -42,7 +42,7 @@ def made(preset: str, **more: Any) -> tuple[Config, State, Loader]:
     task = {"model": {**base["task"]["model"], **NARROW[preset]}, **MORE.get(preset, {}), **more.pop("task", {})}
     cfg = resolve(base, {"data": {"source": "digits", "flip": True}, "batch_size": 32, "task": task}, more)
     split = cfg.data.source.read(Reading(Path(), Path()))
-    loader = Loader(split.train, cfg.seed, CPU, torch.float32, cfg.data.flip)
+    loader = Loader(split.train.augmented(cfg.data.flip), cfg.seed, CPU, torch.float32)
     return cfg, new_state(cfg.task, cfg, loader.spec, CPU, torch.float32), loader
 
 
@@ -50,8 +50,15 @@ def curves(preset: str, steps: int, here: Ranks, **more: Any) -> list[dict[str, 
     """The logs of some steps, the length of the weights after each, and which images were read."""
     cfg, state, loader = made(preset, **more)
     here.synchronize(state)
-    out, look, seen = [], loader.indices, []
-    loader.indices = lambda position, n: seen.append(look(position, n)) or look(position, n)  # type: ignore[method-assign]
+    out: list[dict[str, Any]] = []
+    seen: list[torch.Tensor] = []
+    indices = loader.orders.indices
+
+    def read(*where: Any) -> torch.Tensor:
+        seen.append(indices(*where))
+        return seen[-1]
+
+    loader.orders.indices = read  # type: ignore[method-assign]
     for _ in range(steps):
         logs = step(cfg.task, state, loader, cfg, here)
         weights = {f"{n}_size": float(net.flat.detach().norm()) for n, net in state.nets.items()}
@@ -77,7 +84,8 @@ def fork_ranks(world: int, work: Work, place: Path, limit: float = 60.0) -> list
         if number == 0:
             _be(rank, world, port, work, place)
         numbers.append(number)
-    end, codes = time.monotonic() + limit, {}
+    codes: dict[int, bool] = {}
+    end = time.monotonic() + limit
     while len(codes) < world and time.monotonic() < end:
         for number in numbers:
             if number not in codes and os.waitpid(number, os.WNOHANG) != (0, 0):

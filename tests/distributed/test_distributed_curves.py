@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gancli.core import sharding
+from gancli.core.data import Batch
 from gancli.core.errors import UsageError
 from gancli.core.sharding import Rows, looking_at
 from gancli.data.images import ImageDataset
@@ -81,7 +82,7 @@ def test_a_large_batch_is_drawn_in_blocks() -> None:
 
     def look(first: int, n: int) -> torch.Tensor:
         random = torch.Generator().manual_seed(5)
-        with looking_at(Rows(first, n, total, n, 5, random, torch.empty(0))):
+        with looking_at(Rows(first, n, total, n, 5, random, Batch({"real": torch.empty(0)}))):
             return torch.cat(
                 [sharding.draw(make, (2 * n, 3), random).view(2, n, 3), sharding.draw(make, (n, 3), random)[None]]
             )
@@ -96,10 +97,13 @@ def test_a_large_batch_is_drawn_in_blocks() -> None:
 def test_a_rank_reads_no_image_but_its_own(tmp_path: Any) -> None:
     """From an array on the disk as from memory: what a rank does not train on, it does not touch."""
     np.save(tmp_path / "x.npy", np.arange(64, dtype=np.uint8).reshape(64, 1, 1, 1).repeat(4, 2).repeat(4, 3))
-    loader = Loader(ImageDataset(np.load(tmp_path / "x.npy", mmap_mode="c")), 0, CPU, torch.float32, flip=True)
+    data = ImageDataset(np.load(tmp_path / "x.npy", mmap_mode="c")).augmented(True)
+    loader = Loader(data, 0, CPU, torch.float32)
     read: list[int] = []
 
     class Watched:
+        device = CPU
+
         def __init__(self, images: torch.Tensor) -> None:
             self.images = images
 
@@ -108,9 +112,9 @@ def test_a_rank_reads_no_image_but_its_own(tmp_path: Any) -> None:
             return self.images[index]
 
     whole = loader.batch(48, 32)
-    loader.images = Watched(loader.images)  # type: ignore[assignment]
+    vars(data)["_tensor"] = Watched(data._tensor)
     for rank in range(4):
         read.clear()
         part = loader.batch(48, 32, 8 * rank, 8)
         assert torch.equal(part["real"], whole["real"][8 * rank : 8 * rank + 8])
-        assert read == loader.indices(48, 32)[8 * rank : 8 * rank + 8].tolist()
+        assert read == loader.orders.indices("order", 64, 48, 32)[8 * rank : 8 * rank + 8].tolist()

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gancli.training.signs import Signs
 
-from gancli.core.data import Reading
+from gancli.core.contracts import Logs
+from gancli.core.data import Batch, Reading
 from gancli.core.errors import GanError, UsageError
+from gancli.core.sinks import Progress, Sink
 from gancli.distributed import group
 from gancli.distributed.ranks import ALONE, Ranks, nameless
 from gancli.runs import checkpoint
 from gancli.runs.folder import Run
+from gancli.training.monitor import Monitor
 from gancli.training.prepare import Request, make
 from gancli.training.session import train
 from gancli.training.start import begin
@@ -36,27 +38,18 @@ LAYER: dict[str, Any] = {
 During = Callable[[int, int], None]  # rank, step
 
 
-class Voice:
-    """Says nothing; does something at a step."""
+class Acting(Sink):
+    """Does something at a step."""
 
     def __init__(self, rank: int, during: During | None) -> None:
-        self.rank, self.during, self.said = rank, during, list[str]()
+        self.rank, self.during = rank, during
 
-    def note(self, text: str) -> None:
-        self.said.append(text)
-
-    warn = note
-
-    def begin(self, *_: Any) -> None: ...
-    def epoch(self, *_: Any) -> None: ...
-    def end(self) -> None: ...
-
-    def progress(self, state: Any, _logs: Any) -> None:
+    def step(self, progress: Progress, logs: Logs) -> None:
         if self.during is not None:
-            self.during(self.rank, state.step)
+            self.during(self.rank, progress.step)
 
 
-def sitting(
+def session(
     place: Path, steps: int, resumed: bool = False, during: During | None = None, layer: dict[str, Any] | None = None
 ) -> Work:
     """Train a run, or go on with it, to so many steps."""
@@ -64,12 +57,12 @@ def sitting(
     def work(here: Ranks) -> dict[str, Any]:
         how = Reading(place / "data", place / "cache", download=False)
         layers = [LAYER, {"stop": {"max_steps": steps, "epochs": 1000}}, layer or {}]
-        voice, start = Voice(here.rank, during), time.monotonic()
+        sink, start = Acting(here.rank, during), time.monotonic()
         try:
             request = Request(layers, "textbook", how.data_dir, how.cache_dir, False)
             plan = make(request, how, here)
             run = Run(place / "runs" / "run") if resumed else begin(request, plan, place / "runs", "run")[0]
-            reason, state = train(run, plan, voice, resumed, on_divergence="rollback")
+            reason, state = train(run, plan, [sink], resumed, on_divergence="rollback")
         except GanError as error:
             code = getattr(error, "exit_code", error.code)
             return {"code": code, "said": str(error), "seconds": time.monotonic() - start}
@@ -94,7 +87,7 @@ def same_curves(place: Path, other: Path) -> None:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("undisturbed")
-    sitting(place, 30)(ALONE)  # in this process: what it imports, the forked ones need not
+    session(place, 30)(ALONE)  # in this process: what it imports, the forked ones need not
     return place
 
 
@@ -102,8 +95,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_resumed_with_another_number_of_ranks(
     before: int, after: int, fork: Fork, tmp_path: Path, undisturbed: Path
 ) -> None:
-    fork(before, sitting(tmp_path, 13))
-    ends = fork(after, sitting(tmp_path, 30, resumed=True))
+    fork(before, session(tmp_path, 13))
+    ends = fork(after, session(tmp_path, 30, resumed=True))
     assert [end.get("step", end) for end in ends] == [30] * after
     same_curves(tmp_path, undisturbed)
 
@@ -116,12 +109,12 @@ def test_a_killed_rank_ends_the_others(rank: int, fork: Fork, tmp_path: Path, un
         if here == rank and step == 17:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    ends = fork(2, sitting(tmp_path, 30, during=during))
+    ends = fork(2, session(tmp_path, 30, during=during))
     assert ends[rank] is None
     assert ends[1 - rank]["code"] == 5
     assert ends[1 - rank]["seconds"] < 30
     assert [p.name for p in checkpoint.listed(tmp_path / "runs" / "run" / "checkpoints")] == ["000010"]
-    assert [end["step"] for end in fork(2, sitting(tmp_path, 30, resumed=True))] == [30, 30]
+    assert [end["step"] for end in fork(2, session(tmp_path, 30, resumed=True))] == [30, 30]
     same_curves(tmp_path, undisturbed)
 
 
@@ -133,13 +126,13 @@ def test_a_signal_to_any_rank_stops_all_at_the_same_step(
         if here == rank and step == 17:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    ends = fork(2, sitting(tmp_path, 30, during=during))
+    ends = fork(2, session(tmp_path, 30, during=during))
     assert [end["code"] for end in ends] == [143, 143]
     assert ends[0]["said"] == ends[1]["said"]
     point = checkpoint.newest(tmp_path / "runs" / "run" / "checkpoints", print)
     assert point.step in (17, 18)
     assert f"step {point.step};" in ends[0]["said"]
-    fork(2, sitting(tmp_path, 30, resumed=True))
+    fork(2, session(tmp_path, 30, resumed=True))
     same_curves(tmp_path, undisturbed)
 
 
@@ -152,11 +145,11 @@ def test_what_is_not_finite_on_one_rank_stops_all(fork: Fork, tmp_path: Path) ->
 
             plain = Loader.batch
 
-            def batch(self: Loader, position: int, n: int, first: int = 0, of: int | None = None) -> Any:
-                out = plain(self, position, n, first, of)
+            def batch(self: Loader, position: int, n: int, first: int = 0, rows: int | None = None) -> Batch:
+                out = plain(self, position, n, first, rows)
                 if here.rank == 1 and position == 16 * 16 and not done:
                     done.append(1)
-                    out.x[0] = float("nan")
+                    out["real"][0] = float("nan")
                 return out
 
             done: list[int] = []
@@ -165,7 +158,7 @@ def test_what_is_not_finite_on_one_rank_stops_all(fork: Fork, tmp_path: Path) ->
 
         return poisoned
 
-    ends = fork(2, broken(sitting(tmp_path, 30)))
+    ends = fork(2, broken(session(tmp_path, 30)))
     assert [end["step"] for end in ends] == [30, 30]
     assert ends[0]["g"] == ends[1]["g"]
     history = (tmp_path / "runs" / "run" / "history.jsonl").read_text()
@@ -174,24 +167,24 @@ def test_what_is_not_finite_on_one_rank_stops_all(fork: Fork, tmp_path: Path) ->
 
 
 def test_minutes_are_the_first_ranks(fork: Fork, tmp_path: Path) -> None:
-    ends = fork(2, sitting(tmp_path, 10_000, layer={"stop": {"max_minutes": 0.02}, "intervals": {"sample": 10**6}}))
+    ends = fork(2, session(tmp_path, 10_000, layer={"stop": {"max_minutes": 0.02}, "intervals": {"sample": 10**6}}))
     assert [end["reason"] for end in ends] == ["minutes"] * 2
     assert ends[0]["step"] == ends[1]["step"]
 
 
 def test_a_slow_look_of_the_monitor_is_waited_for(fork: Fork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Longer than another rank waits without a sign; and all know when the next one is due, resumed or not."""
-    real = Signs.look
+    real = Monitor.look
 
-    def look(signs: Signs, state: Any) -> None:
+    def look(monitor: Monitor, state: Any, scalars: Any) -> Any:
         time.sleep(6 if state.step == 23 else 0)
-        real(signs, state)
+        return real(monitor, state, scalars)
 
     monkeypatch.setattr(group, "PATIENCE", 4.0)
     monkeypatch.setattr(group, "BEAT", 1.0)
-    monkeypatch.setattr(Signs, "look", look)
+    monkeypatch.setattr(Monitor, "look", look)
     for steps in (30, 50):
-        ends = fork(2, sitting(tmp_path, steps, resumed=steps > 30))
+        ends = fork(2, session(tmp_path, steps, resumed=steps > 30))
         assert [end.get("step", end) for end in ends] == [steps] * 2
     there = [
         json.loads(line)["step"] for line in (tmp_path / "runs" / "run" / "monitor.jsonl").read_text().splitlines()
@@ -203,7 +196,7 @@ def test_different_data_is_refused(fork: Fork, tmp_path: Path) -> None:
     def work(here: Ranks) -> Any:
         images = np.full((64, 8, 8), here.rank, np.uint8)
         np.savez(tmp_path / f"{here.rank}.npz", images=images)
-        return sitting(tmp_path, 5, layer={"data": {"source": str(tmp_path / f"{here.rank}.npz")}})(here)
+        return session(tmp_path, 5, layer={"data": {"source": str(tmp_path / f"{here.rank}.npz")}})(here)
 
     ends = fork(2, work)
     assert [end["code"] for end in ends] == [3, 3]
@@ -212,13 +205,13 @@ def test_different_data_is_refused(fork: Fork, tmp_path: Path) -> None:
 def test_a_job_that_is_submitted_again_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """torchrun counts no restart where a host has come back: the job's name then says that it is the same."""
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "faces-1")
-    assert sitting(tmp_path, 5)(ALONE)["step"] == 5
+    assert session(tmp_path, 5)(ALONE)["step"] == 5
     how = Reading(tmp_path / "data", tmp_path / "cache", download=False)
     request = Request([LAYER], "textbook", how.data_dir, how.cache_dir, False)
     run, resumed = begin(request, make(request, how), tmp_path / "runs", "run")
     assert (run.name, resumed) == ("run", True)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "faces-2")
-    assert sitting(tmp_path, 5)(ALONE)["code"] == 2
+    assert session(tmp_path, 5)(ALONE)["code"] == 2
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     assert begin(request, make(request, how), tmp_path / "runs", "run")[1]
     monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "2")

@@ -76,9 +76,9 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
     else:
         shutil.rmtree(point)
         point.mkdir()
-    voice = bench.go(run)
-    assert any(text.startswith("skipped checkpoint 000020:") for text in voice.said), voice.said
-    assert "resumed from step 10 (160 images)" in voice.said
+    heard = bench.go(run)
+    assert any(text.startswith("skipped checkpoint 000020:") for text in heard.said), heard.said
+    assert "resumed from step 10 (160 images)" in heard.said
     assert not differing(kept(run), undisturbed)
 
 
@@ -157,9 +157,9 @@ def test_logs_and_samples_on_a_full_disk_do_not_stop_the_training(
         real(self, *rest, **more)
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
-    voice = bench.go(run, resumed=False)
-    assert sum("metrics.jsonl" in text for text in voice.said) == 1
-    assert sum("samples" in text for text in voice.said) == 1
+    heard = bench.go(run, resumed=False)
+    assert sum("metrics.jsonl" in text for text in heard.said) == 1
+    assert sum("samples" in text for text in heard.said) == 1
     run.journal.unlink()
     found = kept(run)
     tensors = [k for k in undisturbed if k.endswith(".safetensors")]

@@ -160,7 +160,7 @@ RUNS: dict[
     "a window of tables": ("checkpoints/000020/state.json", lambda table: table.update(window={"x": [{}, 1]}), True),
     "a model of an endless step": ("model/config.json", lambda table: table["tick"].update(step=float("inf")), True),
     "seconds beyond a float": ("checkpoints/000020/timings.json", lambda table: table.update(seconds=10**400), False),
-    "classes of text": ("checkpoints/000020/model.json", lambda table: table["shape"].update(classes="x"), True),
+    "classes of text": ("checkpoints/000020/model.json", lambda table: table["spec"].update(classes="x"), True),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import monitor as calibration
 import pytest
 import torch
-from faults import Bench, Silent, kept
+from faults import Bench, Heard, kept
 from gancli.training.signs import Signs
 
 from gancli.core.registry import find
@@ -84,10 +84,10 @@ def test_a_collapse_is_seen_within_a_tenth_of_the_budget(tmp_path: Path, kind: s
     from gancli.training.session import train
     from gancli.training.start import start
 
-    voice = Silent()
+    heard = Heard()
     run = start(request, plan, tmp_path / "runs", "run")
-    train(run, plan, voice)
-    warned = [text for text in voice.said if "collapsing" in text]
+    train(run, plan, heard)
+    warned = [text for text in heard.said if "collapsing" in text]
     assert len(warned) == (1 if kind == "z ignored" else 0)
 
 

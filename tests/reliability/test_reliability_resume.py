@@ -72,7 +72,7 @@ def test_adas_p_and_lazy_penalties_in_flight(tmp_path: Path) -> None:
     task = {
         "augment": [{"name": "ada", "speed": 1000, "start": 0.3, "target": -1.0}],
         "penalties": [{"name": "r1", "weight": 1.0, "every": 3}, {"name": "gp", "weight": 10.0, "every": 5}],
-        "turns": 2,
+        "n_critic": 2,
     }  # fmt: skip
     bench = Bench(tmp_path, 20, {"task": task})
     whole, parts = bench.new(), bench.new()
@@ -103,11 +103,11 @@ def test_other_threads_are_said(bench: Bench) -> None:
     cfg: Config = extend(run, [{"runtime": {"threads": 2}, "stop": {"max_steps": 12}}])
     plan, bench.plan = bench.plan, again(cfg, bench.how)
     try:
-        voice = bench.go(run)
+        heard = bench.go(run)
     finally:
         bench.plan = plan
         torch.set_num_threads(1)
-    assert any("bits may differ from here on: threads 1 -> 2" in text for text in voice.said), voice.said
+    assert any("bits may differ from here on: threads 1 -> 2" in text for text in heard.said), heard.said
 
 
 def test_evaluations_are_kept_with_the_best_and_go_on_after_a_resume(tmp_path: Path) -> None:

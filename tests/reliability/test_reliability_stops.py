@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults import Bench, Silent, differing, kept, wait
+from faults import Bench, Heard, differing, kept, wait
 
 from gancli.core.errors import CheckpointError, DivergedError, GanError, ResourceError
+from gancli.core.sinks import Sinks
 from gancli.runs import checkpoint, folder, history
 from gancli.training import loop as fitting
 
@@ -76,8 +77,8 @@ def test_rollback_goes_on_at_half_the_rate_and_a_resume_repeats_it(
 
     monkeypatch.setattr(fitting, "step", fails_at_the_full_rate)
     whole, parts, stopping = bench.new(), bench.new(), bench.new()
-    voice = bench.go(whole, resumed=False, on_divergence="rollback")
-    assert any("going back to step 10, at half the learning rate" in text for text in voice.said)
+    heard = bench.go(whole, resumed=False, on_divergence="rollback")
+    assert any("going back to step 10, at half the learning rate" in text for text in heard.said)
     assert history.read(whole.path)[-1]["step"] == 10
     bench.go(parts, 20, resumed=False, on_divergence="rollback")
     bench.go(parts, 30)
@@ -191,8 +192,9 @@ def test_a_terminal_that_goes_away_does_not_end_a_training() -> None:
     assert not stream.isatty()
 
 
-def test_silent_voice_keeps_notes() -> None:
-    voice = Silent()
-    voice.warn("x")
-    assert voice.said == ["warning: x"]
+def test_what_is_said_is_heard() -> None:
+    heard = Heard()
+    Sinks([heard]).warn("x")
+    Sinks([heard]).note("y")
+    assert heard.said == ["warning: x", "y"]
     assert issubclass(CheckpointError, GanError)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faults import Bench, Silent, differing, kept
+from faults import Bench, Heard, differing, kept
 from PIL import Image
 
 from gancli.core.config import Layer, merge
@@ -20,6 +20,7 @@ from gancli.runs import checkpoint, folder, history, journal
 from gancli.runs.lock import locked
 from gancli.training import session, validation
 from gancli.training.prepare import again
+from gancli.training.start import extend
 
 JUDGED: Layer = {"intervals": {"evaluate": 160, "evaluate_n": 64, "sample": 160}}
 
@@ -34,8 +35,8 @@ def judged(place: Path, steps: int = 40, until: str | None = None, patience: int
     return bench
 
 
-def go_on(bench: Bench, run: folder.Run, change: Layer) -> Silent:
-    plan, bench.plan = bench.plan, again(session.extend(run, [change]), bench.how)
+def go_on(bench: Bench, run: folder.Run, change: Layer) -> Heard:
+    plan, bench.plan = bench.plan, again(extend(run, [change]), bench.how)
     try:
         return bench.go(run)
     finally:
@@ -152,11 +153,11 @@ def test_a_stopped_run_that_is_to_go_no_further_gets_its_last_line(
 ) -> None:
     whole, parts = bench.copy(run), bench.copy(run)
     bench.go(whole, 25)
-    real = session.Following.asked
-    monkeypatch.setattr(session.Following, "asked", lambda _watch: True)
+    real = session.Session.stop_requested
+    monkeypatch.setattr(session.Session, "stop_requested", lambda _session: True)
     for _ in range(5):
         bench.go(parts, 30)
-    monkeypatch.setattr(session.Following, "asked", real)
+    monkeypatch.setattr(session.Session, "stop_requested", real)
     assert at(parts) == 25
     assert journal.read(parts.journal)[-1]["step"] == 24
     bench.go(parts, 25)

@@ -22,6 +22,7 @@ from typing import Any
 from gancli.core.config import Layer, merge
 from gancli.core.data import Reading
 from gancli.core.errors import GanError, StoppedError
+from gancli.core.sinks import Sink
 from gancli.runs import checkpoint, folder
 from gancli.training.prepare import Plan, Request, again, make
 from gancli.training.session import train
@@ -37,22 +38,15 @@ TINY: Layer = {
 }
 
 
-class Silent:
-    """A voice that keeps what it is told."""
+class Heard(Sink):
+    """A sink that keeps what is said."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def note(self, text: str) -> None:
-        self.said.append(text)
-
-    def warn(self, text: str) -> None:
-        self.said.append(f"warning: {text}")
-
-    def begin(self, *_: Any) -> None: ...
-    def progress(self, *_: Any) -> None: ...
-    def epoch(self, *_: Any) -> None: ...
-    def end(self) -> None: ...
+    def event(self, kind: str, **facts: Any) -> None:
+        if kind in ("note", "warning"):
+            self.said.append(("warning: " if kind == "warning" else "") + facts["text"])
 
 
 class Bench:
@@ -90,14 +84,14 @@ class Bench:
         run: folder.Run,
         steps: int | None = None,
         resumed: bool | None = None,
-        voice: Silent | None = None,
+        heard: Heard | None = None,
         **options: Any,
-    ) -> Silent:
+    ) -> Heard:
         """Train here, in this process."""
-        voice = voice or Silent()
+        heard = heard or Heard()
         resumed = (run.path / "metrics.jsonl").exists() if resumed is None else resumed
-        train(run, self.plan if steps is None else self.until(steps), voice, resumed, **options)
-        return voice
+        train(run, self.plan if steps is None else self.until(steps), [heard], resumed, **options)
+        return heard
 
     def child(
         self, run: folder.Run, steps: int | None = None, before: Callable[[], Any] | None = None, resumed: bool = True

@@ -31,7 +31,8 @@ from typing import Any
 
 import torch
 from faults import fork, wait
-from fuzz_parts import PARTS, Files, Images, Part, Rng, nothing
+from fuzz_changes import Rng
+from fuzz_parts import PARTS, Files, Images, Part, nothing
 
 from gancli.core.errors import GanError
 from gancli.data import decode
@@ -269,7 +270,7 @@ def corpus(root: Path, place: Path) -> Result:
         for path in files[number:]:
             trial({path.name: path.read_bytes()})
 
-    fuzz(Images(channels=place), give, place / "corpus", result, 1e9, most=len(files))
+    fuzz(Images(place), give, place / "corpus", result, 1e9, most=len(files))
     return result
 
 

@@ -134,7 +134,7 @@ class Checkpoints(Part):
         digits_once()
         put(curves, draw=lambda *given: real(*given) if self.drawn else None)
         put(session, fit=nothing)
-        put(session.Sitting, evaluate=nothing)
+        put(session.Validation, validate=nothing)
         put(Figure, savefig=nothing)
 
     def make(self, rng: Rng) -> Files:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from faults import Silent
+from faults import Heard
 from torch import Tensor, nn
 
 from gancli.core.config import Layer, merge
@@ -29,8 +29,8 @@ from gancli.core.registry import find
 from gancli.core.specs import Images
 from gancli.data.loader import Loader
 from gancli.runs import journal
-from gancli.training.monitor import RULES
 from gancli.training.prepare import Plan, Request, make
+from gancli.training.rules import RULES
 from gancli.training.session import train
 from gancli.training.start import start
 
@@ -66,9 +66,8 @@ def deaf(plan: Plan) -> Plan:
 def of_some(plan: Plan, index: np.ndarray) -> Plan:
     """The same plan, trained on these images alone, over and over."""
     some = plan.split.train.take(index)
-    loader = Loader(
-        some, plan.cfg.seed, plan.loader.device, plan.loader.dtype, False, max(1, plan.loader.epoch // len(index))
-    )
+    repeat = max(1, plan.loader.epoch // len(index))
+    loader = Loader(some, plan.cfg.seed, plan.loader.device, plan.loader.dtype, repeat)
     loader.epoch = plan.loader.epoch
     return replace(plan, loader=loader)
 
@@ -107,7 +106,7 @@ def signs(kind: str, preset: str, seed: int, share: float) -> list[dict[str, Any
         request, plan = planned(kind, preset, seed, share, place)
         run = start(request, plan, place / "runs", "run")
         try:
-            train(run, plan, Silent())
+            train(run, plan, Heard())
         except Exception as error:  # noqa: BLE001
             return [*journal.read(run.monitor), {"stopped": f"{type(error).__name__}: {error}"}]
         return journal.read(run.monitor)

@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from faults import Bench, Points, Silent, count_points, differing, flip, fork, kept, small_disk, wait
+from faults import Bench, Heard, Points, count_points, differing, flip, fork, kept, small_disk, wait
 
+from gancli.core.contracts import Logs
 from gancli.core.errors import CheckpointError, InUseError
+from gancli.core.sinks import Progress
 from gancli.runs import checkpoint
 from gancli.runs.lock import locked
-from gancli.training.state import State
 
 STEPS = 30
 Trial = tuple[bool, str]  # as the table says, and a word where not
@@ -157,12 +158,12 @@ class Torture:
         """Row 22: memory and open files after each 1,000 of 10,000 steps, within 1 % of those after the first 2,000."""
         found: list[tuple[int, int, int]] = []
 
-        class Watching(Silent):
-            def progress(self, state: State, *_: object) -> None:
-                if state.step % 1000 == 0 and state.step >= 2000:
-                    found.append((state.step, _memory(), _open_files()))
+        class Watching(Heard):
+            def step(self, progress: Progress, logs: Logs) -> None:
+                if progress.step % 1000 == 0 and progress.step >= 2000:
+                    found.append((progress.step, _memory(), _open_files()))
 
-        self.bench.go(self.bench.new(), 10_000, voice=Watching())
+        self.bench.go(self.bench.new(), 10_000, heard=Watching())
         _, memory, files = found[0]
         for step, now, opened in found[1:]:
             yield now / memory < 1.01 and opened == files, f"step {step}: memory x{now / memory:.4f}, {opened} files"
