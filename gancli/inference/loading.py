@@ -16,6 +16,7 @@ from gancli.core import migration
 from gancli.core.contracts import Nets, Tick
 from gancli.core.data import Spec
 from gancli.core.errors import CheckpointError, UsageError
+from gancli.core.kernels import accelerate
 from gancli.core.registry import build
 from gancli.core.task import Task
 from gancli.inference.generator import Model
@@ -154,7 +155,7 @@ def _assemble(
     present = {n: net for n, net in plan.items() if not partial or any(k.startswith(f"{n}.") for k in found)}
     compare(found, _wanted(present), name)
     real = task.nets(spec)
-    nets = {n: real[n].to(device) for n in present}
+    nets = {n: accelerate(real[n].to(device)) for n in present}
     for n, net in nets.items():
         net.load_state_dict({k.removeprefix(f"{n}."): v for k, v in found.items() if k.startswith(f"{n}.")})
         net.eval().requires_grad_(False)

@@ -15,7 +15,6 @@ from torch import nn
 from gancli.core.contracts import Model, Trunk
 from gancli.core.specs import Images
 from gancli.models.layers import Beside, Dropout, FlatTrunk, Reshape
-from gancli.models.linear import Linear
 
 
 class MLP(Model):
@@ -30,13 +29,13 @@ class MLP(Model):
         pixels = (spec.channels, spec.height, spec.width)
         layers: list[nn.Module] = []
         for a, b in pairwise((self.z + condition, *self.g_widths)):
-            layers += [Linear(a, b), nn.ReLU(inplace=True)]
-        layers += [Linear(self.g_widths[-1] if self.g_widths else self.z + condition, prod(pixels)), nn.Tanh()]
+            layers += [nn.Linear(a, b), nn.ReLU(inplace=True)]
+        layers += [nn.Linear(self.g_widths[-1] if self.g_widths else self.z + condition, prod(pixels)), nn.Tanh()]
         return Beside(nn.Sequential(*layers, Reshape(*pixels)))
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
         pixels = spec.channels * spec.height * spec.width
         layers: list[nn.Module] = [nn.Flatten()]
         for a, b in pairwise((pixels + condition, *self.d_widths)):
-            layers += [Linear(a, b), nn.LeakyReLU(self.slope, inplace=True), Dropout(self.dropout)]
+            layers += [nn.Linear(a, b), nn.LeakyReLU(self.slope, inplace=True), Dropout(self.dropout)]
         return FlatTrunk(nn.Sequential(*layers), self.d_widths[-1])

@@ -10,11 +10,12 @@ from math import prod
 from typing import Any
 
 import torch
+from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
-from gancli.models.linear import ONEDNN, Linear
+from gancli.core.kernels import ONEDNN, accelerate
 from gancli.training.prepare import Plan
 from gancli.training.state import State
 from gancli.training.step import step
@@ -109,7 +110,7 @@ def _finish(plan: Plan) -> None:
 
 def product_peak(plan: Plan, size: int = 1024, rounds: int = 20) -> float:
     """The best rate of a square matrix product here, in the run's precision, in operations a second."""
-    layer = Linear(size, size, bias=False, device=plan.loader.device, dtype=plan.loader.dtype)
+    layer = accelerate(nn.Linear(size, size, bias=False, device=plan.loader.device, dtype=plan.loader.dtype))
     x = torch.randn(size, size, device=plan.loader.device).to(plan.loader.dtype)
     best = float("inf")
     with torch.no_grad():

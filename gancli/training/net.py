@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from gancli.core.kernels import accelerate
+
 if TYPE_CHECKING:
     from gancli.core.contracts import Optimizer
 
@@ -61,7 +63,7 @@ class Net:
     """A trained net: `module` in float32, what phases run (`working`), its gradients, and its update rule's moments and steps."""
 
     def __init__(self, module: nn.Module, rule: Optimizer, device: torch.device, dtype: torch.dtype) -> None:
-        self.module = module.to(device).train()
+        self.module = accelerate(module.to(device).train())
         self.layout = Flat(module)
         self.flat = torch.zeros(self.layout.size, device=device)
         self.layout.adopt(self.module, self.flat)
