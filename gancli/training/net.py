@@ -83,9 +83,13 @@ class Net:
         """One optimizer step with the gradients collected, which are then let go of: the next net's take their memory."""
         self.steps += 1
         self.rule.update(list(self.weights), self.gradients(), self._moments, self.steps, lr)
+        self.drop_gradients()
+        self.refresh()
+
+    def drop_gradients(self) -> None:
+        """Let go of the gradients collected."""
         for p in self.weights:
             p.grad = None
-        self.refresh()
 
     @torch.no_grad()
     def refresh(self) -> None:
@@ -127,20 +131,21 @@ def _cast_copy(module: nn.Module, dtype: torch.dtype) -> tuple[nn.Module, list[t
     """A copy whose weights are `dtype`, and the pairs (copy, original) to keep in step.
 
     Buffers and the parameters of normalizations are shared, in float32; a parametrized weight is computed in float32, then cast.
+    A parameter that has several names in the module (tied weights) is one parameter of the copy, too.
     """
     working = copy.deepcopy(module)
+    copies: dict[nn.Parameter, nn.Parameter] = {}
     pairs: list[tuple[Tensor, Tensor]] = []
     for ours, theirs in zip(working.modules(), module.modules(), strict=True):
         for name, buffer in theirs.named_buffers(recurse=False):
             ours._buffers[name] = buffer
         shared = isinstance(theirs, (*NORMS, parametrize.ParametrizationList))
         for name, p in theirs.named_parameters(recurse=False):
-            if shared:
-                ours._parameters[name] = nn.Parameter(p.data)
-            else:
-                cast = p.data.to(dtype)
-                ours._parameters[name] = nn.Parameter(cast)
-                pairs.append((cast, p.data))
+            if p not in copies:
+                copies[p] = nn.Parameter(p.data if shared else p.data.to(dtype))
+                if not shared:
+                    pairs.append((copies[p].data, p.data))
+            ours._parameters[name] = copies[p]
     for ours in list(working.modules()):
         if parametrize.is_parametrized(ours):
             for name in list(ours.parametrizations):  # type: ignore[arg-type]
