@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # not in every build of torch
-SIDE, WEIGHT = 32, 2**14  # a weight's smaller side and its elements, at least: below, the calls cost more than the kernel gains
+SIDE = 32  # of a weight's two sides, at least,
+WEIGHT = 2**14  # and its elements: below, the calls cost more than the kernel gains
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -46,7 +47,7 @@ def plain(net: M) -> M:
     """Undo `accelerate`, for what is to be exported: the same module, in torch's own classes alone."""
     for module in net.modules():
         if type(module) is Linear:
-            module.__class__ = nn.Linear
+            module.__class__ = nn.Linear  # type: ignore[assignment]
     return net
 
 

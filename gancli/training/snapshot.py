@@ -37,6 +37,7 @@ def numbers(state: State) -> dict[str, Any]:
         "images": state.images,
         "optimizer": {name: {"step": float(net.steps)} for name, net in state.nets.items()},
         "window": {k: [float(v), state.meter.counts[k]] for k, v in state.meter.sums.items()},
+        **({} if state.loss_scale is None else {"loss_scale": state.loss_scale.numbers()}),
     }
 
 
@@ -77,5 +78,7 @@ def restore(state: State, groups: Groups, table: dict[str, Any]) -> None:
         for key, (total, count) in table["window"].items():
             state.meter.sums[key] = torch.tensor(float(total), device=state.device)
             state.meter.counts[key] = int(count)
+        if state.loss_scale is not None and "loss_scale" in table:  # else it was no float16 run yet
+            state.loss_scale.restore(table["loss_scale"])
     except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"state.json does not fit: {error!r}") from None

@@ -17,6 +17,7 @@ from gancli.core.seeds import derive
 from gancli.core.task import Phase, Task
 from gancli.inference.generator import Model
 from gancli.training.net import EmaNet, Net
+from gancli.training.scaling import LossScale
 
 if TYPE_CHECKING:
     from gancli.core.config import Config
@@ -55,6 +56,7 @@ class State:
     step: int = 0
     images: int = 0
     seconds: float = 0.0  # of training, over all sittings
+    loss_scale: LossScale | None = None  # in float16
     meter: Meter = field(default_factory=Meter)
 
     def tick(self, seed: int) -> Tick:
@@ -88,4 +90,5 @@ def new_state(task: Task, cfg: Config, spec: Spec, device: torch.device, dtype: 
     ema = {n: EmaNet(nets[n]) for n in task.ema if n in nets} if cfg.ema.half_life else {}
     phases = task.phases({name: net.working for name, net in nets.items()})
     memory = {k: v.to(device) for k, v in task.memory(spec).items()}
-    return State(spec, device, dtype, nets, ema, phases, memory)
+    scale = LossScale() if dtype == torch.float16 else None
+    return State(spec, device, dtype, nets, ema, phases, memory, loss_scale=scale)

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from gancli.core.config import Config
     from gancli.data.loader import Loader
     from gancli.training.net import Net
+    from gancli.training.scaling import LossScale
     from gancli.training.state import State
-
-SCALES = (2.0**12, 2.0**8, 2.0**4, 1.0)
 
 
 def step(task: Task, state: State, loader: Loader, cfg: Config, ranks: Ranks = ALONE) -> Logs:
     """Carry out every phase whose time it is, then update the moving averages.
 
     Of several ranks each takes its rows of the batch; gradients, logs and memory are then averaged.
+
+    In float16 an update whose gradients overflow is skipped, and the loss scale halved.
 
     Returns:
         Means over the batch and over the turns of each phase, still on the device: `loss/D`, `grad/D`, and what the task logs.
@@ -53,14 +54,10 @@ def step(task: Task, state: State, loader: Loader, cfg: Config, ranks: Ranks = A
             logs = _gradients(task, state, cfg, phase, batch, seeds, cache, last, ranks)
             logs = ranks.average([state.nets[name] for name in phase.nets], logs, state.memory)
             _finite(logs[phase.key], f"the loss of {phase.name}", state)
-            for name in phase.nets:
-                net = state.nets[name]
-                logs[f"grad/{name}"] = _finite(net.gradient_norm(), f"the gradient of {name}", state)
-                net.update(net.rule.lr * net.rule.schedule.factor(start, total))
-            if phase.after is not None:
-                _after(state, phase)
-            means.add(logs)
+            means.add({**logs, **_update(state, phase, start, total)})
     state.step += 1
+    if state.loss_scale is not None:
+        state.loss_scale.stepped()
     for name, ema in state.ema.items():
         ema.update(state.nets[name], _decay(cfg, state.images, state.images - start))
     return means.read()
@@ -80,6 +77,23 @@ class _Means:
 
     def read(self) -> Logs:
         return {key: value if self.counts[key] == 1 else value / self.counts[key] for key, value in self.sums.items()}
+
+
+def _update(state: State, phase: Phase, images: int, total: int) -> Logs:
+    """The optimizer steps of a phase with the gradients collected, `images` of `total` into the run. Returns their norms."""
+    norms = {name: state.nets[name].gradient_norm() for name in phase.nets}
+    if state.loss_scale is not None and not all(map(math.isfinite, norms.values())) and state.loss_scale.overflowed():
+        for name in phase.nets:
+            state.nets[name].drop_gradients()
+        return {}
+    for name, norm in norms.items():
+        _finite(norm, f"the gradient of {name}", state)
+    for name in phase.nets:
+        net = state.nets[name]
+        net.update(net.rule.lr * net.rule.schedule.factor(images, total))
+    if phase.after is not None:
+        _after(state, phase)
+    return {f"grad/{name}": norm for name, norm in norms.items()}
 
 
 def _gradients(
@@ -112,36 +126,27 @@ def _gradients(
             cache if whole else {}, last and whole, begin + first, total,
         )  # fmt: skip
         with looking_at(own):
-            values = _backward(phase, ctx, nets, piece.n / n, first == 0)
+            values = _backward(phase, ctx, nets, piece.n / n, first == 0, state.loss_scale)
         for key, value in values.items():
             logs[key] = logs.get(key, 0) + value
     return logs
 
 
-def _backward(phase: Phase, ctx: Context, nets: Sequence[Net], share: float, first: bool) -> Logs:
+def _backward(
+    phase: Phase, ctx: Context, nets: Sequence[Net], share: float, first: bool, scale: LossScale | None
+) -> Logs:
     """Collect the gradients of a part of the batch, which is `share` of it; returns as much of the logs."""
     loss, values = phase.loss(ctx)
     mean = loss.mean() * share
-    gradients = scaled_gradients(mean, [p for net in nets for p in net.parameters])
+    parameters = [p for net in nets for p in net.parameters]
+    if scale is None:
+        gradients: Sequence[Tensor | None] = torch.autograd.grad(mean, parameters, allow_unused=True)
+    else:
+        gradients = scale.gradients(mean, parameters)
     for net in nets:
         net.collect(gradients[: len(net.parameters)], first)
         gradients = gradients[len(net.parameters) :]
     return {phase.key: mean.detach(), **{k: v.float().mean() * share for k, v in values.items()}}
-
-
-def scaled_gradients(mean: Tensor, parameters: Sequence[Tensor]) -> Sequence[Tensor | None]:
-    """The gradients of a mean loss. Where they pass through float16, of a larger loss, then made smaller in float32.
-
-    float16 has nothing below 6e-8 and nothing above 65,504. The scale (1710.03740, section 3.2) is the largest of four with which no
-    gradient overflows, found anew in each step: so it has no state.
-    """
-    if all(p.dtype != torch.float16 for p in parameters):
-        return torch.autograd.grad(mean, parameters, allow_unused=True)
-    for scale in SCALES:
-        found = torch.autograd.grad(mean * scale, parameters, allow_unused=True, retain_graph=scale != SCALES[-1])
-        if all(torch.isfinite(g).all() for g in found if g is not None):
-            break
-    return [None if g is None else g.float() / scale for g in found]
 
 
 def _finite(value: Tensor, what: str, state: State) -> Tensor:

@@ -19,7 +19,7 @@ from gancli.data.images import ImageDataset
 from gancli.data.loader import Loader
 from gancli.training.net import Flat
 from gancli.training.state import State, new_state
-from gancli.training.step import scaled_gradients, step
+from gancli.training.step import step
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "textbook_digits.json"
 CPU = torch.device("cpu")
@@ -142,20 +142,6 @@ def test_weights_stay_float32(dtype: torch.dtype) -> None:
     module = next(iter(state.nets["D"].module.parameters()))
     assert working.dtype == dtype
     assert torch.equal(working, module.to(dtype))
-
-
-@pytest.mark.parametrize("size", [1e-7, 1.0, 300.0])
-def test_gradients_in_float16_are_neither_lost_nor_infinite(size: float) -> None:
-    """As long as they fit into float16 themselves, or would if they were up to 4,096 times as large."""
-    x = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
-    found = []
-    for dtype in (torch.float32, torch.float16):
-        weight = torch.full((5,), 0.5, dtype=dtype, requires_grad=True)
-        out = (x.to(dtype) @ weight).float()
-        found.append(scaled_gradients((size * out).mean(), [weight])[0])
-    assert found[1] is not None
-    assert found[1].dtype == torch.float32
-    torch.testing.assert_close(found[1] / size, found[0] / size, rtol=2e-3, atol=1e-3)
 
 
 def test_flat_layout_is_aligned() -> None:
