@@ -3,12 +3,17 @@
 Whatever is drawn for each image is drawn for the whole batch, then cut to these rows, so that a split changes nothing. The whole is
 drawn in blocks of 4,096 rows, each with its own stream: a rank draws the blocks that its rows lie in, however large the batch.
 Statistics of the batch (batch norm, a mean of logits) are taken over all ranks. Outside a split step all this is plain torch.
+
+The rows are a context variable, the one thing that reaches into a net without being an argument: dropout, noise and batch statistics sit
+deep inside `nn.Sequential`s, whose layers have one input, and the same nets run outside training, where there are no rows. A context
+variable belongs to its thread, so that other threads that run nets see none. Nothing but `looking_at` sets it, for the time of one pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -58,18 +63,17 @@ class Rows:
         return self.streams[key]
 
 
-_now: Rows | None = None
+_NOW: ContextVar[Rows | None] = ContextVar("rows", default=None)
 
 
 @contextmanager
 def looking_at(rows: Rows) -> Iterator[None]:
     """For the time of a pass and its gradients."""
-    global _now  # noqa: PLW0603
-    before, _now = _now, rows
+    token = _NOW.set(rows)
     try:
         yield
     finally:
-        _now = before
+        _NOW.reset(token)
 
 
 def blocks(make: Callable[[int, int], Tensor], first: int, n: int, total: int, dim: int = 0) -> Tensor:
@@ -93,7 +97,7 @@ def draw(
 
     `random` is what a penalty or an augmentation is given; without it torch's default generator, which the engine seeds.
     """
-    rows = _now
+    rows = _NOW.get()
     plain = rows is None or rows.n == rows.total <= BLOCK or (random is not None and random is not rows.random)
     if rows is None or plain:
         return make(shape, random)
@@ -137,7 +141,8 @@ def randint(
 
 def group() -> Group | None:
     """All ranks, where a step is split over several."""
-    return None if _now is None else _now.group
+    rows = _NOW.get()
+    return None if rows is None else rows.group
 
 
 def mean(x: Tensor) -> Tensor:
@@ -148,26 +153,32 @@ def mean(x: Tensor) -> Tensor:
 
 def share() -> float:
     """The part of a rank's rows that this pass looks at: what is done once a pass is done so much of the time."""
-    return 1.0 if _now is None else _now.n / _now.local
+    rows = _NOW.get()
+    return 1.0 if rows is None else rows.n / rows.local
 
 
 def deviation(reals: Tensor) -> Tensor:
     """The standard deviation of all pixels of the whole batch's reals, of which `reals` may be a part."""
-    if _now is None or _now.n == _now.total:
+    rows = _NOW.get()
+    if rows is None or rows.n == rows.total:
         return reals.float().std()
-    x = _now.batch["real"].float()
+    x = rows.batch["real"].float()
     middle = mean(x.mean())
-    n = x.numel() * _now.total // _now.local
+    n = x.numel() * rows.total // rows.local
     return (mean((x - middle).square().mean()) * n / (n - 1)).sqrt()
 
 
 def whole(name: str, values: Tensor) -> Tensor | None:
-    """The values of all rows of the batch, when the last part has been seen; None before that."""
-    if _now is None or _now.n == _now.total:
+    """The values [N, ...] of all rows of the batch, the same on every rank, when the last part has been seen; None before that.
+
+    What is written into a run's memory is to be a function of these alone. `name` tells what is gathered within one pass apart.
+    """
+    rows, values = _NOW.get(), values.detach()
+    if rows is None or rows.n == rows.total:
         return values
-    kept = _now.kept.setdefault(name, [])
+    kept = rows.kept.setdefault(name, [])
     kept.append(values)
-    if not _now.last:
+    if not rows.last:
         return None
     own = torch.cat(kept)
-    return own if _now.group is None else _now.group.gather(own).flatten(0, 1)
+    return own if rows.group is None else rows.group.gather(own).flatten(0, 1)

@@ -10,7 +10,6 @@ images nor their order changes a bit of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -112,24 +111,11 @@ class Model:
     def _chunks(self, ask: Ask, firsts: range, progress: Callable[[int], None] | None) -> Iterator[Samples]:
         for first in firsts:
             filled, n = chunk(ask, first, CHUNK)
-            with self._evaluating():
+            with torch.no_grad():
                 made = self.task.generate(self.nets, filled, self.spec).take(slice(0, n))
             yield made
             if progress is not None:
                 progress(first + n)
-
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Nets in evaluation mode, without gradients."""
-        was = {name: net.training for name, net in self.nets.items()}
-        for net in self.nets.values():
-            net.eval()
-        try:
-            with torch.no_grad():
-                yield
-        finally:
-            for name, net in self.nets.items():
-                net.train(was[name])
 
     def sample(
         self,
@@ -166,7 +152,7 @@ class Model:
         for first in range(0, len(seeds), CHUNK):
             filled, count = chunk(ask, first, CHUNK)
             assert isinstance(filled, FromSeeds)
-            with self._evaluating():
+            with torch.no_grad():
                 out.append(task.images(self.nets, filled, spec)[:count].float().cpu())
             if progress is not None:
                 progress(first + count)

@@ -75,25 +75,27 @@ class MinibatchStddev(nn.Module):
 class Noise(nn.Module):
     """x + strength * noise, one value per place (StyleGAN, 1812.04948, section 2); strength is learned, 0 at the start.
 
-    In training the noise comes from torch's generator, which the engine seeds. Else it is a function of the sample's seed
-    (`seeds`, set by `latent.sampling`) and of this layer's key, or, without seeds, the same for every sample.
+    In training the noise comes from torch's generator, which the engine seeds. Else it is a function of the sample's seed and of
+    this layer's key, or, without seeds, the same for every sample.
     """
 
-    def __init__(self, key: int) -> None:
+    def __init__(self, key: int, height: int, width: int) -> None:
         super().__init__()
         self.key = key
-        self.seeds: Sequence[int] | None = None
         self.strength = nn.Parameter(torch.zeros(()))
+        self.fixed: Tensor
+        noise = torch.randn(1, 1, height, width, generator=generator("noise", key), device="cpu")
+        self.register_buffer("fixed", noise.to(self.strength.device), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
         n, _, h, w = x.shape
         if self.training:
             noise = sharding.randn(n, 1, h, w, like=x)
-        elif self.seeds is not None:
-            each = [torch.randn(1, h, w, generator=generator("noise", self.key, s)) for s in self.seeds]
+        elif seeds is not None:
+            each = [torch.randn(1, h, w, generator=generator("noise", self.key, s)) for s in seeds]
             noise = torch.stack(each).to(x.device, x.dtype)
         else:
-            noise = torch.randn(1, 1, h, w, generator=generator("noise", self.key)).to(x.device, x.dtype)
+            noise = self.fixed.to(x.dtype)
         return x + self.strength * noise
 
 

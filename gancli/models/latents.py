@@ -1,20 +1,16 @@
-"""What can be done with latent vectors at sampling: paths between two, truncation, mixed styles.
-
-Nets that have noise or a mapping are told here, for the length of a `with`, which seeds and which truncation apply.
-"""
+"""What can be done with latent vectors at sampling: paths between two, truncation, mixed styles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gancli.core.errors import UsageError
-from gancli.models.blocks import Noise
 from gancli.models.layers import Embedded
-from gancli.models.style import Mapping, StyleGenerator
+from gancli.models.style import StyleGenerator
 
 Points = tuple[Tensor, Tensor | None]  # latent points [N, Z], and the vectors of their conditions
 
@@ -38,36 +34,46 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return path
 
 
-@contextmanager
-def sampling(net: nn.Module, seeds: Sequence[int] | None = None, truncation: float = 1.0) -> Iterator[None]:
-    """The net in evaluation mode, its noise a function of `seeds`, its mapping drawn in by `truncation`."""
-    training = net.training
-    noises = [m for m in net.modules() if isinstance(m, Noise)]
-    mappings = [m for m in net.modules() if isinstance(m, Mapping)]
-    net.eval()
-    for noise in noises:
-        noise.seeds = seeds
-    for mapping in mappings:
-        mapping.truncation = truncation
-    try:
-        yield
-    finally:
-        net.train(training)
-        for noise in noises:
-            noise.seeds = None
-        for mapping in mappings:
-            mapping.truncation = 1.0
+def drawn(
+    net: nn.Module, z: Tensor, c: Tensor | None = None, seeds: Sequence[int] | None = None, truncation: float = 1.0
+) -> Tensor:
+    """Images of a generator in evaluation mode, in its own precision and place; differentiable in z.
+
+    Args:
+        net: (z, c) -> images; one with `sampling_options` also takes `seeds` and `truncation`.
+        z: latent vectors [N, z].
+        c: vectors of the condition [N, condition], or None.
+        seeds: N seeds of the net's own noise, where it has any; None: the same noise for all.
+        truncation: below 1 less variety and better images: w (1912.04958) or, in a net without a mapping, z is drawn towards its mean.
+
+    Returns:
+        Images [N, C, H, W].
+    """
+    z, c = _placed(net, z, c)
+    options: dict[str, Any] = {"seeds": seeds, "truncation": truncation}
+    if not getattr(net, "sampling_options", False):
+        z, options = z if truncation == 1 else z * truncation, {}
+    images: Tensor = net(z, c, **options)
+    return images
 
 
-def truncated(net: nn.Module, z: Tensor, truncation: float) -> Tensor:
-    """z, shrunk towards 0 where the net has no mapping that would do it better (1912.04958: in w)."""
-    return z if truncation == 1 or any(isinstance(m, Mapping) for m in net.modules()) else z * truncation
+def _placed(net: nn.Module, z: Tensor, c: Tensor | None) -> Points:
+    like = next(net.parameters())
+    return z.to(like.device, like.dtype), None if c is None else c.to(like.device)
 
 
-def mixed(net: nn.Module, coarse: Points, fine: Points, cut: int | None = None) -> Tensor:
+def mixed(
+    net: nn.Module,
+    coarse: Points,
+    fine: Points,
+    cut: int | None = None,
+    seeds: Sequence[int] | None = None,
+    truncation: float = 1.0,
+) -> Tensor:
     """Style mixing (1812.04948, section 3.1): styles of `coarse` below layer `cut`, those of `fine` from there on.
 
-    Without `cut` each gives half of the layers. Raises UsageError where the net has no styles, or not so many layers.
+    Without `cut` each gives half of the layers; seeds and truncation are those of `drawn`. Raises UsageError where the net has no
+    styles, or not so many layers.
     """
     generator = next((m for m in net.modules() if isinstance(m, StyleGenerator)), None)
     if generator is None:
@@ -77,13 +83,12 @@ def mixed(net: nn.Module, coarse: Points, fine: Points, cut: int | None = None) 
         raise UsageError(
             f"there is no layer {cut}: the model has {generator.depth}", f"--mix-at 1 to {generator.depth - 1}"
         )
-    like = next(net.parameters())
 
     def styles(points: Points) -> Tensor:
-        z, c = points[0].to(like.device, like.dtype), None if points[1] is None else points[1].to(like.device)
+        z, c = _placed(net, *points)
         if isinstance(net, Embedded) and c is not None:
             c = net.embedding(c.to(z.dtype))
-        return generator.styles(z, c)
+        return generator.styles(z, c, truncation)
 
     a, b = styles(coarse), styles(fine)
-    return generator.paint(torch.cat([a[:, :cut], b[:, cut:]], 1))
+    return generator.paint(torch.cat([a[:, :cut], b[:, cut:]], 1), seeds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,7 @@ class Reshape(nn.Module):
         self.shape = shape
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(len(x), *self.shape)
+        return x.reshape(x.shape[0], *self.shape)
 
 
 class Maps(Reshape):
@@ -150,9 +151,10 @@ class Embedded(nn.Module):
     def __init__(self, net: nn.Module, embedding: nn.Module) -> None:
         super().__init__()
         self.net, self.embedding = net, embedding
+        self.sampling_options = getattr(net, "sampling_options", False)
 
-    def forward(self, z: Tensor, c: Tensor) -> Tensor:
-        images: Tensor = self.net(z, self.embedding(c.to(z.dtype)))
+    def forward(self, z: Tensor, c: Tensor, **options: Any) -> Tensor:
+        images: Tensor = self.net(z, self.embedding(c.to(z.dtype)), **options)
         return images
 
 

@@ -12,6 +12,7 @@ import math
 from itertools import pairwise
 from typing import Self
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -29,18 +30,29 @@ PAPER = 600_000  # images that a scale is held, and faded; of a net that was nev
 
 
 class Level(nn.Module):
-    """How far a net has grown, in scales."""
+    """How far a net has grown, in scales: its newest scale, `top`, has faded in by `share` (1: it is not fading).
+
+    The level is kept twice: as numbers, which a training pass takes its size from, set before each; and as a buffer, which is saved,
+    and which evaluation goes by.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.value: Tensor
         self.register_buffer("value", torch.zeros((), dtype=torch.float32))
+        self.top, self.share = 0, 1.0
 
-    def now(self) -> tuple[int, float]:
-        """The newest scale that is seen, and its share: 1 where none is fading."""
-        level = float(self.value)
-        top = math.ceil(level)
-        return top, 1 - (top - level)
+    def set(self, level: float) -> None:
+        """Set both, to the same float32 number."""
+        self.value.fill_(level)
+        level = float(np.float32(level))
+        self.top = math.ceil(level)
+        self.share = 1 - (self.top - level)
+
+    def shares(self, scales: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """By the buffer: which of the scales is the newest, [scales], and its share, a scalar."""
+        top = self.value.double().ceil()
+        return torch.arange(scales, device=top.device) == top, (1 - (top - self.value.double())).to(like.dtype)
 
 
 def faded(x: Tensor, share: float) -> Tensor:
@@ -63,19 +75,37 @@ class GrowingGenerator(nn.Module):
         self.images = nn.ModuleList(EqualConv(c, spec.channels, 1) for c in wide)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        top, share = self.level.now()
         z = self.unit(z)
         x: Tensor = self.base(z if c is None else torch.cat([z, c.to(z.dtype)], 1))
-        image: Tensor = self.images[0](x)
+        return self._present(x) if self.training else self._full(x)
+
+    def _present(self, x: Tensor) -> Tensor:
+        """Images of the newest scale."""
+        top, share = self.level.top, self.level.share
         held = x
         for i in range(1, top + 1):
-            x = self.blocks[i - 1](up(x, self.sizes[i], smooth=False))
-            if i == top:
-                new = self.images[i](x)
-                before = up(self.images[i - 1](held), self.sizes[i], smooth=False) if share < 1 else new
-                image = torch.lerp(before, new, share)
-            held = x
-        return image if self.training else up(image, self.sizes[-1], smooth=False)
+            held, x = x, self._grown(x, i)
+        new: Tensor = self.images[top](x)
+        return new if share == 1 else self._faded(held, new, top, share)
+
+    def _full(self, x: Tensor) -> Tensor:
+        """Images of the full size, whatever the newest scale: all are made, and that one is chosen by the buffer."""
+        newest, share = self.level.shares(len(self.sizes), x)
+        image: Tensor = up(self.images[0](x), self.sizes[-1], smooth=False)
+        for i in range(1, len(self.sizes)):
+            held, x = x, self._grown(x, i)
+            new = self._faded(held, self.images[i](x), i, share)
+            image = torch.where(newest[i], up(new, self.sizes[-1], smooth=False), image)
+        return image
+
+    def _grown(self, x: Tensor, i: int) -> Tensor:
+        """The maps of scale i, of those of the scale below."""
+        out: Tensor = self.blocks[i - 1](up(x, self.sizes[i], smooth=False))
+        return out
+
+    def _faded(self, held: Tensor, new: Tensor, i: int, share: float | Tensor) -> Tensor:
+        """Images of scale i, faded in over those of the scale below."""
+        return torch.lerp(up(self.images[i - 1](held), self.sizes[i], smooth=False), new, share)
 
 
 class GrowingTrunk(nn.Module):
@@ -91,7 +121,7 @@ class GrowingTrunk(nn.Module):
         self.last = nn.Sequential(*last, EqualLinear(wide[0] * h * w, wide[0]), Leaky())
 
     def forward(self, x: Tensor) -> Tensor:
-        top, share = self.level.now()
+        top, share = self.level.top, self.level.share
         y: Tensor = self.seen[top](x)
         for i in range(top, 0, -1):
             y = F.avg_pool2d(self.blocks[i - 1](y), 2)
@@ -137,13 +167,13 @@ class Progressive(Model):
 
     def prepare(self, nets: Nets, spec: Images, tick: Tick) -> None:
         for level in _levels(nets):
-            level.value.fill_(self.level(tick.images, len(stages(spec))))
+            level.set(self.level(tick.images, len(stages(spec))))
 
     def view(self, nets: Nets, x: Tensor) -> Tensor:
-        top, share = _levels(nets)[0].now()
-        for _ in range(len(halvings(x.shape[2], x.shape[3])) - 1 - top):
+        level = _levels(nets)[0]
+        for _ in range(len(halvings(x.shape[2], x.shape[3])) - 1 - level.top):
             x = F.avg_pool2d(x, 2)
-        return faded(x, share)
+        return faded(x, level.share)
 
 
 def _levels(nets: Nets) -> list[Level]:

@@ -8,6 +8,7 @@ both sides are at least 8. Channels at a map are width * (smallest side of the i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
 from typing import cast
@@ -46,9 +47,8 @@ class Mapping(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.mean: Tensor
         self.register_buffer("mean", torch.zeros(width))
-        self.truncation = 1.0
 
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+    def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         w = _unit(z)
         if self.embed is not None and c is not None:
             w = torch.cat([w, _unit(self.embed(c.to(z.dtype)))], 1)
@@ -57,7 +57,7 @@ class Mapping(nn.Module):
         if self.training and torch.is_grad_enabled():  # once in a step of G, however often the critic asks for fakes
             with torch.no_grad():
                 self.mean.lerp_(sharding.mean(w.detach().float().mean(0)), 0.002 * sharding.share())
-        return w if self.truncation == 1 else torch.lerp(self.mean.to(w.dtype), w, self.truncation)
+        return w if truncation == 1 else torch.lerp(self.mean.to(w.dtype), w, truncation)
 
 
 def _unit(z: Tensor) -> Tensor:
@@ -67,13 +67,13 @@ def _unit(z: Tensor) -> Tensor:
 class StyledConv(nn.Module):
     """Modulated convolution, noise, bias, leaky."""
 
-    def __init__(self, a: int, b: int, style: int, key: int) -> None:
+    def __init__(self, a: int, b: int, style: int, key: int, size: tuple[int, int]) -> None:
         super().__init__()
-        self.conv, self.noise = ModulatedConv(a, b, style), Noise(key)
+        self.conv, self.noise = ModulatedConv(a, b, style), Noise(key, *size)
         self.bias = nn.Parameter(torch.zeros(b))
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return leaky(self.noise(self.conv(x, w)) + self.bias[:, None, None])
+    def forward(self, x: Tensor, w: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+        return leaky(self.noise(self.conv(x, w), seeds) + self.bias[:, None, None])
 
 
 class ToRGB(nn.Module):
@@ -90,6 +90,8 @@ class ToRGB(nn.Module):
 class StyleGenerator(nn.Module):
     """Mapping and synthesis. `styles` and `paint` are its two halves; layer i of `depth` has its own w."""
 
+    sampling_options = True
+
     def __init__(self, mapping: Mapping, style: int, channels: list[int], spec: Images, mixing: float) -> None:
         super().__init__()
         self.mapping, self.mixing = mapping, mixing
@@ -97,34 +99,35 @@ class StyleGenerator(nn.Module):
         wide = channels[::-1]
         self.const = nn.Parameter(torch.randn(1, wide[0], *self.sizes[0]))
         into = [wide[0], *wide[:-1]]
-        self.first = nn.ModuleList(
-            StyledConv(a, b, style, 2 * i) for i, (a, b) in enumerate(zip(into, wide, strict=True))
-        )
-        self.second = nn.ModuleList(StyledConv(b, b, style, 2 * i + 1) for i, b in enumerate(wide))
+        maps = list(enumerate(zip(into, wide, self.sizes, strict=True)))
+        self.first = nn.ModuleList(StyledConv(a, b, style, 2 * i, size) for i, (a, b, size) in maps)
+        self.second = nn.ModuleList(StyledConv(b, b, style, 2 * i + 1, size) for i, (_, b, size) in maps)
         self.rgb = nn.ModuleList(ToRGB(b, spec.channels, style) for b in wide)
         self.depth = 2 * len(wide)
 
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        w = self.styles(z, c)
+    def forward(
+        self, z: Tensor, c: Tensor | None = None, seeds: Sequence[int] | None = None, truncation: float = 1.0
+    ) -> Tensor:
+        w = self.styles(z, c, truncation)
         if self.training and self.mixing:
             other = self.styles(sharding.randn(*z.shape, like=z), c)
             cut = sharding.randint(1, self.depth, (len(z), 1, 1), device=z.device)
             cut = torch.where(sharding.rand(len(z), 1, 1, like=z.float()) < self.mixing, cut, self.depth)
             w = torch.where(torch.arange(self.depth, device=z.device)[:, None] < cut, w, other)
-        return self.paint(w)
+        return self.paint(w, seeds)
 
-    def styles(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+    def styles(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """[N, depth, w]: the same w for every layer."""
-        w: Tensor = self.mapping(z, c)
+        w: Tensor = self.mapping(z, c, truncation)
         return w[:, None].expand(-1, self.depth, -1)
 
-    def paint(self, w: Tensor) -> Tensor:
-        """[N, depth, w] -> images [N, C, H, W]."""
-        x = self.const.expand(len(w), -1, -1, -1)
+    def paint(self, w: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+        """[N, depth, w] -> images [N, C, H, W]; `seeds` are those of the noise."""
+        x = self.const.expand(w.shape[0], -1, -1, -1)
         image: Tensor | None = None
         for i, size in enumerate(self.sizes):
-            x = self.first[i](up(x, size) if i else x, w[:, 2 * i])
-            x = self.second[i](x, w[:, 2 * i + 1])
+            x = self.first[i](up(x, size) if i else x, w[:, 2 * i], seeds)
+            x = self.second[i](x, w[:, 2 * i + 1], seeds)
             layer = self.rgb[i](x, w[:, 2 * i + 1])
             image = layer if image is None else up(image, size) + layer
         return cast(Tensor, image)

@@ -26,7 +26,7 @@ from gancli.core.sharding import whole
 from gancli.core.specs import Images
 from gancli.core.task import Choices, Context, Exportable, Phase, Task
 from gancli.losses.adversarial import critic_loss, generator_loss, penalty_loss
-from gancli.models.latents import Points, mixed, sampling, truncated
+from gancli.models.latents import Points, drawn, mixed
 from gancli.models.layers import Discriminator, Embedded, has_batch_statistics
 from gancli.tasks.sampling import Generator, class_rows, like
 
@@ -267,12 +267,7 @@ class Generate(Task):
         Returns:
             [N, C, H, W].
         """
-        net = nets["G"]
-        weight = next(net.parameters())
-        z = truncated(net, z.to(weight.device, weight.dtype), truncation)
-        with sampling(net, seeds, truncation):
-            images: Tensor = net(z, None if c is None else c.to(weight.device))
-        images = images[:, :, : spec.height, : spec.width]
+        images = drawn(nets["G"], z, c, seeds, truncation)[:, :, : spec.height, : spec.width]
         return images.clamp(-1, 1) if clamp else images
 
     def mix(
@@ -290,9 +285,8 @@ class Generate(Task):
         Raises:
             UsageError: G has no styles.
         """
-        net = nets["G"]
-        with sampling(net, seeds, truncation):
-            return mixed(net, coarse, fine, cut)[:, :, : spec.height, : spec.width].clamp(-1, 1)
+        images = mixed(nets["G"], coarse, fine, cut, seeds, truncation)
+        return images[:, :, : spec.height, : spec.width].clamp(-1, 1)
 
     def images(self, nets: Nets, ask: FromSeeds, spec: Images) -> Tensor:
         """Images [N, C, H, W] in [-1, 1] of an ask; image i depends on row i alone."""

@@ -29,6 +29,7 @@ from gancli.core.seeds import derive, seed_default
 from gancli.core.task import Context
 from gancli.data.loader import Loader
 from gancli.evaluation.selection import classifier
+from gancli.training.net import in_evaluation
 from gancli.training.rules import RULES
 
 if TYPE_CHECKING:
@@ -120,12 +121,9 @@ class Monitor:
 
     def _logits(self, state: State) -> dict[str, float]:
         """How the critics rank training reals, validation reals and fakes; nothing of the run is changed."""
-        nets = state.working()
-        modes = {module: module.training for net in nets.values() for module in net.modules()}
+        nets = {name: in_evaluation(net) for name, net in state.working().items()}
         out: dict[str, float] = {}
         try:
-            for net in nets.values():
-                net.eval()
             seen = self._ranked(state, nets, self.plan.loader, state.images)
             unseen = {} if self.held_out is None else self._ranked(state, nets, self.held_out, 0)
             for name, (real, fake) in seen.items():
@@ -135,9 +133,6 @@ class Monitor:
                     out[f"overfit/{name}"] = round(above(real, unseen[name][0]), 4)
         except GanError:
             return {}
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
         return out
 
     def _ranked(

@@ -153,6 +153,15 @@ def _cast_copy(module: nn.Module, dtype: torch.dtype) -> tuple[nn.Module, list[t
     return working, pairs
 
 
+def in_evaluation(module: nn.Module) -> nn.Module:
+    """The same net in evaluation mode: modules of its own around the very same parameters and buffers.
+
+    So a net that is being trained can be sampled from without switching it, in the same thread or in another.
+    """
+    shared = {id(t): t for t in (*module.parameters(), *module.buffers())}
+    return copy.deepcopy(module, shared).eval()
+
+
 class EmaNet:
     """The exponential moving average of a net's weights; its buffers are the net's own of the moment."""
 

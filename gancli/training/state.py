@@ -16,7 +16,7 @@ from gancli.core.registry import nearest
 from gancli.core.seeds import derive
 from gancli.core.task import Phase, Task
 from gancli.inference.generator import Model
-from gancli.training.net import EmaNet, Net
+from gancli.training.net import EmaNet, Net, in_evaluation
 from gancli.training.scaling import LossScale
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class State:
         return Model(task, self.sampling(ema), self.spec, self.tick(0), known)
 
     def sampling(self, ema: bool = True) -> dict[str, nn.Module]:
-        """The nets to sample from, in float32: the moving averages where there are any and they are wanted."""
-        out = {name: net.module for name, net in self.nets.items()}
+        """The nets to sample from, in float32 and evaluation mode: moving averages where there are any and they are wanted."""
+        out = {name: in_evaluation(net.module) for name, net in self.nets.items()}
         if ema:
             out |= {name: a.follow(self.nets[name]) for name, a in self.ema.items()}
         return out

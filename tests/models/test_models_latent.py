@@ -8,8 +8,8 @@ import torch
 from gancli.core.errors import UsageError
 from gancli.core.registry import build
 from gancli.core.specs import Images
-from gancli.models.latents import lerp, mixed, sampling, slerp, truncated
-from gancli.models.layers import Embedded
+from gancli.models.latents import drawn, lerp, mixed, slerp
+from gancli.models.layers import Beside, Embedded
 
 
 def style():  # type: ignore[no-untyped-def]
@@ -39,25 +39,28 @@ def test_slerp_keeps_to_the_sphere_at_even_angles() -> None:
 def test_truncation_in_w_ends_at_the_mean() -> None:
     net, z = style(), torch.randn(4, 8)
     net(z)  # the mean moves
+    net.eval()
     with torch.no_grad():
-        with sampling(net, truncation=0.0):
-            none = net(z)
-        with sampling(net, truncation=1.0):
-            full = net(z)
-    torch.testing.assert_close(none[0], none[1])
-    assert not torch.allclose(full[0], full[1])
-    torch.testing.assert_close(truncated(net, z, 0.5), z)  # the mapping does it
-    torch.testing.assert_close(truncated(torch.nn.Linear(8, 1), z, 0.5), z / 2)
+        none, full = drawn(net, z, truncation=0.0), drawn(net, z)
+        torch.testing.assert_close(none[0], none[1])
+        assert not torch.allclose(full[0], full[1])
+        torch.testing.assert_close(full, net(z), rtol=0, atol=0)
+        mean = net.mapping.mean
+        torch.testing.assert_close(net.styles(z, None, 0.5), (mean + net.styles(z)) / 2)
+        plain = Beside(torch.nn.Linear(8, 1))
+        torch.testing.assert_close(drawn(plain, z, truncation=0.5), plain(z / 2))  # it has no mapping
 
 
 def test_mixed_styles_are_those_of_either_at_the_ends() -> None:
-    net, a, b = style(), (torch.randn(2, 8), None), (torch.randn(2, 8), None)
-    with torch.no_grad(), sampling(net):
+    net, a, b = style().eval(), (torch.randn(2, 8), None), (torch.randn(2, 8), None)
+    with torch.no_grad():
         torch.testing.assert_close(mixed(net, a, b, 0), net(b[0]))
         torch.testing.assert_close(mixed(net, a, b, net.depth), net(a[0]))
         between = mixed(net, a, b, 2)
         torch.testing.assert_close(mixed(net, a, b), mixed(net, a, b, 3))  # half of its six layers
-    assert not torch.allclose(between, net.eval()(a[0]))
+        drawn_in = mixed(net, a, b, 2, truncation=0.5)
+    assert not torch.allclose(between, net(a[0]))
+    assert not torch.allclose(between, drawn_in)
     with pytest.raises(UsageError, match="no styles"):
         mixed(torch.nn.Linear(8, 1), a, b, 1)
     with pytest.raises(UsageError, match="no layer 7: the model has 6"):
@@ -67,10 +70,13 @@ def test_mixed_styles_are_those_of_either_at_the_ends() -> None:
 def test_each_side_of_a_mix_has_its_own_condition() -> None:
     torch.manual_seed(0)
     inner = build("model", {"name": "style", "z": 8, "w": 8, "width": 4, "widest": 8, "mapping": 2})
-    net = Embedded(inner.generator(Images(channels=1, height=16, width=16), 3), torch.nn.Linear(5, 3))  # type: ignore[attr-defined]
+    net = Embedded(inner.generator(Images(channels=1, height=16, width=16), 3), torch.nn.Linear(5, 3)).eval()  # type: ignore[attr-defined]
     a, b = torch.randn(2, 8), torch.randn(2, 8)
     c, d = torch.eye(5)[:2], torch.eye(5)[3:]
-    with torch.no_grad(), sampling(net):
+    with torch.no_grad():
         torch.testing.assert_close(mixed(net, (a, c), (b, d), 6), net(a, c))
         torch.testing.assert_close(mixed(net, (a, c), (b, d), 0), net(b, d))
         torch.testing.assert_close(mixed(net, (a, c), (b, c), 0), net(b, c))
+        torch.testing.assert_close(
+            drawn(net, a, c, [3, 4], 0.5), drawn(net.net, a, net.embedding(c), [3, 4], 0.5), rtol=0, atol=0
+        )

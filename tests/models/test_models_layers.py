@@ -19,7 +19,6 @@ from gancli.models.blocks import (
     equalized,
     up,
 )
-from gancli.models.latents import sampling
 from gancli.models.layers import Dropout, FlatMaps, LinearHead
 from gancli.models.norms import ConditionalBatchNorm, PixelNorm, norm, spectral
 
@@ -100,18 +99,17 @@ def test_equalized_layers_start_with_unit_variance() -> None:
 
 
 def test_noise_of_a_sample_is_its_seed_s() -> None:
-    layer = Noise(3)
-    layer.strength.data.fill_(1.0)
-    net, x = nn.Sequential(layer), torch.zeros(3, 2, 4, 4)
-    with sampling(net, [5, 6, 7]):
-        many = net(x)
-    with sampling(net, [6]):
-        torch.testing.assert_close(net(x[:1])[0], many[1], rtol=0, atol=0)
+    net, x = Noise(3, 4, 4), torch.zeros(3, 2, 4, 4)
+    net.strength.data.fill_(1.0)
+    assert list(net.state_dict()) == ["strength"]
+    net.eval()
+    many = net(x, [5, 6, 7])
+    torch.testing.assert_close(net(x[:1], [6])[0], many[1], rtol=0, atol=0)
     assert not torch.equal(many[0], many[1])
-    assert net.training
-    with sampling(net):
-        same = net(x)
+    same = net(x)
     torch.testing.assert_close(same[0], same[2], rtol=0, atol=0)
+    torch.testing.assert_close(same, Noise(3, 4, 4).eval().fixed.expand(3, 2, 4, 4), rtol=0, atol=0)
+    net.train()
     torch.manual_seed(1)
     first = net(x)
     torch.manual_seed(1)

@@ -15,7 +15,7 @@ from gancli.core.contracts import Shape
 from gancli.core.registry import build
 from gancli.runs.tensors import decode, encode
 from gancli.training import snapshot
-from gancli.training.net import EmaNet, Net
+from gancli.training.net import EmaNet, Net, in_evaluation
 from gancli.training.scaling import LossScale
 from gancli.training.state import State
 
@@ -150,3 +150,22 @@ def test_tied_weights_resume_bitwise(dtype: torch.dtype) -> None:
             assert torch.equal(value, snapshot.tensors(again)[group][key]), key
     assert torch.equal(state.nets["T"].flat, again.nets["T"].flat)
     assert again.nets["T"].module.output.weight is again.nets["T"].module.embedding.weight
+
+
+def test_a_net_in_evaluation_shares_every_tensor_and_switches_nothing() -> None:
+    bound = nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4))
+    net = nn.Sequential(bound, nn.BatchNorm1d(4), nn.Dropout(0.5))
+    x = torch.randn(8, 4)
+    net(x)
+    other = in_evaluation(net)
+    assert all(m.training for m in net.modules())
+    assert not any(m.training for m in other.modules())
+    ours, theirs = (dict(m.state_dict(keep_vars=True)) for m in (net, other))
+    assert ours.keys() == theirs.keys()
+    assert all(ours[k] is theirs[k] for k in ours)
+    before = {k: v.clone() for k, v in ours.items()}
+    out = other(x)
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items()), "sampling changes nothing"
+    assert torch.equal(net.eval()(x), out)
+    net.train()(x + 1)
+    assert torch.equal(other[1].running_mean, net[1].running_mean), "what is learned later is seen, too"  # type: ignore[arg-type]
