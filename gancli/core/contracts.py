@@ -24,7 +24,7 @@ Nets = Mapping[str, nn.Module]
 Logs = dict[str, Tensor]
 Tensors = list[Tensor] | tuple[Tensor, ...]  # one for each weight
 Critic = Callable[[Tensor], Tensor]  # points [N, ...] -> logits [N] or [N, P]
-Memory = dict[str, Tensor]  # what a run remembers between steps, saved with it; parts change its tensors in place
+Memory = dict[str, Tensor]  # what a run remembers between steps, saved with it; see `Task.memory`
 
 
 @dataclass(frozen=True)

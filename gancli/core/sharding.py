@@ -151,6 +151,12 @@ def mean(x: Tensor) -> Tensor:
     return x if here is None else here.gather(x).mean(0)
 
 
+def place(n: int) -> tuple[int, int]:
+    """Of n rows that a pass looks at, the first's number in the batch, and how many the batch has."""
+    rows = _NOW.get()
+    return (0, n) if rows is None else (rows.first, rows.total)
+
+
 def share() -> float:
     """The part of a rank's rows that this pass looks at: what is done once a pass is done so much of the time."""
     rows = _NOW.get()

@@ -155,7 +155,11 @@ class Task(Part, ABC):
         return 1
 
     def memory(self, spec: Spec) -> Memory:  # noqa: ARG002
-        """What the task remembers between steps (replay pools, ADA's p), at the start; saved with the run."""
+        """What the task remembers between steps (replay pools, ADA's p), at the start; saved with the run.
+
+        Parts change the tensors in place. They must be the same on all ranks: what is written is a function of the step and of
+        the whole batch, which `sharding.whole` and `sharding.mean` give. Each save checks it, and raises ResourceError.
+        """
         return {}
 
     def prepare(self, nets: Nets, spec: Spec, tick: Tick) -> None:

@@ -1,7 +1,7 @@
 """Several ranks, on torch.distributed: gloo between processors, NCCL between GPUs.
 
 Gradients are averaged after the backward pass, in flat buckets: penalties differentiate twice, which hooks on parameters do not survive.
-The stop wishes, the logs and the memory's scalars travel in the last bucket, so that a step has no further message. Whatever waits
+The stop wishes and the logs travel in the last bucket, so that a step has no further message. Whatever waits
 for another rank's long work (saving, evaluating) exchanges a heartbeat, so that a rank that is gone is noticed within `PATIENCE`.
 """
 
@@ -29,7 +29,7 @@ from gancli.distributed.syncnorm import Synced
 from gancli.training import snapshot
 
 if TYPE_CHECKING:
-    from gancli.core.contracts import Logs, Memory
+    from gancli.core.contracts import Logs
     from gancli.training.net import Net
     from gancli.training.state import State
 
@@ -95,21 +95,18 @@ class Together(Ranks):
     def device(self, name: str) -> str:
         return own_device(name, self.local)
 
-    def average(self, nets: Sequence[Net], logs: Logs, memory: Memory) -> Logs:
+    def average(self, nets: Sequence[Net], logs: Logs) -> Logs:
         owners = [p for net in nets for p in net.weights]
-        scalars = {k: v for k, v in memory.items() if v.dim() == 0 and v.is_floating_point()}
         like = owners[0]
         wishes = torch.tensor([float(w) for w in self.wishes.values()], device=like.device)
-        values = [v.detach().float().to(like.device) for v in (*logs.values(), *scalars.values())]
+        values = [v.detach().float().to(like.device) for v in logs.values()]
         extras = torch.cat([torch.stack(values), wishes])
         out = self._averaged([p.grad if p.grad is not None else torch.zeros_like(p) for p in owners], extras)
         for p, gradient in zip(owners, out, strict=False):
             p.grad = gradient
-        means = dict(zip([*logs, *scalars, *self.wishes], out[-1].unbind(), strict=True))
-        for key, value in scalars.items():
-            value.copy_(means[key])
-        self.granted = dict(zip(self.wishes, (out[-1][-len(self.wishes) :] > 0).tolist(), strict=True))
-        return {k: means[k] for k in logs}
+        means, asked = out[-1].tensor_split([len(logs)])
+        self.granted = dict(zip(self.wishes, (asked > 0).tolist(), strict=True))
+        return dict(zip(logs, means.unbind(), strict=True))
 
     def _averaged(self, tensors: Sequence[Tensor], extras: Tensor) -> list[Tensor]:
         """The means over the ranks, as views of flat buckets; a bucket travels while the next is filled."""

@@ -16,7 +16,7 @@ from gancli.core.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gancli.core.contracts import Logs, Memory
+    from gancli.core.contracts import Logs
     from gancli.core.sharding import Group
     from gancli.training.net import Net
     from gancli.training.state import State
@@ -55,8 +55,8 @@ class Ranks:
         self.wishes[what] = wish
         return self.granted[what] if self.world > 1 else wish
 
-    def average(self, nets: Sequence[Net], logs: Logs, memory: Memory) -> Logs:  # noqa: ARG002
-        """Average the gradients collected, the memory's scalars and the logs over the ranks."""
+    def average(self, nets: Sequence[Net], logs: Logs) -> Logs:  # noqa: ARG002
+        """Average the gradients collected and the logs over the ranks."""
         return logs
 
     def synchronize(self, state: State) -> None:

@@ -6,7 +6,6 @@ The first rank keeps the run folder; the others wait where that takes its time, 
 from __future__ import annotations
 
 import traceback
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -22,6 +21,7 @@ from gancli.runs.lock import acquire
 from gancli.runs.recorder import Recorder
 from gancli.runs.signals import InterruptedWork, Signals
 from gancli.runs.status import Status
+from gancli.training import snapshot
 from gancli.training.checkpointing import commit, record_changes, restore, room, same_config
 from gancli.training.loop import crossed, finished, fit
 from gancli.training.memory import fitting, is_out_of_memory
@@ -224,12 +224,7 @@ class Session:
         return self.ranks.by_first(lambda: self._validation.catch_up(state))
 
     def save(self, state: State) -> None:
-        """Raises ResourceError if the ranks' weights are no longer bitwise identical: they must never be saved as one."""
-        for name, net in state.nets.items() if self.ranks.world > 1 else ():
-            here = float(zlib.crc32(net.flat.detach().cpu().numpy().tobytes()))
-            largest, smallest = self.ranks.most([here, -here])
-            if largest != -smallest:
-                raise ResourceError(f"the ranks' {name} drifted apart before step {state.step}", "gan resume")
+        snapshot.check_same(state, self.ranks)
 
         def work() -> None:
             self.sinks.event("saving", step=state.step)

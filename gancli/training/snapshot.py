@@ -6,14 +6,16 @@ open window of the journal, optimizer steps) go into one table; float32 values p
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from gancli.core.errors import CheckpointError, DivergedError
+from gancli.core.errors import CheckpointError, DivergedError, ResourceError
 
 if TYPE_CHECKING:
+    from gancli.distributed.ranks import Ranks
     from gancli.training.net import Net
     from gancli.training.state import State
 
@@ -55,6 +57,18 @@ def check_finite(groups: Groups) -> None:
                 raise DivergedError(
                     f"{file}: {name} is not finite; not saved", "the last checkpoint is whole: lower the rate"
                 )
+
+
+def check_same(state: State, ranks: Ranks) -> None:
+    """Raises ResourceError if the ranks' weights or memories are no longer bitwise identical: they must never be saved as one."""
+    if ranks.world == 1:
+        return
+    held = {name: net.flat for name, net in state.nets.items()} | {f"memory {k}": v for k, v in state.memory.items()}
+    here = [float(zlib.crc32(v.detach().cpu().reshape(-1).view(torch.uint8).numpy())) for v in held.values()]
+    largest = ranks.most([*here, *(-crc for crc in here)])
+    for name, most, least in zip(held, largest, largest[len(here) :], strict=False):
+        if most != -least:
+            raise ResourceError(f"the ranks' {name} drifted apart before step {state.step}", "gan resume")
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def step(task: Task, state: State, loader: Loader, cfg: Config, ranks: Ranks = ALONE) -> Logs:
     """Carry out every phase whose time it is, then update the moving averages.
 
-    Of several ranks each takes its rows of the batch; gradients, logs and memory are then averaged.
+    Of several ranks each takes its rows of the batch; gradients and logs are then averaged.
 
     In float16 an update whose gradients overflow is skipped, and the loss scale halved.
 
@@ -52,7 +52,7 @@ def step(task: Task, state: State, loader: Loader, cfg: Config, ranks: Ranks = A
                 state.images += cfg.batch_size
             seeds, last = (seed, noise_seed), turn == phase.repeat - 1
             logs = _gradients(task, state, cfg, phase, batch, seeds, cache, last, ranks)
-            logs = ranks.average([state.nets[name] for name in phase.nets], logs, state.memory)
+            logs = ranks.average([state.nets[name] for name in phase.nets], logs)
             _finite(logs[phase.key], f"the loss of {phase.name}", state)
             means.add({**logs, **_update(state, phase, start, total)})
     state.step += 1

@@ -36,14 +36,14 @@ CPU = torch.device("cpu")
 Work = Callable[[Ranks], Any]
 
 
-def made(preset: str, **more: Any) -> tuple[Config, State, Loader]:
+def made(preset: str, dtype: torch.dtype = torch.float32, **more: Any) -> tuple[Config, State, Loader]:
     """A preset with narrow nets, on the digits."""
     base = read_preset(preset)
     task = {"model": {**base["task"]["model"], **NARROW[preset]}, **MORE.get(preset, {}), **more.pop("task", {})}
     cfg = resolve(base, {"data": {"source": "digits", "flip": True}, "batch_size": 32, "task": task}, more)
     split = cfg.data.source.read(Reading(Path(), Path()))
-    loader = Loader(split.train.augmented(cfg.data.flip), cfg.seed, CPU, torch.float32)
-    return cfg, new_state(cfg.task, cfg, loader.spec, CPU, torch.float32), loader
+    loader = Loader(split.train.augmented(cfg.data.flip), cfg.seed, CPU, dtype)
+    return cfg, new_state(cfg.task, cfg, loader.spec, CPU, dtype), loader
 
 
 def curves(preset: str, steps: int, here: Ranks, **more: Any) -> list[dict[str, Any]]:

@@ -75,7 +75,9 @@ def test_with_a_condition(condition: str) -> None:
 
 @pytest.mark.parametrize("images", [0, 30_000, 50_000])
 def test_a_net_that_is_growing_is_exported_as_far_as_it_has_grown(images: int) -> None:
-    cfg = configured("progressive", model={**read_preset("progressive")["task"]["model"], "hold": 20_000, "fade": 20_000})
+    cfg = configured(
+        "progressive", model={**read_preset("progressive")["task"]["model"], "hold": 20_000, "fade": 20_000}
+    )
     net, given, task = generator(cfg), inputs(cfg), cfg.task
     task.model.begin({"G": net}, torch.zeros(0, 1, 28, 28), Tick(0, 0, images))  # type: ignore[attr-defined]
     assert_the_same(exported(net, *given), net, *given)
