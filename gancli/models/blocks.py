@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from itertools import pairwise
+from math import prod, sqrt
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from torch.nn import functional as F
 
 from gancli.core import sharding
 from gancli.core.seeds import generator
+from gancli.models.layers import Reshape
+from gancli.models.norms import PixelNorm
 
 
 class SelfAttention(nn.Module):
@@ -164,6 +167,22 @@ def equalized(head: nn.Module) -> nn.Module:
             equal.scale = 1 / sqrt(max(a, b))
             setattr(head, name, equal)
     return head
+
+
+def convolved(*widths: int, pixel: bool = False) -> list[nn.Module]:
+    """3x3 convolutions with equalized learning rate from each width to the next, each with leaky and, if asked, pixel norm."""
+    layers: list[nn.Module] = []
+    for a, b in pairwise(widths):
+        layers += [EqualConv(a, b), Leaky(), *([PixelNorm()] if pixel else [])]
+    return layers
+
+
+def smallest_map(inputs: int, channels: int, size: tuple[int, int]) -> nn.Sequential:
+    """[N, inputs] -> maps [N, channels, *size], as G of 1710.10196 begins."""
+    dense = EqualLinear(inputs, channels * prod(size))
+    return nn.Sequential(
+        dense, Reshape(channels, *size), Leaky(), PixelNorm(), *convolved(channels, channels, pixel=True)
+    )
 
 
 def leaky(x: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from gancli.core.contracts import Model, Nets, Trunk
 from gancli.core.specs import Images
-from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, equalized, up
-from gancli.models.layers import PlainTrunk, Reshape, halvings, stages, widths
+from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, convolved, equalized, smallest_map, up
+from gancli.models.layers import PlainTrunk, halvings, stages, widths
 from gancli.models.norms import PixelNorm
 
 Size = tuple[int, int]
@@ -50,12 +50,8 @@ class MultiScaleGenerator(nn.Module):
         super().__init__()
         self.sizes = stages(spec)[::-1]
         wide = widths(cfg.width, cfg.widest, len(self.sizes))[::-1]
-        h, w = self.sizes[0]
-        dense = [EqualLinear(cfg.z + condition, wide[0] * h * w), Reshape(wide[0], h, w), Leaky(), PixelNorm()]
-        blocks = [nn.Sequential(*dense, EqualConv(wide[0], wide[0]), Leaky(), PixelNorm())]
-        for a, b in pairwise(wide):
-            convs = [EqualConv(a, b), Leaky(), PixelNorm(), EqualConv(b, b), Leaky(), PixelNorm()]
-            blocks.append(nn.Sequential(*convs))
+        blocks = [smallest_map(cfg.z + condition, wide[0], self.sizes[0])]
+        blocks += [nn.Sequential(*convolved(a, b, b, pixel=True)) for a, b in pairwise(wide)]
         self.unit, self.blocks = PixelNorm(), nn.ModuleList(blocks)
         self.images = nn.ModuleList(EqualConv(c, spec.channels, 1) for c in wide)
 
@@ -81,7 +77,7 @@ class MultiScaleTrunk(nn.Module):
         extra = int(cfg.group > 1)
         stats = [[MinibatchStddev(cfg.group)] if extra else [] for _ in wide]
         self.blocks = nn.ModuleList(
-            nn.Sequential(*s, EqualConv(a + extra, b), Leaky(), EqualConv(b, c), Leaky())
+            nn.Sequential(*s, *convolved(a + extra, b, c))
             for s, a, b, c in zip(stats, before, wide, [*wide[1:], wide[-1]], strict=True)
         )
         h, w = self.sizes[-1]

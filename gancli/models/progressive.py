@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from gancli.core.contracts import Model, Nets, Tick, Trunk
 from gancli.core.specs import Images
-from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, equalized, up
-from gancli.models.layers import PlainTrunk, Reshape, halvings, stages, widths
+from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, convolved, equalized, smallest_map, up
+from gancli.models.layers import PlainTrunk, halvings, stages, widths
 from gancli.models.norms import PixelNorm
 
 Size = tuple[int, int]
@@ -68,10 +68,8 @@ class GrowingGenerator(nn.Module):
         self.sizes = stages(spec)[::-1]
         wide = widths(cfg.width, cfg.widest, len(self.sizes))[::-1]
         self.level, self.unit = Level(), PixelNorm()
-        h, w = self.sizes[0]
-        dense = [EqualLinear(cfg.z + condition, wide[0] * h * w), Reshape(wide[0], h, w), Leaky(), PixelNorm()]
-        self.base = nn.Sequential(*dense, EqualConv(wide[0], wide[0]), Leaky(), PixelNorm())
-        self.blocks = nn.ModuleList(_two(a, b, pixel=True) for a, b in pairwise(wide))
+        self.base = smallest_map(cfg.z + condition, wide[0], self.sizes[0])
+        self.blocks = nn.ModuleList(nn.Sequential(*convolved(a, b, b, pixel=True)) for a, b in pairwise(wide))
         self.images = nn.ModuleList(EqualConv(c, spec.channels, 1) for c in wide)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
@@ -115,9 +113,9 @@ class GrowingTrunk(nn.Module):
         wide = widths(cfg.width, cfg.widest, len(self.sizes))[::-1]
         self.level = Level()
         self.seen = nn.ModuleList(nn.Sequential(EqualConv(spec.channels + condition, c, 1), Leaky()) for c in wide)
-        self.blocks = nn.ModuleList(_two(b, a) for a, b in pairwise(wide))
+        self.blocks = nn.ModuleList(nn.Sequential(*convolved(b, b, a)) for a, b in pairwise(wide))
         h, w = self.sizes[0]
-        last = [MinibatchStddev(cfg.group), EqualConv(wide[0] + 1, wide[0]), Leaky(), nn.Flatten()]
+        last = [MinibatchStddev(cfg.group), *convolved(wide[0] + 1, wide[0]), nn.Flatten()]
         self.last = nn.Sequential(*last, EqualLinear(wide[0] * h * w, wide[0]), Leaky())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,13 +127,6 @@ class GrowingTrunk(nn.Module):
                 y = torch.lerp(self.seen[i - 1](F.avg_pool2d(x, 2)), y, share)
         out: Tensor = self.last(y)
         return out
-
-
-def _two(a: int, b: int, pixel: bool = False) -> nn.Sequential:
-    """Two convolutions; D's widen in the second, G's in the first."""
-    inner = b if pixel else a
-    norms = [[PixelNorm()] if pixel else [] for _ in range(2)]
-    return nn.Sequential(EqualConv(a, inner), Leaky(), *norms[0], EqualConv(inner, b), Leaky(), *norms[1])
 
 
 class Progressive(Model):

@@ -27,6 +27,7 @@ from gancli.models.blocks import (
     MinibatchStddev,
     ModulatedConv,
     Noise,
+    convolved,
     down,
     equalized,
     leaky,
@@ -168,6 +169,6 @@ class Style(Model):
         layers += [ResidualDown(a, b) for a, b in pairwise(wide)]
         layers += [MinibatchStddev(self.group)] if self.group > 1 else []
         h, w = sizes[-1]
-        layers += [EqualConv(wide[-1] + (self.group > 1), wide[-1]), Leaky(), nn.Flatten()]
+        layers += [*convolved(wide[-1] + (self.group > 1), wide[-1]), nn.Flatten()]
         layers += [EqualLinear(wide[-1] * h * w, wide[-1]), Leaky()]
         return PlainTrunk(nn.Sequential(*layers), wide[-1], equalized)

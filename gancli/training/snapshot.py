@@ -64,7 +64,7 @@ def check_same(state: State, ranks: Ranks) -> None:
     if ranks.world == 1:
         return
     held = {name: net.flat for name, net in state.nets.items()} | {f"memory {k}": v for k, v in state.memory.items()}
-    here = [float(zlib.crc32(v.detach().cpu().reshape(-1).view(torch.uint8).numpy())) for v in held.values()]
+    here = [float(zlib.crc32(v.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)) for v in held.values()]
     largest = ranks.most([*here, *(-crc for crc in here)])
     for name, most, least in zip(held, largest, largest[len(here) :], strict=False):
         if most != -least:

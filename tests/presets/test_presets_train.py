@@ -26,7 +26,7 @@ from gancli.training.state import State, new_state
 from gancli.training.step import step
 
 CPU, META = torch.device("cpu"), torch.device("meta")
-ASKS = {"progressive", "stylegan2"}  # which ask once a step: for the scale that is seen, for ADA's p
+ASKS = {"stylegan2"}  # which asks once a step, for ADA's p
 PAPERS = {
     "textbook", "dcgan", "lsgan", "wgan", "wgan-gp", "dragan", "sngan", "sagan", "cgan", "acgan", "projection", "infogan",
     "attributes", "pacgan", "progressive", "msg", "r3gan", "stylegan2", "best-cpu",
