@@ -14,7 +14,7 @@ from gancli.core import kernels
 from gancli.core.config import resolve
 from gancli.core.data import Reading
 from gancli.core.kernels import ONEDNN, Linear, accelerate, plain, product
-from gancli.data.store import Store
+from gancli.data.loader import Loader
 from gancli.inference import generator, loading
 from gancli.training.state import new_state
 
@@ -85,10 +85,10 @@ def test_whoever_runs_a_net_puts_it_in(monkeypatch: pytest.MonkeyPatch, tmp_path
     """In training, in the average, and in a model that is loaded; a net as a model builds it is torch's alone."""
     monkeypatch.setattr(kernels, "by_onednn", lambda: True)
     cfg = resolve({"data": {"source": "digits"}, "batch_size": 8})
-    store = Store(cfg.data.source.read(Reading(tmp_path, tmp_path)).train, 0, torch.device("cpu"), torch.float32)
-    assert not any(type(m) is Linear for net in cfg.task.nets(store.shape).values() for m in net.modules())
-    state = new_state(cfg.task, cfg, store.shape, store.device, torch.float32)
-    made = generator.of_state(cfg.task, state)
+    loader = Loader(cfg.data.source.read(Reading(tmp_path, tmp_path)).train, 0, torch.device("cpu"), torch.float32)
+    assert not any(type(m) is Linear for net in cfg.task.nets(loader.spec).values() for m in net.modules())
+    state = new_state(cfg.task, cfg, loader.spec, loader.device, torch.float32)
+    made = state.model(cfg.task)
     weights = {f"{n}.{k}": v for n, net in made.nets.items() for k, v in net.state_dict().items()}
     loaded = loading._assemble(generator.describe(made), weights, "model", "cpu")
     for nets in (state.working(), made.nets, loaded.nets):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gancli.core import pool
+from gancli.core.data import Batch
 from gancli.core.sharding import Rows, looking_at
 
 SHAPE = (1, 2, 2)
@@ -90,7 +91,7 @@ def test_a_batch_in_parts_is_the_whole() -> None:
         expected = pool.exchange(whole, "fakes", images, i)
         kept: dict[str, list[Tensor]] = {}
         for first, n in ((0, 3), (3, 3), (6, 1)):
-            part = Rows(first, n, 7, 7, 0, torch.Generator(), images, first == 6, kept=kept)
+            part = Rows(first, n, 7, 7, 0, torch.Generator(), Batch({}), first == 6, kept=kept)
             with looking_at(part):
                 shown.append(pool.exchange(cut, "fakes", images[first : first + n], i))
         assert torch.equal(torch.cat(shown), expected)

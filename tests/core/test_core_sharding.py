@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from gancli.core import sharding
+from gancli.core.data import Batch
 from gancli.core.sharding import Rows, looking_at
 
 
 def rows(first: int, n: int, total: int, local: int | None = None) -> Rows:
-    return Rows(first, n, total, local or n, 5, torch.Generator().manual_seed(5), torch.empty(0))
+    return Rows(first, n, total, local or n, 5, torch.Generator().manual_seed(5), Batch({}))
 
 
 def test_another_thread_sees_no_rows() -> None:
@@ -60,7 +61,7 @@ def test_the_whole_is_there_when_its_last_part_is() -> None:
     kept: dict[str, list[torch.Tensor]] = {}
     x = torch.arange(6.0, requires_grad=True)
     for first in (0, 2, 4):
-        part = Rows(first, 2, 6, 6, 0, torch.Generator(), x, last=first == 4, kept=kept)
+        part = Rows(first, 2, 6, 6, 0, torch.Generator(), Batch({}), last=first == 4, kept=kept)
         with looking_at(part):
             found = sharding.whole("x", x[first : first + 2])
             assert (found is None) == (first < 4)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from gancli.core import pool
+from gancli.core.data import Batch
 from gancli.core.errors import ResourceError
 from gancli.core.sharding import Rows, looking_at
 from gancli.distributed.ranks import ALONE, Ranks
@@ -36,7 +37,7 @@ def pooled(part: int) -> Work:
             for first in range(0, n, part):
                 piece = own[first : first + part]
                 last = first + part >= n
-                rows = Rows(begin + first, len(piece), N, n, 0, torch.Generator(), own, last, here.group, kept)
+                rows = Rows(begin + first, len(piece), N, n, 0, torch.Generator(), Batch({}), last, here.group, kept)
                 with looking_at(rows):
                     shown.append(pool.exchange(memory, "fakes", piece, seed=i))
             out.append([torch.cat(shown).tolist(), {k: v.tolist() for k, v in memory.items()}])
@@ -59,9 +60,9 @@ def test_a_pool_is_the_same_on_two_ranks_and_in_parts(part: int, fork: Fork) -> 
 @pytest.mark.parametrize("what", ["D", "memory lecam_real", "memory pool_images"])
 def test_what_drifted_apart_is_not_saved(what: str, fork: Fork) -> None:
     def work(here: Ranks) -> str:
-        cfg, state, store = made("textbook", task={"penalties": [{"name": "lecam"}]})
+        cfg, state, loader = made("textbook", task={"penalties": [{"name": "lecam"}]})
         state.memory |= pool.empty("pool", CAPACITY, SHAPE)
-        step(cfg.task, state, store, cfg, here)
+        step(cfg.task, state, loader, cfg, here)
         snapshot.check_same(state, here)
         if here.rank == 1:
             held = state.nets[what].flat if what in state.nets else state.memory[what.removeprefix("memory ")]
@@ -79,7 +80,7 @@ def test_all_ranks_skip_the_same_updates(fork: Fork) -> None:
     """Gradients that overflow on one rank are not finite on any, once they are averaged."""
 
     def work(here: Ranks) -> list[Any]:
-        cfg, state, store = made("textbook", dtype=torch.float16)
+        cfg, state, loader = made("textbook", dtype=torch.float16)
         here.synchronize(state)
         state.loss_scale = LossScale(2.0**19)
         whole = state.loss_scale.gradients
@@ -89,7 +90,7 @@ def test_all_ranks_skip_the_same_updates(fork: Fork) -> None:
             ]
         out: list[Any] = []
         for _ in range(6):
-            step(cfg.task, state, store, cfg, here)
+            step(cfg.task, state, loader, cfg, here)
             out.append([state.loss_scale.value, [float(net.steps) for net in state.nets.values()]])
         snapshot.check_same(state, here)
         return out

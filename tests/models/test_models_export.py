@@ -11,10 +11,11 @@ from torch.export import Dim, ExportedProgram, export
 
 from gancli.core import kernels
 from gancli.core.config import Config, presets, read_preset, resolve
-from gancli.core.contracts import Shape, Tick
+from gancli.core.contracts import Tick
 from gancli.core.kernels import accelerate, plain
+from gancli.core.specs import Images
 
-SHAPE = Shape(1, 28, 28, 4, 2)
+SPEC = Images(channels=1, height=28, width=28, classes=4, attributes=2)
 PRESETS = list(presets())
 CONDITIONS = ["embedding", "infogan"]
 
@@ -26,7 +27,7 @@ def configured(name: str, **task: Any) -> Config:
 def generator(cfg: Config) -> nn.Module:
     """As after some training: no statistic, strength or gain is where it started."""
     torch.manual_seed(0)
-    net = cfg.task.nets(SHAPE)["G"]
+    net = cfg.task.nets(SPEC)["G"]
     with torch.no_grad():
         for t in (*net.parameters(), *net.buffers()):
             if t.is_floating_point():
@@ -36,7 +37,7 @@ def generator(cfg: Config) -> nn.Module:
 
 def inputs(cfg: Config) -> tuple[Tensor, Tensor | None]:
     task: Any = cfg.task
-    width = task.condition.width(SHAPE)
+    width = task.condition.width(SPEC)
     return torch.randn(7, task.model.z), torch.rand(7, width) if width else None
 
 
@@ -52,7 +53,7 @@ def assert_the_same(program: ExportedProgram, net: nn.Module, z: Tensor, c: Tens
         given = (z[:n], None if c is None else c[:n])
         with torch.no_grad():
             images, expected = program.module()(*given), net(*given)
-        assert images.shape == (n, SHAPE.channels, SHAPE.height, SHAPE.width)
+        assert images.shape == (n, SPEC.channels, SPEC.height, SPEC.width)
         torch.testing.assert_close(images, expected, rtol=0, atol=1e-5)
     for node in program.graph.nodes:
         if node.op == "call_function":
@@ -79,7 +80,7 @@ def test_a_net_that_is_growing_is_exported_as_far_as_it_has_grown(images: int) -
         "progressive", model={**read_preset("progressive")["task"]["model"], "hold": 20_000, "fade": 20_000}
     )
     net, given, task = generator(cfg), inputs(cfg), cfg.task
-    task.model.begin({"G": net}, torch.zeros(0, 1, 28, 28), Tick(0, 0, images))  # type: ignore[attr-defined]
+    task.prepare({"G": net}, SPEC, Tick(0, 0, images))
     assert_the_same(exported(net, *given), net, *given)
 
 

@@ -50,13 +50,13 @@ def test_training_sees_the_present_scale_and_sampling_the_full_one(images: int, 
     assert nets["G"].eval()(torch.randn(4, 8)).shape == (4, 1, 28, 28)
 
 
-@pytest.mark.parametrize("shape", [SHAPE, Shape(3, 23, 37)])
+@pytest.mark.parametrize("shape", [SHAPE, Images(channels=3, height=23, width=37)])
 @pytest.mark.parametrize("images", [0, 99, 117, 150, 200, 275, 300, 10**6])
-def test_the_full_image_is_the_present_scale_s_enlarged(shape: Shape, images: int) -> None:
+def test_the_full_image_is_the_present_scale_s_enlarged(shape: Images, images: int) -> None:
     """Bitwise; and by the buffer alone, which is what an average or a loaded net is given."""
     torch.manual_seed(0)
     net, other, z = growing().generator(shape, 0), growing().generator(shape, 0), torch.randn(3, 8)
-    growing().begin({"G": net}, torch.zeros(0, shape.channels, shape.height, shape.width), Tick(0, 0, images))
+    growing().prepare({"G": net}, shape, Tick(0, 0, images))
     other.load_state_dict(net.state_dict())
     with torch.no_grad():
         expected = F.interpolate(net(z), (shape.height, shape.width), mode="nearest")

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from gancli.core.contracts import Shape
 from gancli.core.registry import build
+from gancli.core.specs import Tokens
 from gancli.runs.tensors import decode, encode
 from gancli.training import snapshot
 from gancli.training.net import EmaNet, Net, in_evaluation
@@ -22,6 +22,7 @@ from gancli.training.state import State
 CPU = torch.device("cpu")
 PRECISIONS = [torch.float32, torch.bfloat16, torch.float16]
 TOKENS, WIDTH = 13, 24
+SPEC = Tokens(vocabulary=TOKENS, length=2)
 
 
 def adam() -> Any:
@@ -61,7 +62,7 @@ def tied(dtype: torch.dtype) -> State:
     torch.manual_seed(0)
     net = Net(Tied(), adam(), CPU, dtype)
     scale = LossScale(2.0**10) if dtype == torch.float16 else None
-    return State(Shape(1, 8, 8), CPU, dtype, {"T": net}, {"T": EmaNet(net)}, [], {}, loss_scale=scale)
+    return State(SPEC, CPU, dtype, {"T": net}, {"T": EmaNet(net)}, [], {}, loss_scale=scale)
 
 
 def lesson(i: int) -> tuple[Tensor, Tensor]:

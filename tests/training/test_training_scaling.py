@@ -13,7 +13,7 @@ import torch
 from gancli.core.config import Config, resolve
 from gancli.core.data import Reading
 from gancli.core.errors import CheckpointError, DivergedError
-from gancli.data.store import Store
+from gancli.data.loader import Loader
 from gancli.training import scaling, snapshot
 from gancli.training.scaling import START, LossScale
 from gancli.training.state import State, new_state
@@ -23,10 +23,10 @@ CPU = torch.device("cpu")
 SMALL = {"task": {"model": {"name": "mlp", "g_widths": [32], "d_widths": [32]}}, "batch_size": 32}
 
 
-def made(dtype: torch.dtype = torch.float16, **more: Any) -> tuple[Config, State, Store]:
+def made(dtype: torch.dtype = torch.float16, **more: Any) -> tuple[Config, State, Loader]:
     cfg = resolve({"data": {"source": "digits"}}, SMALL, more)
-    store = Store(cfg.data.source.read(Reading(Path(), Path())).train, cfg.seed, CPU, dtype)
-    return cfg, new_state(cfg.task, cfg, store.shape, CPU, dtype), store
+    loader = Loader(cfg.data.source.read(Reading(Path(), Path())).train, cfg.seed, CPU, dtype)
+    return cfg, new_state(cfg.task, cfg, loader.spec, CPU, dtype), loader
 
 
 def tensors(state: State) -> dict[str, torch.Tensor]:
@@ -78,24 +78,24 @@ def test_the_scale_follows_torch_s(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_update_that_overflows_is_skipped_whole() -> None:
-    cfg, state, store = made()
-    step(cfg.task, state, store, cfg)
+    cfg, state, loader = made()
+    step(cfg.task, state, loader, cfg)
     assert state.loss_scale is not None
     state.loss_scale.value = 2.0**60
     before, steps = tensors(state), [float(net.steps) for net in state.nets.values()]
-    logs = step(cfg.task, state, store, cfg)
+    logs = step(cfg.task, state, loader, cfg)
     assert_same(*({k: v for k, v in t.items() if not k.startswith("ema/")} for t in (before, tensors(state))))
     assert [float(net.steps) for net in state.nets.values()] == steps
     assert not any(net.gradients() for net in state.nets.values())
-    assert "g_grad" not in logs
-    assert torch.isfinite(logs["g_loss"])
+    assert "grad/G" not in logs
+    assert torch.isfinite(logs["loss/G"])
     assert state.loss_scale == LossScale(2.0**58, 0)  # once for D, once for G
     assert (state.step, state.images) == (2, 64)
 
 
 def test_a_resume_skips_the_same_updates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scaling, "INTERVAL", 3)
-    cfg, state, store = made()
+    cfg, state, loader = made()
     assert state.loss_scale is not None
     state.loss_scale.value = 2.0**24
     values = []
@@ -103,10 +103,10 @@ def test_a_resume_skips_the_same_updates(monkeypatch: pytest.MonkeyPatch) -> Non
         if number == 17:
             again = resumed(state, made()[1])
             assert again.loss_scale == state.loss_scale != LossScale()
-        step(cfg.task, state, store, cfg)
+        step(cfg.task, state, loader, cfg)
         values.append(state.loss_scale.value)
     for _ in range(13):
-        step(cfg.task, again, store, cfg)
+        step(cfg.task, again, loader, cfg)
     assert {a > b for a, b in pairwise(values[17:])} == {True, False}, "some updates were skipped"
     assert again.loss_scale == state.loss_scale
     assert_same(tensors(again), tensors(state))
@@ -115,8 +115,8 @@ def test_a_resume_skips_the_same_updates(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_checkpoint_without_a_scale_starts_at_the_default() -> None:
     """Of a run that was trained in another precision, or before there was one."""
     for dtype in (torch.float32, torch.bfloat16):
-        cfg, state, store = made(dtype)
-        step(cfg.task, state, store, cfg)
+        cfg, state, loader = made(dtype)
+        step(cfg.task, state, loader, cfg)
         assert state.loss_scale is None
         assert "loss_scale" not in snapshot.numbers(state)
         assert resumed(state, made()[1]).loss_scale == LossScale(START, 0)
@@ -134,19 +134,19 @@ def test_what_overflows_at_any_scale_is_a_divergence(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         LossScale, "gradients", lambda _self, _mean, parameters: [torch.full(p.shape, float("inf")) for p in parameters]
     )
-    cfg, state, store = made()
+    cfg, state, loader = made()
     before = tensors(state)
     for _ in range(8):  # two halvings each, from 2^16 to 1
-        step(cfg.task, state, store, cfg)
+        step(cfg.task, state, loader, cfg)
     with pytest.raises(DivergedError, match="the gradient of D is inf at step 8"):
-        step(cfg.task, state, store, cfg)
+        step(cfg.task, state, loader, cfg)
     assert_same(before, tensors(state))
 
 
 def test_a_loss_that_is_not_finite_is_a_divergence_at_once() -> None:
-    cfg, state, store = made()
+    cfg, state, loader = made()
     state.nets["D"].flat.data[0] = float("nan")
     state.nets["D"].refresh()
     with pytest.raises(DivergedError, match="the loss of D"):
-        step(cfg.task, state, store, cfg)
+        step(cfg.task, state, loader, cfg)
     assert state.loss_scale == LossScale()
