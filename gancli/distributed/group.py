@@ -11,7 +11,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from math import prod
@@ -26,7 +26,6 @@ from torch.distributed.rendezvous import rendezvous
 from gancli.core.errors import DivergedError, ResourceError
 from gancli.distributed.ranks import Ranks, own_device
 from gancli.distributed.syncnorm import Synced
-from gancli.training import snapshot
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Logs
@@ -146,16 +145,10 @@ class Together(Ranks):
                 if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                     module.__class__ = Synced
 
-    def spread(self, state: State) -> None:
-        groups = {name: {k: v.clone() for k, v in group.items()} for name, group in snapshot.tensors(state).items()}
+    def broadcast(self, tensors: Iterable[Tensor]) -> None:
         with _lost("sharing the state"):
-            for group in groups.values():
-                for value in group.values():
-                    dist.broadcast(value, 0)
-        table = self.tell({**snapshot.numbers(state), "seconds": state.seconds})
-        if self.rank:
-            snapshot.restore(state, groups, table)
-            state.seconds = table["seconds"]
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
 
     def tell(self, value: T) -> T:
         """The first rank's value, sent as JSON."""

@@ -7,7 +7,7 @@ The batch is what the user asked for, whatever the number of ranks; rank r of w 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -62,8 +62,8 @@ class Ranks:
     def synchronize(self, state: State) -> None:
         """Let batch norms take their statistics over all ranks."""
 
-    def spread(self, state: State) -> None:
-        """Give the first rank's state to all."""
+    def broadcast(self, tensors: Iterable[Tensor]) -> None:
+        """Give the first rank's tensors to all, in place."""
 
     def by_first(self, work: Callable[[], T]) -> T:
         """What the first rank's work gives (JSON); the others wait for it, however long it takes."""

@@ -119,7 +119,7 @@ class Session:
         self.state = plan.state()
         self.ranks.synchronize(self.state)
         self.ranks.by_first(lambda: self._prepare(resumed, allow_data_change))
-        self.ranks.spread(self.state)
+        snapshot.share(self.state, self.ranks)
         self.losses = tuple(phase.key for phase in self.state.phases if "/" not in phase.name)
         self.line: dict[str, Any] = {}  # the last scalars
         self.updates: dict[str, float] = {}

@@ -59,6 +59,19 @@ def check_finite(groups: Groups) -> None:
                 )
 
 
+def share(state: State, ranks: Ranks) -> None:
+    """Give the first rank's state to all ranks."""
+    if ranks.world == 1:
+        return
+    groups = {name: {k: v.clone() for k, v in group.items()} for name, group in tensors(state).items()}
+    for group in groups.values():
+        ranks.broadcast(group.values())
+    table = ranks.by_first(lambda: {**numbers(state), "seconds": state.seconds})
+    if not ranks.first:
+        restore(state, groups, table)
+        state.seconds = table["seconds"]
+
+
 def check_same(state: State, ranks: Ranks) -> None:
     """Raises ResourceError if the ranks' weights or memories are no longer bitwise identical: they must never be saved as one."""
     if ranks.world == 1:
