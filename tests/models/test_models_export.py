@@ -35,24 +35,36 @@ def generator(cfg: Config) -> nn.Module:
     return net.eval()
 
 
-def inputs(cfg: Config) -> tuple[Tensor, Tensor | None]:
+Given = tuple[Tensor | None, ...] | dict[str, Tensor]  # 7 rows of each input, in order or by name
+
+
+def inputs(cfg: Config) -> Given:
+    """What G is given."""
     task: Any = cfg.task
     width = task.condition.width(SPEC)
     return torch.randn(7, task.model.z), torch.rand(7, width) if width else None
 
 
-def exported(net: nn.Module, z: Tensor, c: Tensor | None) -> ExportedProgram:
-    n = Dim("n", min=1)
-    few = (z[:2], None if c is None else c[:2])
-    return export(net, few, dynamic_shapes=({0: n}, None if c is None else {0: n}))
+def rows(given: Given, n: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The first n rows, as positional arguments and by name."""
+    if isinstance(given, dict):
+        return (), {name: x[:n] for name, x in given.items()}
+    return tuple(None if x is None else x[:n] for x in given), {}
 
 
-def assert_the_same(program: ExportedProgram, net: nn.Module, z: Tensor, c: Tensor | None) -> None:
+def exported(net: nn.Module, given: Given) -> ExportedProgram:
+    args, named = rows(given, 2)
+    sizes = {0: Dim("n", min=1)}
+    shapes: Any = dict.fromkeys(named, sizes) if named else tuple(None if x is None else sizes for x in args)
+    return export(net, args, named, dynamic_shapes=shapes)
+
+
+def assert_the_same(program: ExportedProgram, net: nn.Module, given: Given) -> None:
     """The same images from batches of several sizes, by torch's own operations alone."""
     for n in (1, 2, 7):
-        given = (z[:n], None if c is None else c[:n])
+        args, named = rows(given, n)
         with torch.no_grad():
-            images, expected = program.module()(*given), net(*given)
+            images, expected = program.module()(*args, **named), net(*args, **named)
         assert images.shape == (n, SPEC.channels, SPEC.height, SPEC.width)
         torch.testing.assert_close(images, expected, rtol=0, atol=1e-5)
     for node in program.graph.nodes:
@@ -64,14 +76,26 @@ def assert_the_same(program: ExportedProgram, net: nn.Module, z: Tensor, c: Tens
 def test_a_preset_s_generator_is_exported(name: str) -> None:
     cfg = configured(name)
     net, given = generator(cfg), inputs(cfg)
-    assert_the_same(exported(net, *given), net, *given)
+    assert_the_same(exported(net, given), net, given)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_so_is_what_its_task_gives_to_export(name: str) -> None:
+    """With labels and attributes by name, cropping and clamping inside."""
+    cfg = configured(name)
+    made = cfg.task.exportable({"G": generator(cfg)}, SPEC)
+    given: Given = {
+        k: torch.arange(7) % SPEC.classes if k == "label" else torch.randn(7, *x.shape[1:])
+        for k, x in made.inputs.items()
+    }
+    assert_the_same(exported(made.module, given), made.module, given)
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_with_a_condition(condition: str) -> None:
     cfg = configured("dcgan", condition={"name": condition})
     net, given = generator(cfg), inputs(cfg)
-    assert_the_same(exported(net, *given), net, *given)
+    assert_the_same(exported(net, given), net, given)
 
 
 @pytest.mark.parametrize("images", [0, 30_000, 50_000])
@@ -81,7 +105,7 @@ def test_a_net_that_is_growing_is_exported_as_far_as_it_has_grown(images: int) -
     )
     net, given, task = generator(cfg), inputs(cfg), cfg.task
     task.prepare({"G": net}, SPEC, Tick(0, 0, images))
-    assert_the_same(exported(net, *given), net, *given)
+    assert_the_same(exported(net, given), net, given)
 
 
 def test_a_net_that_was_accelerated_is_exported_plain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,4 +115,4 @@ def test_a_net_that_was_accelerated_is_exported_plain(monkeypatch: pytest.Monkey
     expected = net(*given)
     assert isinstance(accelerate(net).net[0], kernels.Linear)  # type: ignore[index]
     torch.testing.assert_close(net(*given), expected, rtol=1e-5, atol=1e-5)
-    assert_the_same(exported(plain(net), *given), net, *given)
+    assert_the_same(exported(plain(net), given), net, given)
