@@ -28,12 +28,13 @@ def command(
     json: o.Json = False,
 ) -> None:
     """Compare runs side by side. Scores of unlike protocols are refused."""
+    from gancli.core.files import read_capped
     from gancli.evaluation.evaluator import Evaluation, compare
     from gancli.evaluation.results import plain
     from gancli.report.comparison import best, show
     from gancli.report.console import Console
     from gancli.runs import folder
-    from gancli.runs.files import MAX_JSON, read_capped
+    from gancli.runs.files import MAX_JSON
 
     console = Console(json=json)
     o.plugins(plugin)

@@ -53,8 +53,9 @@ def command(
         for warning in report.warnings:
             console.warn(warning)
     if preview is not None:
+        from gancli.core.files import replace
         from gancli.core.images import grid, png
-        from gancli.runs.files import disk, replace
+        from gancli.runs.files import disk
 
         if report.split is None:
             raise DataError("there is nothing to preview")
@@ -90,7 +91,7 @@ def _source(source: Part) -> str:
 def _counts(classes: dict[str, dict[str, int]]) -> str:
     """`0 cat 10, 1 dog 12`: index, name where it says more, images."""
     numbered = enumerate(classes.items())
-    named = [(f"{i}" if name == str(i) else f"{i} {name}", n["train"] + n["test"]) for i, (name, n) in numbered]
+    named = [(f"{i}" if name == str(i) else f"{i} {name}", sum(n.values())) for i, (name, n) in numbered]
     shown = [f"{name} {n:,}" for name, n in named[:12]]
     more = f", and {len(classes) - 12} more" if len(classes) > 12 else ""
     return ", ".join(shown) + more if shown else "none"

@@ -120,8 +120,9 @@ def _bounds(texts: list[str], chosen: list[str] | None) -> list[Bound]:
 
 
 def _tell(console: Console, result: Evaluation, fakes: Fakes, folder: Path | None) -> None:
+    from gancli.core.files import replace
     from gancli.report.evaluation import picture, table
-    from gancli.runs.files import disk, replace
+    from gancli.runs.files import disk
 
     if console.json:
         import sys

@@ -46,10 +46,11 @@ def command(
     import numpy as np
     import torch
 
+    from gancli.core.files import replace
     from gancli.core.images import grid, png, to_uint8
     from gancli.inference.loading import load
     from gancli.inference.projection import picture, project
-    from gancli.runs.files import disk, replace
+    from gancli.runs.files import disk
 
     model = load(found.path, step=step, note=console.note)
     targets = np.stack([picture(path, model.latent("project images")[1]) for path in images])

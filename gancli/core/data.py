@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Spec(Part, ABC):
-    """What a datum is: the fields of its batches and their sizes. Written into every model's config.json.
+    """What a datum is: the fields of its batches and their sizes. Written into each model's config.json.
 
     Concrete ones are in `core/specs.py`; a plug-in may define more.
     """
@@ -76,13 +76,17 @@ class Batch:
         return Batch({**self.fields, **fields})
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Batch:
-        """On a device; floating-point fields in `dtype`."""
+        """The same on a device; floating-point fields in `dtype`."""
         moved = {k: v.to(device, dtype if v.is_floating_point() else None) for k, v in self.fields.items()}
         return Batch(moved)
 
 
 class Orders:
-    """The order of each pass over a set, drawn from the seed; the two latest of each set are kept."""
+    """The order of each pass over a set, a random permutation of its own; the latest four are kept.
+
+    Args:
+        seed: of the run.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -120,7 +124,10 @@ class Orders:
 
 @dataclass(frozen=True)
 class Window:
-    """Which part of the stream a batch is: rows first .. first + rows of the batch of n data at a position."""
+    """Which part of the stream a batch is: rows first .. first + rows of the batch of n data at a position.
+
+    `indices` and `generators` depend on the position of a row alone; `rand` also on where its batch begins and ends.
+    """
 
     orders: Orders
     position: int
@@ -129,11 +136,19 @@ class Window:
     rows: int
 
     def indices(self, size: int, stream: str = "order") -> Tensor:
-        """Which data of a set of `size`, int64 [rows]."""
+        """Which data of a set.
+
+        Args:
+            size: data in the set.
+            stream: the name of its order; two sets that are drawn from independently have two.
+
+        Returns:
+            int64 [rows].
+        """
         return self.orders.indices(stream, size, self.position + self.first, self.rows)
 
     def rand(self, name: str) -> Tensor:
-        """A uniform number in [0, 1) for each row, [rows]: drawn for the whole batch, then cut."""
+        """A uniform number in [0, 1) for each row, float32 [rows]: drawn for the whole batch, then cut."""
         import torch
 
         from gancli.core.seeds import derive
@@ -148,7 +163,10 @@ class Window:
 
 
 class Dataset(ABC):
-    """A finite set of data, and its endless shuffled stream."""
+    """A finite set of data, and its endless shuffled stream.
+
+    `batch` is a pure function of the window: a batch in parts, on any number of ranks, is the same batch.
+    """
 
     @property
     @abstractmethod
@@ -158,7 +176,7 @@ class Dataset(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Of all that the set holds: another fingerprint, other data."""
+        """A digest of all that the set holds: another fingerprint, other data. Augmentation is no part of it."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -166,11 +184,20 @@ class Dataset(ABC):
 
     @abstractmethod
     def batch(self, window: Window) -> Batch:
-        """The rows of the stream that the window shows, float32 in [-1, 1] and int64; pure in (seed, position)."""
+        """The rows of the stream that the window shows.
+
+        Returns:
+            Fields as the spec's docstring names them, each [rows, ...]: float32 in [-1, 1], or int64.
+        """
 
     @abstractmethod
-    def take(self, index: np.ndarray | slice) -> Self:
-        """Some of the data, in this order. A slice copies nothing."""
+    def take(self, index: np.ndarray | slice, how: Reading | None = None) -> Self:
+        """Some of the data, in this order.
+
+        Args:
+            index: a slice, which copies nothing; or numbers int64 [n], or bool [size].
+            how: where a copy that is too large for memory is kept; not given: in memory.
+        """
 
     @abstractmethod
     def samples(self) -> Samples:
@@ -181,8 +208,13 @@ class Dataset(ABC):
         """int64 [size]: the classes that are held out in proportion, if there are any."""
         return None
 
-    def resized(self, size: tuple[int, int] | None, channels: int | None) -> Self:
-        """The same data in another size (height, width) and number of channels.
+    def resized(self, size: tuple[int, int] | None, channels: int | None, how: Reading | None = None) -> Self:  # noqa: ARG002
+        """The same data in another size and number of channels.
+
+        Args:
+            size: (height, width); None: as they are.
+            channels: 1 or 3; None: as they are.
+            how: where a copy that is too large for memory is kept; not given: in memory.
 
         Raises:
             UsageError: these data have neither.
@@ -191,18 +223,31 @@ class Dataset(ABC):
             raise UsageError(f"{self.spec.name} have no size to choose", "leave --image-size and --channels away")
         return self
 
-    def augmented(self, flip: bool) -> Self:
-        """The same set, its stream augmented: `flip` mirrors half of the data left to right.
+    def augmented(self, flip: bool, enlarge: float = 1.0) -> Self:
+        """The same set, its stream augmented at random.
+
+        Args:
+            flip: mirror half of the data left to right.
+            enlarge: enlarge each picture by this factor and crop it at random to its size (1611.07004: 286 / 256); 1: as it is.
 
         Raises:
             UsageError: these data cannot be augmented so.
         """
-        if flip:
-            raise UsageError(f"{self.spec.name} cannot be mirrored", "use --set data.flip=false")
+        if flip or enlarge != 1:
+            raise UsageError(f"{self.spec.name} are not augmented", "use --set data.flip=false")
+        return self
+
+    def for_evaluation(self) -> Self:
+        """The same set as validation and test set: nothing is random in its data, whatever the seed and the position."""
         return self
 
     def to(self, device: torch.device, budget: int) -> Self:  # noqa: ARG002
-        """The same set on a device, if it takes at most `budget` bytes there; else as it is."""
+        """The same set, its batches made on a device.
+
+        Args:
+            device: of the batches; what a set cannot make there, the loader moves.
+            budget: bytes that the set may take there; a larger one is read from where it lies.
+        """
         return self
 
 
@@ -214,7 +259,8 @@ class Split(Generic[D]):
     """What a source gives: the data to train on, to choose by, and to report on.
 
     Checkpoints, `--until`, the monitor and scores while training look at `validation`; only `gan evaluate` looks at `test`.
-    A source that has no validation part of its own leaves it out: one is then held out of `train` (`data/holdout.py`).
+    A source that has no validation part of its own leaves it out: one is then held out of `train` (`data/holdout.py`), by a
+    copy of it; a source with large memory-mapped data does better to hold one out itself, by slices.
     """
 
     train: D
@@ -228,7 +274,7 @@ class Split(Generic[D]):
 
 @dataclass(frozen=True)
 class Reading:
-    """How a source is to be read."""
+    """How a source is to be read, and whom to tell of it."""
 
     data_dir: Path
     cache_dir: Path
@@ -236,8 +282,10 @@ class Reading:
     channels: int | None = None
     download: bool = False
     time_limit: float = 600.0  # seconds for fetching
-    holdout: float = 0.1  # share that becomes the test set, where the data has none of its own
-    validation: float = 0.05  # share that becomes the validation set, where the data has none of its own
+    holdout: float = 0.1  # share of the data that becomes the test set, where it has none of its own
+    validation: float = (
+        0.05  # share of the training set that becomes the validation set, where the data has none of its own
+    )
     progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
     note: Callable[[str], None] = field(default=lambda _text: None)
 
@@ -250,7 +298,13 @@ class Source(Part, ABC):
 
     @abstractmethod
     def read(self, how: Reading) -> Split[Any]:
-        """The data.
+        """Read the data.
+
+        Args:
+            how: from where, how much is held out, and whom to tell.
+
+        Returns:
+            The data as they are; `data/find.py` brings them to the size and the channels asked for.
 
         Raises:
             DataError: the data is missing or broken; with the remedy.

@@ -32,6 +32,7 @@ FOLDERS = {
     "loss": "losses",
     "penalty": "penalties",
     "augment": "augment",
+    "degradation": "degradations",
     "task": "tasks",
     "optimizer": "optimizers",
     "features": "evaluation.features",

@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import mmap
 import os
 import shutil
-import tempfile
+import sys
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gancli.core.errors import ResourceError
+from gancli.core.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 MAPPED_FROM = 256 * 2**20  # bytes
 _HEADER = 4096  # more than any .npy header of ours
+_NORESERVE = (
+    getattr(mmap, "MAP_NORESERVE", 0x4000) if sys.platform == "linux" else 0
+)  # more than the memory can be mapped
 
 
 def key_of(*parts: Any) -> str:
@@ -36,27 +41,41 @@ def key_of(*parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
+def fingerprint(*parts: Any) -> str:
+    """A 40-digit key of arrays, by shape and content, and of JSON values: the name of a data set in caches and protocols."""
+    return key_of(*((part.shape, content(part)) if isinstance(part, np.ndarray) else part for part in parts))
+
+
+def content(array: np.ndarray) -> str:
+    """The digest of an array's bytes; that of a large one in the cache was taken when it was written."""
+    return (source_digest(array) if array.nbytes > MAPPED_FROM else None) or digest(array)
+
+
 def digest(array: np.ndarray) -> str:
     """BLAKE2b of an array's bytes, read 16 MB at a time."""
     hasher = hashlib.blake2b(digest_size=20)
     rows = max(1, 2**24 // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         hasher.update(np.ascontiguousarray(array[start : start + rows]).data)
+        release(array)
     return hasher.hexdigest()
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` to write to; it takes the place of `path` at the end, or is removed if that fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def release(array: np.ndarray) -> None:
+    """Free the memory that holds pages of a memory-mapped array; they are read from the file again when they are needed.
+
+    Whoever goes through a large array, reading or writing, calls it from time to time. Of an array in memory nothing happens.
+    """
+    pages = _root(array).base
+    if isinstance(pages, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED)
+
+
+def _root(array: Any) -> Any:
+    """The array that this one is a view of."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def recall(how: Reading, key: str) -> dict[str, Any] | None:
@@ -71,9 +90,19 @@ def remember(how: Reading, key: str, record: dict[str, Any]) -> None:
 
 
 def array(how: Reading, key: str, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> np.ndarray:
-    """The uint8 array of `shape` under `key`: from the cache, else as `fill(out)` makes it.
+    """An array from the cache, made and kept there if need be.
 
-    Raises ResourceError if an array too large for memory cannot be written; a smaller one is then just not kept.
+    Args:
+        how: the cache's folder, and whom to tell.
+        key: of all that the array is made from.
+        shape: of the array.
+        fill: writes all of the array that it is given, uint8 of that shape, zeros; calls `release` on the way.
+
+    Returns:
+        uint8, in memory up to 256 MB, else memory-mapped.
+
+    Raises:
+        ResourceError: an array that must lie on the disk cannot be written; a smaller one is then just not kept.
     """
     path = how.cache_dir / "arrays" / f"{key}.npy"
     there = _load(path, shape)
@@ -92,11 +121,38 @@ def array(how: Reading, key: str, shape: tuple[int, ...], fill: Callable[[np.nda
     return out
 
 
+def copied(
+    how: Reading | None, key: Callable[[], str], shape: tuple[int, ...], fill: Callable[[np.ndarray], None]
+) -> np.ndarray:
+    """An array made of another one: in memory, or where it is too large for that, in the cache.
+
+    Args:
+        how: the cache's folder; not given: in memory whatever its size.
+        key: gives the key in the cache, if it is needed.
+        shape: of the array.
+        fill: as for `array`.
+
+    Returns:
+        uint8, of that shape.
+    """
+    if how is not None and prod(shape) > MAPPED_FROM:
+        return array(how, key(), shape, fill)
+    out = np.empty(shape, np.uint8)
+    fill(out)
+    return out
+
+
+def blocks(out: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Runs of about 4 MB of an array's rows, with the number of the first, to be filled one after the other."""
+    rows = max(1, 2**22 // max(1, out[:1].nbytes))
+    for start in range(0, len(out), rows):
+        yield start, out[start : start + rows]
+        release(out)
+
+
 def source_digest(images: np.ndarray) -> str | None:
     """The digest of the cached array that `images` is a run of rows of, with the rows; None if it is no such thing."""
-    root: Any = images
-    while isinstance(root.base, np.ndarray):
-        root = root.base
+    root = _root(images)
     if not isinstance(root, np.memmap) or root.filename is None or not images.flags.c_contiguous or not len(images):
         return None
     record = _json(Path(root.filename).with_suffix(".json"))
@@ -121,12 +177,24 @@ def _load(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     try:
         if path.stat().st_size != record.get("file_size"):
             return None
-        out: np.ndarray = np.load(path, mmap_mode="c" if size > MAPPED_FROM else None, allow_pickle=False)
+        out = _mapped(path) if size > MAPPED_FROM else np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
         return None
     return out if size > MAPPED_FROM or digest(out) == record.get("digest") else None
+
+
+def _mapped(path: Path) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """An array as `numpy.load(path, mmap_mode="c")` gives it, however large it is: numpy's own must fit the memory."""
+    out: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+    with path.open("rb") as file:
+        private = mmap.mmap(
+            file.fileno(), 0, flags=mmap.MAP_PRIVATE | _NORESERVE, prot=mmap.PROT_READ | mmap.PROT_WRITE
+        )
+    made: Any = np.ndarray.__new__(np.memmap, out.shape, out.dtype, private, out.offset)
+    made._mmap, made.filename, made.offset, made.mode = private, out.filename, out.offset, "c"
+    return made  # type: ignore[no-any-return]
 
 
 def _describe(path: Path, out: np.ndarray) -> None:
@@ -151,7 +219,7 @@ def _made_on_disk(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray
             fill(out)
             out.flush()
             del out
-        made: np.ndarray = np.load(path, mmap_mode="c", allow_pickle=False)
+        made = _mapped(path)
         _describe(path, made)
     except OSError as error:
         why = f"the decoded images cannot be kept in {path.parent}: {error.strerror or error}"

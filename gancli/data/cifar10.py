@@ -14,7 +14,7 @@ import numpy as np
 
 from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
-from gancli.data.cache import replacing
+from gancli.core.files import replacing
 from gancli.data.fetch import deadline, fetch
 from gancli.data.images import ImageDataset
 
@@ -42,7 +42,11 @@ class CIFAR10(Source):
     )
 
     def read(self, how: Reading) -> Split[ImageDataset]:
-        """Raises DataError with the archive's name if the files are neither there nor can be fetched."""
+        """The set; its test set is the files' own.
+
+        Raises:
+            DataError: the files are neither there nor can be fetched; with the archive's name.
+        """
         folder = how.data_dir / FOLDER
         if not all((folder / name).is_file() for name in (*TRAIN, TEST)):
             self._get(folder, how)
@@ -52,12 +56,14 @@ class CIFAR10(Source):
         for path in paths:
             if path.stat().st_size != RECORD * RECORDS:
                 raise DataError(f"{path} is cut short or too long", f"remove it and unpack {ARCHIVE} again")
-        records = np.concatenate([np.fromfile(path, np.uint8).reshape(RECORDS, RECORD) for path in paths])
-        labels = records[:, 0].astype(np.int64)
+        images = np.empty((len(paths), RECORDS, RECORD - 1), np.uint8)
+        labels = np.empty((len(paths), RECORDS), np.int64)
+        for i, path in enumerate(paths):
+            records = np.fromfile(path, np.uint8).reshape(RECORDS, RECORD)
+            labels[i], images[i] = records[:, 0], records[:, 1:]
         if labels.max() > 9:
             raise DataError(f"{paths[0].parent}: a label is {labels.max()}, of 10 classes")
-        images = np.ascontiguousarray(records[:, 1:]).reshape(-1, 3, 32, 32)
-        return ImageDataset(images, labels, classes=self.classes)
+        return ImageDataset(images.reshape(-1, 3, 32, 32), labels.reshape(-1), classes=self.classes)
 
     def _get(self, folder: Path, how: Reading) -> None:
         why = "fetching is not allowed"

@@ -1,4 +1,4 @@
-"""A pile of files, in a folder or in a zip, and what a scan of all of them finds.
+"""A collection of files, in a folder or in a zip, and what a scan of all of them finds.
 
 The scan reads each file once: its BLAKE2b, and the header of what looks like a picture. It is kept in the cache under the files' names,
 sizes and times, unless the disk or the rights kept a file from being read, which may pass. `content` depends on names and bytes alone, so
@@ -34,29 +34,37 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Entry:
-    """A file by its path inside the pile, with "/" between its parts."""
+    """A file by its path inside the collection, with "/" between its parts."""
 
     name: str
     size: int
     stamp: int  # changes when the file is written
 
 
-class Pile(ABC):
-    """Files that can be read by name. `entries` are sorted by name, hidden files and links left out."""
+class FileCollection(ABC):
+    """Files that can be read by name."""
 
     where: str  # for messages
-    entries: list[Entry]
-    notes: list[str]
+    entries: list[Entry]  # sorted by name, hidden files and links left out
+    notes: list[str]  # what else a user should know
     unread = False  # whether the disk or the rights kept a file from being read
 
     @abstractmethod
     def read(self, name: str, most: int = LARGEST) -> bytes:
-        """A file's bytes. Raises BrokenImageError if they cannot be read or are more than `most`."""
+        """A file's bytes.
+
+        Args:
+            name: of one of the entries.
+            most: bytes that it may have.
+
+        Raises:
+            BrokenImageError: they cannot be read, or are more than `most`.
+        """
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a pile holds. `names`, `sizes` (height, width) and `grey` are of the pictures whose header is good."""
+    """What a collection holds. `names`, `sizes` (height, width) and `grey` are of the pictures whose header can be read."""
 
     content: str
     names: list[str]
@@ -81,32 +89,51 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def scan(pile: Pile, how: Reading) -> Scan:
-    """What the pile holds, from the cache if no file has another size or time."""
-    key = scan_key(pile)
+def scan(files: FileCollection, how: Reading) -> Scan:
+    """What a collection holds, from the cache if no file has another size or time.
+
+    Args:
+        files: the collection.
+        how: the cache's folder, and whom to tell the progress.
+
+    Returns:
+        What was found; pictures that cannot be read are listed in `broken`.
+    """
+    key = scan_key(files)
     kept = cache.recall(how, key)
     if kept is not None:
         try:
             return Scan(**{**kept, "sizes": [(int(h), int(w)) for h, w in kept["sizes"]]})
         except (TypeError, ValueError, KeyError):
             pass
-    found = _scanned(pile, how)
-    keep(pile, found, how)
+    found = _scanned(files, how)
+    keep(files, found, how)
     return found
 
 
-def keep(pile: Pile, found: Scan, how: Reading) -> None:
+def keep(files: FileCollection, found: Scan, how: Reading) -> None:
     """Keep a scan for the next time, if the next one would find the same."""
-    if not pile.unread:
-        cache.remember(how, scan_key(pile), asdict(found))
+    if not files.unread:
+        cache.remember(how, scan_key(files), asdict(found))
 
 
-def scan_key(pile: Pile) -> str:
-    return cache.key_of("scan", 2, pile.where, [(entry.name, entry.size, entry.stamp) for entry in pile.entries])
+def scan_key(files: FileCollection) -> str:
+    """The key of a scan in the cache."""
+    return cache.key_of("scan", 2, files.where, [(entry.name, entry.size, entry.stamp) for entry in files.entries])
 
 
 def each(work: Callable[[T], R], items: Sequence[T], what: str, how: Reading) -> list[R]:
-    """work(item) for all items, in threads, in order, with progress. Pillow's warnings are not shown meanwhile."""
+    """Do some work on all items, in one thread per core. Pillow's warnings are not shown meanwhile.
+
+    Args:
+        work: the function.
+        items: its arguments.
+        what: it is called in the progress.
+        how: whom to tell the progress.
+
+    Returns:
+        work(item) for all items, in their order.
+    """
     out: list[R] = []
 
     def some(group: Sequence[T]) -> list[R]:
@@ -123,10 +150,10 @@ def each(work: Callable[[T], R], items: Sequence[T], what: str, how: Reading) ->
     return out
 
 
-def _scanned(pile: Pile, how: Reading) -> Scan:
+def _scanned(files: FileCollection, how: Reading) -> Scan:
     def look(entry: Entry) -> tuple[str, decode.Header | str | None]:
         try:
-            data = pile.read(entry.name)
+            data = files.read(entry.name)
         except decode.BrokenImageError as error:
             return "", str(error) if _named_as_image(entry.name) else None
         digest = hashlib.blake2b(data, digest_size=20).hexdigest()
@@ -137,12 +164,12 @@ def _scanned(pile: Pile, how: Reading) -> Scan:
         except decode.BrokenImageError as error:
             return digest, str(error)
 
-    looks = each(look, pile.entries, "looking at the files", how)
-    names = [entry.name for entry in pile.entries]
-    content = cache.key_of([(n, e.size, d) for n, e, (d, _) in zip(names, pile.entries, looks, strict=True)])
+    looks = each(look, files.entries, "looking at the files", how)
+    names = [entry.name for entry in files.entries]
+    contents = cache.key_of([(n, e.size, d) for n, e, (d, _) in zip(names, files.entries, looks, strict=True)])
     good = [(name, seen) for name, (_, seen) in zip(names, looks, strict=True) if isinstance(seen, decode.Header)]
     return Scan(
-        content,
+        contents,
         [name for name, _ in good],
         [(seen.height, seen.width) for _, seen in good],
         [seen.grey for _, seen in good],

@@ -1,6 +1,6 @@
 """`digits`: 1,797 real handwritten digits, 8x8 grey, that come with scikit-learn (Alpaydin and Kaynak 1998).
 
-Every fifth image (index i with i % 5 == 4) is held out: every twentieth for validation, the others are the test set.
+Every fifth image (index i with i % 5 == 4) is held out: a quarter of them (i % 20 == 4) for validation, the others are the test set.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from gancli.core.data import Reading, Source, Split
+from gancli.data import holdout
 from gancli.data.images import ImageDataset
 
 
@@ -25,4 +26,6 @@ class Digits(Source):
         everything = ImageDataset(images, raw.target.astype(np.int64), classes=tuple("0123456789"))
         held = np.arange(len(images)) % 5 == 4
         chosen = (np.arange(len(images)) % 20 == 4) & (how.validation > 0)
+        if chosen.any():
+            holdout.say(how, int(chosen.sum()), len(images))
         return Split(everything.take(~held), everything.take(held & ~chosen), everything.take(chosen))

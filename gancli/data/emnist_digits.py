@@ -13,7 +13,7 @@ import numpy as np
 
 from gancli.core.data import Reading
 from gancli.core.errors import DataError
-from gancli.data.cache import replacing
+from gancli.core.files import replacing
 from gancli.data.fetch import deadline, fetch
 from gancli.data.idx import Idx
 

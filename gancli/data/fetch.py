@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gancli.core.errors import DataError
-from gancli.data.cache import replacing
+from gancli.core.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,18 @@ def deadline(how: Reading) -> float:
 
 
 def fetch(urls: Sequence[str], to: Path, md5: str, how: Reading, until: float) -> None:
-    """The first of `urls` that answers, written to `to`. Raises DataError with each address's reason if none does by `until`."""
+    """Write what the first address that answers sends.
+
+    Args:
+        urls: addresses of the same file, tried one after the other.
+        to: the file; its folder is made.
+        md5: the sum that it must have.
+        how: whom to tell the progress.
+        until: when to give up, on the monotonic clock.
+
+    Raises:
+        DataError: none of them sent it in time; with each one's reason.
+    """
     failures = []
     for url in urls:
         download = _Download(url, to, md5)

@@ -1,4 +1,4 @@
-"""From what a user names to arrays: which source reads it, the default where nothing is named, and reading in the shape asked for."""
+"""From what a user names to data: which source reads it, the default where nothing is named, and reading in the size asked for."""
 
 from __future__ import annotations
 
@@ -20,9 +20,17 @@ _REFUSED = {
 
 
 def source_for(text: str) -> dict[str, Any]:
-    """The table of the source that a user means by a name or a path, to be built by `registry.build("data", ...)`.
+    """Which source a user means.
 
-    Raises UsageError with the nearest names, or DataError for a path that is not there or cannot be read.
+    Args:
+        text: a name, or the path of a folder, a .zip or a .npz.
+
+    Returns:
+        The source's table, to be built by `registry.build("data", ...)`.
+
+    Raises:
+        UsageError: there is no such name; with the nearest ones.
+        DataError: the path is not there or cannot be read.
     """
     sources = cast("dict[str, type[Source]]", registry.parts("data"))
     if text in sources:
@@ -43,7 +51,11 @@ def source_for(text: str) -> dict[str, Any]:
 
 
 def absolute(path: str) -> str:
-    """The path as it is found from anywhere. Raises DataError if there can be none of that name."""
+    """The path as it is found from anywhere.
+
+    Raises:
+        DataError: there can be none of that name.
+    """
     try:
         return str(Path(path).expanduser().resolve())
     except (OSError, RuntimeError, ValueError) as error:
@@ -70,7 +82,11 @@ def _above(path: Path) -> str:
 
 
 def default(how: Reading) -> tuple[dict[str, Any], str]:
-    """The source where none is named, and why: MNIST if it is there or comes within 4 s, else the digits of scikit-learn."""
+    """The source where none is named: MNIST if it is there or comes within 4 s, else the digits of scikit-learn.
+
+    Returns:
+        The source's table, and why it was chosen.
+    """
     mnist = MNIST()
     if mnist.present(how):
         return {"name": "mnist"}, f"mnist (70,000 handwritten digits, 28x28, from {how.data_dir})"
@@ -87,15 +103,21 @@ def default(how: Reading) -> tuple[dict[str, Any], str]:
 def read(source: Source, how: Reading) -> Split[Any]:
     """The source's data, in the size and with the channels asked for, with a validation set.
 
+    Args:
+        source: where they come from.
+        how: what is asked for.
+
     Raises:
-        DataError: there is nothing to train on.
+        DataError: the data is missing or broken, or there is nothing to train on.
+        UsageError: the data has no size or no channels to choose.
     """
     return finished(source, source.read(how), how)
 
 
 def finished(source: Source, split: Split[D], how: Reading) -> Split[D]:
-    """`read` after the source has been read."""
+    """What `read` does after the source has been read."""
     if not len(split.train):
         raise DataError(f"{source.name} has nothing to train on", "name data that holds at least one image")
-    split = holdout.with_validation(split, how.validation)
-    return Split(*(part.resized(how.size, how.channels) for part in (split.train, split.test, split.validation)))
+    split = holdout.with_validation(split, how)
+    parts = (split.train, split.test.for_evaluation(), split.validation.for_evaluation())
+    return Split(*(part.resized(how.size, how.channels, how) for part in parts))

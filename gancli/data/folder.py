@@ -7,8 +7,9 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gancli.core.errors import DataError
-from gancli.data.collection import LARGEST, Entry, Pile
+from gancli.core.errors import CheckpointError, DataError
+from gancli.core.files import read_capped
+from gancli.data.collection import LARGEST, Entry, FileCollection
 from gancli.data.decode import BrokenImageError
 from gancli.data.pictures import Pictures
 
@@ -23,11 +24,11 @@ class Folder(Pictures):
     def claims(cls, path: Path) -> bool:
         return path.is_dir()
 
-    def pile(self) -> Pile:
-        return FolderPile(Path(self.path))
+    def files(self) -> FileCollection:
+        return FolderCollection(Path(self.path))
 
 
-class FolderPile(Pile):
+class FolderCollection(FileCollection):
     """The regular files below a folder."""
 
     def __init__(self, root: Path) -> None:
@@ -63,12 +64,9 @@ class FolderPile(Pile):
 
     def read(self, name: str, most: int = LARGEST) -> bytes:
         try:
-            handle = os.open(os.path.join(self.root, name), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))  # noqa: PTH118
-            with os.fdopen(handle, "rb") as file:
-                data = file.read(most + 1)
-        except OSError as error:
+            return read_capped(self.root / name, most, follow=False)
+        except CheckpointError as error:
+            if not isinstance(error.__cause__, OSError):
+                raise BrokenImageError(f"the file is larger than {most // 2**20} MB") from None
             self.unread = True
-            raise BrokenImageError(error.strerror or "cannot be read") from None
-        if len(data) > most:
-            raise BrokenImageError(f"the file is larger than {most // 2**20} MB")
-        return data
+            raise BrokenImageError(error.__cause__.strerror or "cannot be read") from None

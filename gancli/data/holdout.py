@@ -1,4 +1,4 @@
-"""Which images are held out for validation and as a test set, where a data set has no such parts of its own.
+"""Which images are held out as validation and test set, where a data set has no such parts of its own.
 
 `order` puts the images in a fixed shuffled order in which every run of neighbors has about the classes' proportions; the test
 set is the last part, the validation set the part before it. The order depends on the number of images and their labels alone, so a
@@ -25,7 +25,15 @@ MANY = 2_000
 
 
 def order(n: int, labels: np.ndarray | None = None) -> np.ndarray:
-    """The indices 0 .. n - 1, shuffled, the classes evenly spread: int64 [n]."""
+    """The indices 0 .. n - 1, shuffled, the classes evenly spread.
+
+    Args:
+        n: how many.
+        labels: int64 [n]; not given: all are of one class.
+
+    Returns:
+        int64 [n].
+    """
     chance = _mixed(n)
     if labels is None:
         return np.argsort(chance, kind="stable")
@@ -42,18 +50,32 @@ def held_out(n: int, share: float) -> int:
 
 
 def validation_size(n: int, share: float) -> int:
-    """How many of n images are held out for validation: none for a share of 0; at least 100 where there are 2,000."""
+    """How many of n training images are held out for validation: as `held_out`, and at least 100 where there are 2,000."""
     return max(held_out(n, share), LEAST if share > 0 and n >= MANY else 0)
 
 
-def with_validation(split: Split[D], share: float) -> Split[D]:
-    """The same with a validation set held out of the training set, where there is none; classes in proportion."""
+def with_validation(split: Split[D], how: Reading) -> Split[D]:
+    """Hold a validation set out of the training set, the classes in proportion, where there is none.
+
+    Args:
+        split: as the source gave it.
+        how: its `validation` is the share that is held out; its cache holds copies that are too large for memory.
+
+    Returns:
+        Training and validation set in the order that they were in; the same split where it has a validation set, or gets none.
+    """
     train = split.train
-    n = validation_size(len(train), share)
+    n = validation_size(len(train), how.validation)
     if len(split.validation) or not n:
         return split
     by = order(len(train), train.strata)
-    return Split(train.take(np.sort(by[:-n])), split.test, train.take(np.sort(by[-n:])))
+    say(how, n, len(train))
+    return Split(train.take(np.sort(by[:-n]), how), split.test, train.take(np.sort(by[-n:]), how))
+
+
+def say(how: Reading, n: int, total: int) -> None:
+    """Note that n of the images are the validation set."""
+    how.note(f"held out as the validation set: {n:,} of {total:,}")
 
 
 def key(by: np.ndarray) -> str:
@@ -61,18 +83,32 @@ def key(by: np.ndarray) -> str:
     return cache.digest(by.astype("<i8"))
 
 
+def shuffled_split(train: D, how: Reading) -> tuple[D, D]:
+    """Training and validation set of data whose order is random already: the last part is held out; slices, no copies."""
+    n = validation_size(len(train), how.validation)
+    if n:
+        say(how, n, len(train))
+    kept = len(train) - n
+    return train.take(slice(0, kept)), train.take(slice(kept, kept + n))
+
+
 def split(images: np.ndarray, known: Known, by: np.ndarray, how: Reading) -> Split[ImageDataset]:
-    """Training, validation and test set; views, no copies. The images are in the order `by`, what is known of them is not yet."""
+    """Training, validation and test set; slices, no copies.
+
+    Args:
+        images: uint8 [N, C, H, W], in the order `by`.
+        known: beside the images; not yet in that order.
+        by: int64 [N], as `order` gives it.
+        how: its `holdout` and `validation` are the shares that are held out.
+    """
     labels, attributes = (None if part is None else part[by] for part in (known.labels, known.attributes))
     everything = ImageDataset(images, labels, attributes, known.classes, known.attribute_names)
     n = len(images)
-    test = n - held_out(n, how.holdout)
-    chosen = max(1, test - validation_size(n, how.validation))
-    if how.holdout > 0 and test == n:
+    kept = n - held_out(n, how.holdout)
+    if how.holdout > 0 and kept == n:
         how.note(f"{n} image: none is held out")
-    return Split(
-        everything.take(slice(0, chosen)), everything.take(slice(test, n)), everything.take(slice(chosen, test))
-    )
+    train, validation = shuffled_split(everything.take(slice(0, kept)), how)
+    return Split(train, everything.take(slice(kept, n)), validation)
 
 
 def _mixed(n: int) -> np.ndarray:

@@ -22,7 +22,18 @@ from gancli.data.images import ImageDataset
 
 
 def read_idx(path: Path, dims: int) -> np.ndarray:
-    """The uint8 array of `dims` dimensions in a file, plain or .gz. Raises DataError if it is not whole."""
+    """The array in an IDX file.
+
+    Args:
+        path: a plain file, or one that ends in .gz.
+        dims: the dimensions that it must have.
+
+    Returns:
+        uint8, of that many dimensions.
+
+    Raises:
+        DataError: the file is no such array, or not whole.
+    """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             head = file.read(4 + 4 * dims)
@@ -31,12 +42,16 @@ def read_idx(path: Path, dims: int) -> np.ndarray:
             shape = struct.unpack(f">{dims}I", head[4:])
             if prod(shape) > path.stat().st_size * 1100:  # more than gzip can pack
                 raise DataError(f"{path} is cut short", "remove it and fetch it again")
-            data = bytearray(file.read(prod(shape) + 1))
+            out = np.empty(shape, np.uint8)
+            data, there = out.reshape(-1).data, 0
+            while n := file.readinto(data[there:]):
+                there += n
+            more = file.read(1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}", "remove it and fetch it again") from None
-    if len(data) != prod(shape):
+    if there != out.size or more:
         raise DataError(f"{path} is cut short or too long", "remove it and fetch it again")
-    return np.frombuffer(data, np.uint8).reshape(shape)
+    return out
 
 
 class Idx(Source):
@@ -57,7 +72,11 @@ class Idx(Source):
         return all(_there(how.data_dir / self.folder / name) for name in self.files)
 
     def read(self, how: Reading) -> Split[ImageDataset]:
-        """Raises DataError naming the files and their folder if they are neither there nor can be fetched."""
+        """The set; its test set is the files' own.
+
+        Raises:
+            DataError: the files are neither there nor can be fetched; with their names and their folder.
+        """
         return Split(*self.parts(how))
 
     def parts(self, how: Reading) -> tuple[ImageDataset, ImageDataset]:
@@ -73,7 +92,11 @@ class Idx(Source):
         return self._arrays(images, labels, folder), self._arrays(test_images, test_labels, folder)
 
     def fetch_missing(self, folder: Path, how: Reading) -> None:
-        """Fetch what is missing from the mirrors that torchvision lists. Raises DataError."""
+        """Fetch what is missing from the mirrors that torchvision lists.
+
+        Raises:
+            DataError: none of them gave a file that is missing.
+        """
         import torchvision.datasets
 
         until, table = deadline(how), getattr(torchvision.datasets, self.table)
@@ -82,7 +105,7 @@ class Idx(Source):
                 fetch([mirror + archive for mirror in table.mirrors], folder / f"{name}.gz", md5, how, until)
 
     def upright(self, images: np.ndarray) -> np.ndarray:
-        """[N, H, W] as it lies in the file -> [N, H, W] as it is seen."""
+        """Images as they are seen, [N, H, W], of images as they lie in the file, [N, H, W]."""
         return images
 
     def _get(self, folder: Path, how: Reading) -> None:

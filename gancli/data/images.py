@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -15,12 +15,11 @@ from gancli.core.data import Batch, Dataset, Window
 from gancli.core.images import ImageSamples
 from gancli.core.specs import Images
 from gancli.data import cache
+from gancli.data.jitter import Jitter
 from gancli.data.resize import resized
 
-
-def to_float(images: Tensor) -> Tensor:
-    """uint8 [N, C, H, W] -> float32 in [-1, 1]."""
-    return images.to(torch.float32).mul_(2 / 255).sub_(1)
+if TYPE_CHECKING:
+    from gancli.core.data import Reading
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class ImageDataset(Dataset):
     classes: tuple[str, ...] = ()  # names, by label
     attribute_names: tuple[str, ...] = ()
     measure: Callable[[np.ndarray], np.ndarray] | None = None  # uint8 [N, C, H, W] -> attributes [N, A], as above
-    flip: bool = False  # mirror half of the pictures in the stream
+    jitter: Jitter = Jitter()  # noqa: RUF009 - of the stream
     device: torch.device | None = None  # where batches are wanted; None: on the CPU
 
     @property
@@ -50,48 +49,51 @@ class ImageDataset(Dataset):
 
     @cached_property
     def fingerprint(self) -> str:
-        """BLAKE2b of shapes, pixels, labels, attributes and their names.
-
-        Of a memory-mapped array in the cache it takes the digest that was taken as the array was written.
-        """
-        of_images = cache.source_digest(self.images) if self.images.nbytes > cache.MAPPED_FROM else None
-        return cache.key_of(
+        """Of shapes, pixels, labels, attributes and their names."""
+        return cache.fingerprint(
             self.images.shape,
-            of_images or cache.digest(self.images),
-            *(None if part is None else (part.shape, cache.digest(part)) for part in (self.labels, self.attributes)),
+            cache.content(self.images),
+            self.labels,
+            self.attributes,
             self.classes,
             self.attribute_names,
         )
 
     def batch(self, window: Window) -> Batch:
         index = window.indices(len(self))
-        x = to_float(self._pictures(index))
-        if self.flip:
-            coin = window.rand("flip") < 0.5
-            x = torch.where(coin.to(x.device)[:, None, None, None], x.flip(-1), x)
-        fields = {"real": x}
-        here = index.numpy()
+        fields = {"real": self.jitter.draw(window)(self.pictures(index))}
         if self.labels is not None:
-            fields["label"] = torch.from_numpy(self.labels[here]).long()
+            fields["label"] = torch.from_numpy(self.labels)[index].long()
         if self.attributes is not None:
-            fields["attributes"] = torch.from_numpy(self.attributes[here]).float()
+            fields["attributes"] = torch.from_numpy(self.attributes)[index].float()
         return Batch(fields)
+
+    def pictures(self, index: Tensor) -> Tensor:
+        """Some of the pictures, not augmented.
+
+        Args:
+            index: int64 [n].
+
+        Returns:
+            float32 [n, C, H, W] in [-1, 1], on the device.
+        """
+        return self._gathered(index).to(torch.float32).mul_(2 / 255).sub_(1)
 
     @cached_property
     def _tensor(self) -> Tensor:
         """The pictures where they lie."""
         return torch.from_numpy(self.images)
 
-    def _pictures(self, index: Tensor) -> Tensor:
+    def _gathered(self, index: Tensor) -> Tensor:
         if self._tensor.device.type != "cpu":
             return self._tensor[index.to(self._tensor.device)]
         found = self._tensor[index]
         return found if self.device is None else found.pin_memory().to(self.device, non_blocking=True)
 
-    def take(self, index: np.ndarray | slice) -> Self:
+    def take(self, index: np.ndarray | slice, how: Reading | None = None) -> Self:
         labels = None if self.labels is None else self.labels[index]
         attributes = None if self.attributes is None else self.attributes[index]
-        return replace(self, images=self.images[index], labels=labels, attributes=attributes)
+        return replace(self, images=_rows(self.images, index, how), labels=labels, attributes=attributes)
 
     def samples(self) -> ImageSamples:
         return ImageSamples(self.images, self.labels, self.attributes)
@@ -100,12 +102,21 @@ class ImageDataset(Dataset):
     def strata(self) -> np.ndarray | None:
         return self.labels
 
-    def resized(self, size: tuple[int, int] | None, channels: int | None) -> Self:
-        images = resized(self.images, size, channels)
+    def resized(self, size: tuple[int, int] | None, channels: int | None, how: Reading | None = None) -> Self:
+        """As `data/resize.py` does it. Attributes stay as they were measured.
+
+        Raises:
+            DataError: the pictures have neither 1 nor 3 channels.
+        """
+        images = resized(self.images, size, channels, how)
         return self if images is self.images else replace(self, images=images, measure=None)
 
-    def augmented(self, flip: bool) -> Self:
-        return self if flip == self.flip else replace(self, flip=flip)
+    def augmented(self, flip: bool, enlarge: float = 1.0) -> Self:
+        jitter = Jitter(flip, enlarge)
+        return self if jitter == self.jitter else replace(self, jitter=jitter)
+
+    def for_evaluation(self) -> Self:
+        return self.augmented(False)
 
     def to(self, device: torch.device, budget: int) -> Self:
         if device.type == "cpu":
@@ -114,3 +125,20 @@ class ImageDataset(Dataset):
         if self.images.nbytes <= budget:
             vars(placed)["_tensor"] = self._tensor.to(device)
         return placed
+
+
+def _rows(images: np.ndarray, index: np.ndarray | slice, how: Reading | None) -> np.ndarray:
+    """`images[index]`; of a copy that is too large for memory, from the cache."""
+    if isinstance(index, slice):
+        return images[index]
+    index = np.flatnonzero(index) if index.dtype == bool else index
+
+    def fill(out: np.ndarray) -> None:
+        for start, part in cache.blocks(out):
+            part[:] = images[index[start : start + len(part)]]
+            cache.release(images)
+
+    def key() -> str:
+        return cache.key_of("rows", 1, cache.content(images), cache.digest(index.astype("<i8")))
+
+    return cache.copied(how, key, (len(index), *images.shape[1:]), fill)

@@ -16,7 +16,7 @@ from gancli.data.pictures import Pictures
 
 if TYPE_CHECKING:
     from gancli.core.data import Reading, Source, Split
-from gancli.data.images import ImageDataset
+    from gancli.data.images import ImageDataset
 
 PREVIEW = 64
 ENLARGED = 1.5  # times, from which on a picture is much smaller than it is to be
@@ -35,7 +35,7 @@ class Report:
     shape: tuple[int, int, int] | None  # channels, height, width as a run would see them
     sizes: dict[tuple[int, int], int]  # (height, width) as found -> images, most frequent first
     grey: int  # images without color, as found
-    classes: dict[str, tuple[int, int]]  # name -> images of the training set, of the test set
+    classes: dict[str, tuple[int, int, int]]  # name -> images of the training, validation and test set
     attributes: dict[str, tuple[float, float, float]]  # name -> mean, least, greatest, of the training images
     broken: dict[str, str]  # name -> reason
     notes: tuple[str, ...]
@@ -44,6 +44,7 @@ class Report:
 
     @property
     def count(self) -> int:
+        """All images that can be read."""
         return self.train + self.validation + self.test
 
     @property
@@ -84,7 +85,7 @@ class Report:
             "shape": None if self.shape is None else list(self.shape),
             "sizes": {f"{height}x{width}": n for (height, width), n in self.sizes.items()},
             "grey": self.grey,
-            "classes": {name: {"train": a, "test": b} for name, (a, b) in self.classes.items()},
+            "classes": {n: {"train": a, "validation": b, "test": c} for n, (a, b, c) in self.classes.items()},
             "attributes": {n: {"mean": a, "min": b, "max": c} for n, (a, b, c) in self.attributes.items()},
             "broken": self.broken,
             "notes": list(self.notes),
@@ -93,13 +94,21 @@ class Report:
 
 
 def inspect(source: Source, how: Reading) -> Report:
-    """Read the source, leaving broken pictures out, and report. Raises DataError if the data is missing."""
+    """Read a source, leaving broken pictures out, and report.
+
+    Args:
+        source: where the data come from.
+        how: what is asked for; its notes go into the report.
+
+    Raises:
+        DataError: the data is missing.
+    """
     notes: list[str] = []
     how = replace(how, note=notes.append)
     told: dict[str, Any] = source.model_dump(mode="json")
     if not isinstance(source, Pictures):
         raw = source.read(how)
-        n, (c, h, w) = len(raw.train.images) + len(raw.test.images), raw.train.images.shape[1:]
+        n, (c, h, w) = sum(map(len, (raw.train, raw.test, raw.validation))), raw.train.images.shape[1:]
         return _report(told, finished(source, raw, how), {(h, w): n}, n if c == 1 else 0, {}, notes)
     split = None
     try:
@@ -123,17 +132,15 @@ def _report(
     broken: dict[str, str],
     notes: list[str],
 ) -> Report:
-    train, test = (None, None) if split is None else (split.train, split.test)
+    train = None if split is None else split.train
     shape = None if train is None else train.images.shape[1:]
     return Report(
         source,
-        0 if train is None else len(train.images),
-        0 if split is None else len(split.validation),
-        0 if test is None else len(test.images),
+        *((0, 0, 0) if split is None else (len(split.train), len(split.validation), len(split.test))),
         None if shape is None else (shape[0], shape[1], shape[2]),
         sizes,
         grey,
-        {} if train is None or test is None else _classes(train, test),
+        {} if split is None else _classes(split),
         {} if train is None else _attributes(train),
         {shown(name): why for name, why in sorted(broken.items())},
         tuple(notes),
@@ -147,11 +154,12 @@ def _long(size: tuple[int, int], cut: tuple[int, int, int, int]) -> bool:
     return max(size) > LONG * min(size) and LONG * cut[2] * cut[3] < size[0] * size[1]
 
 
-def _classes(train: ImageDataset, test: ImageDataset) -> dict[str, tuple[int, int]]:
-    if train.labels is None or test.labels is None:
+def _classes(split: Split[ImageDataset]) -> dict[str, tuple[int, int, int]]:
+    names, parts = split.train.classes, (split.train, split.validation, split.test)
+    if any(part.labels is None for part in parts):
         return {}
-    counts = [np.bincount(part.labels, minlength=len(train.classes)).tolist() for part in (train, test)]  # type: ignore[arg-type]
-    return {name: (counts[0][i], counts[1][i]) for i, name in enumerate(train.classes)}
+    a, b, c = (np.bincount(part.labels, minlength=len(names)).tolist() for part in parts)  # type: ignore[arg-type]
+    return {name: (a[i], b[i], c[i]) for i, name in enumerate(names)}
 
 
 def _attributes(train: ImageDataset) -> dict[str, tuple[float, float, float]]:

@@ -23,7 +23,7 @@ from gancli.data.decode import BrokenImageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gancli.data.collection import Pile
+    from gancli.data.collection import FileCollection
 
 LARGEST = 256 * 2**20  # bytes
 NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
@@ -48,14 +48,25 @@ class _Table:
     names: tuple[str, ...]  # of the vector's numbers; none: they are numbered
 
 
-def known(pile: Pile, names: Sequence[str]) -> tuple[Known, list[str]]:
-    """What is known of the pictures `names`, and notes. Raises DataError if a labels file is broken or leaves a picture out."""
-    file = labels_file([entry.name for entry in pile.entries])
+def known(files: FileCollection, names: Sequence[str]) -> tuple[Known, list[str]]:
+    """What is known of pictures beside their pixels.
+
+    Args:
+        files: that they are among, and a labels file, if there is one.
+        names: of the pictures.
+
+    Returns:
+        Labels and attributes in the order of `names`, and notes for the user.
+
+    Raises:
+        DataError: a labels file is broken or leaves a picture out.
+    """
+    file = labels_file([entry.name for entry in files.entries])
     if file is None:
         return _of_folders(names)
-    where = f"{pile.where}: {shown(file)}"
+    where = f"{files.where}: {shown(file)}"
     try:
-        table = _read(pile.read(file, LARGEST), file, where)
+        table = _read(files.read(file, LARGEST), file, where)
     except BrokenImageError as error:
         raise DataError(f"{where} cannot be read: {error}", REMEDY) from None
     if table is None:
@@ -98,7 +109,7 @@ def _of_folders(names: Sequence[str]) -> tuple[Known, list[str]]:
 
 
 def classes_of(values: Sequence[str | int], numeric: bool = True) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Values -> labels int64 [N] and the sorted names of the classes."""
+    """Labels int64 [N] of N values, and the classes' names, sorted; as numbers, where all are and `numeric` is true."""
     distinct: list[Any] = sorted(set(map(str, values)))
     if numeric and all(NUMBER.fullmatch(text) for text in distinct):
         distinct.sort(key=int)

@@ -51,7 +51,11 @@ class Npz(Source):
         return path.suffix.lower() == ".npz" and path.is_file()
 
     def read(self, how: Reading) -> Split[ImageDataset]:
-        """Raises DataError if the file is broken, holds no images, or their layout cannot be told."""
+        """The file's images, in the order of `holdout.order`.
+
+        Raises:
+            DataError: the file is broken, holds no images, or their layout cannot be told.
+        """
         path = Path(self.path)
         try:
             with zipfile.ZipFile(path) as archive:
@@ -88,6 +92,7 @@ class Npz(Source):
             for part in _parts(archive, images):
                 pixels = part if scale == 1 else np.clip(np.round(part.astype(np.float32) * scale + shift), 0, 255)
                 out[place[at : at + len(part)]] = to_chw(pixels)
+                cache.release(out)
                 at += len(part)
                 how.progress("reading", at, len(out))
 

@@ -2,7 +2,7 @@
 
 The size is the one asked for, else the pictures' own if they are all of one size, else a square: the median of their shorter sides,
 rounded down to a multiple of 8, at least 8 and at most 64. The channels are those asked for, else 1 if all pictures are grey, else 3.
-The cache keeps the pictures in the order of `holdout.order`, so that both parts of the split are views.
+The cache keeps the pictures in the order of `holdout.order`, so that training, validation and test set are views.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import Field
 from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
 from gancli.data import cache, decode, holdout, labels
-from gancli.data.collection import Pile, Scan, each, keep, scan, shown
+from gancli.data.collection import GROUP, FileCollection, Scan, each, keep, scan, shown
 from gancli.data.decode import Background
 from gancli.data.images import ImageDataset
 
@@ -31,34 +31,46 @@ class Pictures(Source, ABC):
     background: Background = Field("white", description="what is seen behind transparent pixels")
 
     @abstractmethod
-    def pile(self) -> Pile:
-        """The files. Raises DataError if there is nothing that can be read."""
+    def files(self) -> FileCollection:
+        """The files.
 
-    def survey(self, how: Reading) -> tuple[Pile, Scan]:
-        """The files and what was found in them, broken pictures included; decodes nothing."""
-        pile = self.pile()
-        return pile, scan(pile, how)
+        Raises:
+            DataError: there is nothing that can be read.
+        """
+
+    def survey(self, how: Reading) -> tuple[FileCollection, Scan]:
+        """The files and what was found in them, broken pictures included; nothing is decoded.
+
+        Raises:
+            DataError: there is nothing that can be read.
+        """
+        files = self.files()
+        return files, scan(files, how)
 
     def read(self, how: Reading) -> Split[ImageDataset]:
-        """Raises DataError if there is no picture, or a broken one (all of them listed) unless `skip_broken`."""
+        """The pictures, decoded.
+
+        Raises:
+            DataError: there is no picture, or a broken one (all of them listed) unless `skip_broken`.
+        """
         return self.scanned(how)[0]
 
     def scanned(self, how: Reading) -> tuple[Split[ImageDataset], Scan]:
-        """`read`, and what was found, by the decoding too."""
-        pile, found = self.survey(how)
-        for note in pile.notes:
+        """As `read`, with what was found in the files, also while decoding them."""
+        files, found = self.survey(how)
+        for note in files.notes:
             how.note(note)
-        return self._read(pile, found, how)
+        return self._read(files, found, how)
 
-    def _read(self, pile: Pile, found: Scan, how: Reading) -> tuple[Split[ImageDataset], Scan]:
-        self._check(pile, found)
-        known, notes = labels.known(pile, found.names)
+    def _read(self, files: FileCollection, found: Scan, how: Reading) -> tuple[Split[ImageDataset], Scan]:
+        self._check(files, found)
+        known, notes = labels.known(files, found.names)
         size, channels = chosen_size(found, how), chosen_channels(found, how)
         order = holdout.order(len(found.names), known.labels)
         broken: dict[str, str] = {}
 
         def fill(out: np.ndarray) -> None:
-            broken.update(_decode(pile, [found.names[i] for i in order], out, self.background, how))
+            broken.update(_decode(files, [found.names[i] for i in order], out, self.background, how))
             if broken:
                 raise _BrokenError
 
@@ -69,19 +81,19 @@ class Pictures(Source, ABC):
             images = cache.array(how, key, (len(order), channels, *size), fill)
         except _BrokenError:
             found = found.without(broken)
-            keep(pile, found, how)
-            return self._read(pile, found, how)
+            keep(files, found, how)
+            return self._read(files, found, how)
         for note in notes:
             how.note(note)
         self._say(found, size, how)
         return holdout.split(images, known, order, how), found
 
-    def _check(self, pile: Pile, found: Scan) -> None:
+    def _check(self, files: FileCollection, found: Scan) -> None:
         if found.broken and not self.skip_broken:
             listed = [f"{shown(name)}: {why}" for name, why in sorted(found.broken.items())[:LISTED]]
             more = [f"and {len(found.broken) - LISTED} more"] if len(found.broken) > LISTED else []
             cause = (
-                f"{len(found.broken)} of {len(found.broken) + len(found.names)} pictures in {pile.where} are broken: "
+                f"{len(found.broken)} of {len(found.broken) + len(found.names)} pictures in {files.where} are broken: "
             )
             raise DataError(
                 cause + "; ".join(listed + more),
@@ -91,7 +103,7 @@ class Pictures(Source, ABC):
             kinds = ", ".join(decode.FORMATS)
             other = f" ({found.ignored} files of other kinds)" if found.ignored else ""
             raise DataError(
-                f"no pictures in {pile.where}{other}", f"it must hold files in one of these formats: {kinds}"
+                f"no pictures in {files.where}{other}", f"it must hold files in one of these formats: {kinds}"
             )
 
     def _say(self, found: Scan, size: tuple[int, int], how: Reading) -> None:
@@ -123,13 +135,17 @@ def chosen_channels(found: Scan, how: Reading) -> int:
     return how.channels or (1 if all(found.grey) else 3)
 
 
-def _decode(pile: Pile, names: list[str], out: np.ndarray, background: Background, how: Reading) -> dict[str, str]:
-    """Decode all of them into out [N, C, H, W]; the broken ones with reasons."""
+def _decode(
+    files: FileCollection, names: list[str], out: np.ndarray, background: Background, how: Reading
+) -> dict[str, str]:
+    """Decode all of them into out, uint8 [N, C, H, W]; returns the broken ones with the reasons."""
     channels, size = out.shape[1], (out.shape[2], out.shape[3])
 
     def one(i: int) -> str:
+        if i % GROUP == 0:
+            cache.release(out)
         try:
-            out[i] = decode.decode(pile.read(names[i]), channels, size, background)
+            out[i] = decode.decode(files.read(names[i]), channels, size, background)
         except decode.BrokenImageError as error:
             return str(error)
         return ""

@@ -28,7 +28,11 @@ class StackedMNIST(Source):
     seed: int = Field(0, ge=0, description="of the choice of digits")
 
     def read(self, how: Reading) -> Split[ImageDataset]:
-        """Raises DataError as `mnist` does."""
+        """The stacks; the last of the training images are the validation set, as all are drawn at random.
+
+        Raises:
+            DataError: as `mnist`.
+        """
         mnist = MNIST().read(how)
         drawn = self._drawn("train", self.n, mnist.train), self._drawn("test", self.n_test, mnist.test)
         made_of = [cache.digest(part.images) for part in (mnist.train, mnist.test)]
@@ -40,15 +44,10 @@ class StackedMNIST(Source):
 
         h, w = mnist.train.images.shape[2:]
         images = cache.array(how, key, (self.n + self.n_test, 3, h, w), fill)
-        train, test = self._labels(drawn[0], mnist.train), self._labels(drawn[1], mnist.test)
-        kept = self.n - holdout.validation_size(
-            self.n, how.validation
-        )  # the digits are drawn at random: any part will do
-        return Split(
-            ImageDataset(images[:kept], train[:kept], classes=self.classes),
-            ImageDataset(images[self.n :], test, classes=self.classes),
-            ImageDataset(images[kept : self.n], train[kept:], classes=self.classes),
-        )
+        labels = self._labels(drawn[0], mnist.train), self._labels(drawn[1], mnist.test)
+        whole = ImageDataset(images[: self.n], labels[0], classes=self.classes)
+        train, validation = holdout.shuffled_split(whole, how)
+        return Split(train, ImageDataset(images[self.n :], labels[1], classes=self.classes), validation)
 
     def _drawn(self, part: str, n: int, digits: ImageDataset) -> np.ndarray:
         """Which three digits: int64 [n, 3]."""
@@ -62,5 +61,5 @@ class StackedMNIST(Source):
 
 
 def _stack(digits: np.ndarray, drawn: np.ndarray, out: np.ndarray) -> None:
-    for start in range(0, len(out), 4096):
-        out[start : start + 4096] = digits[drawn[start : start + 4096], 0]
+    for start, part in cache.blocks(out):
+        part[:] = digits[drawn[start : start + len(part)], 0]

@@ -23,7 +23,11 @@ class SVHN(Source):
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
 
     def read(self, how: Reading) -> Split[ImageDataset]:
-        """Raises DataError naming the two files if they are neither there nor can be fetched, or are broken."""
+        """The set; its test set is the files' own.
+
+        Raises:
+            DataError: the two files are neither there nor can be fetched, or are broken.
+        """
         paths = {part: how.data_dir / name for part, name in FILES.items()}
         if not all(path.is_file() for path in paths.values()):
             self._get(paths, how)

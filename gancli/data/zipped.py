@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from gancli.core.errors import DataError
-from gancli.data.collection import LARGEST, Entry, Pile, shown
+from gancli.data.collection import LARGEST, Entry, FileCollection, shown
 from gancli.data.decode import BrokenImageError
 from gancli.data.pictures import Pictures
 
@@ -23,12 +23,12 @@ class Zip(Pictures):
     def claims(cls, path: Path) -> bool:
         return path.suffix.lower() == ".zip" and path.is_file()
 
-    def pile(self) -> Pile:
-        return ZipPile(Path(self.path))
+    def files(self) -> FileCollection:
+        return ZipCollection(Path(self.path))
 
 
-class ZipPile(Pile):
-    """The members of a zip archive. Raises DataError if it is none, or has a member that a pile of pictures has no reason to have."""
+class ZipCollection(FileCollection):
+    """The members of a zip archive. Raises DataError if it is none, or has a member that pictures have no need of."""
 
     def __init__(self, path: Path) -> None:
         self.where, self.notes = str(path), []

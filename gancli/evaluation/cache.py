@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from gancli.core.errors import CheckpointError
+from gancli.data.cache import fingerprint
 from gancli.evaluation.contracts import Extracted, Extractor, Progress, Score, silent
 from gancli.evaluation.results import plain
-from gancli.evaluation.weights import fingerprint, keep, kept, read, sha256, write
+from gancli.evaluation.weights import keep, kept, read, sha256, write
 
 
 def features(

@@ -21,6 +21,7 @@ import torch
 from gancli.core.data import Split
 from gancli.core.errors import DataError, UsageError
 from gancli.core.registry import Part, build, parts
+from gancli.data.cache import fingerprint
 from gancli.data.images import ImageDataset
 from gancli.evaluation import cache
 from gancli.evaluation.contracts import (
@@ -36,7 +37,6 @@ from gancli.evaluation.contracts import (
 )
 from gancli.evaluation.results import Bound, Evaluation, Pair, compare, metric_of, parse_bound, plain, score_names
 from gancli.evaluation.selection import choose_features, features_part, subset
-from gancli.evaluation.weights import fingerprint
 
 __all__ = [
     "Bound",

@@ -6,16 +6,15 @@ safetensors accepts bit flips in the data, so every file's SHA-256 is compared b
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from gancli.core.errors import CheckpointError, ResourceError
+from gancli.core.files import read_capped, replacing
 
 CAP = 1 << 31  # bytes of a file that will be read
 
@@ -25,27 +24,12 @@ def sha256(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def fingerprint(*arrays: np.ndarray | None) -> str:
-    """A digest of arrays' shapes, types and values: the name of a data set in the cache and in the protocol."""
-    digest = hashlib.sha256()
-    for a in arrays:
-        if a is None:
-            digest.update(b"none")
-            continue
-        digest.update(f"{a.dtype} {a.shape}".encode())
-        for start in range(0, len(a), 4096):
-            digest.update(np.ascontiguousarray(a[start : start + 4096]).data)
-    return digest.hexdigest()
-
-
 def read(path: Path) -> bytes:
     """A file's bytes. Raises CheckpointError if it is missing, too large or not readable."""
     try:
-        if path.stat().st_size > CAP:
-            raise CheckpointError(f"{path} is larger than {CAP >> 20} MiB", "these are no feature weights")
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}", "check the path") from None
+        return read_capped(path, CAP)
+    except CheckpointError as error:
+        raise CheckpointError(f"cannot read {error.cause}", "check the path") from None
 
 
 def verified(data: bytes, digest: str, where: str, remedy: str = "") -> dict[str, Tensor]:
@@ -73,14 +57,11 @@ def expect(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]],
 
 def write(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all. Raises ResourceError if the folder cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ResourceError(f"cannot write {path}: {error.strerror}", "choose another --cache-dir") from None
+        raise ResourceError(f"cannot write {path}: {error.strerror}", "set GAN_CACHE_DIR to another folder") from None
 
 
 def keep(path: Path, tensors: dict[str, Tensor]) -> str:

@@ -17,11 +17,12 @@ from gancli.core.contracts import Nets, Tick
 from gancli.core.data import Spec
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.kernels import accelerate
+from gancli.core.files import read_capped
 from gancli.core.registry import build
 from gancli.core.task import Task
 from gancli.inference.generator import Model
 from gancli.runs import checkpoint, folder
-from gancli.runs.files import MAX_JSON, read_capped
+from gancli.runs.files import MAX_JSON
 from gancli.runs.tensors import MAX_TENSORS, compare, decode, most_bytes
 
 MAX_PARAMETERS = 2**33

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from gancli.core.errors import UsageError
+from gancli.core.files import replace
 from gancli.core.images import ImageSamples, gif, grid, picture, png, to_uint8, zoom_for
 from gancli.inference.generator import Model
-from gancli.runs.files import disk, replace
+from gancli.runs.files import disk
 from gancli.tasks.sampling import ROW
 
 Progress = Callable[[str, int, int], None]

@@ -15,9 +15,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from gancli.core import migration
 from gancli.core.config import flat, merge, presets, read_preset
 from gancli.core.errors import CheckpointError
+from gancli.core.files import read_capped
 from gancli.core.registry import Part
 from gancli.runs import checkpoint, history
-from gancli.runs.files import MAX_JSON, read_capped, table
+from gancli.runs.files import MAX_JSON, table
 from gancli.runs.folder import Run
 
 PAPER = re.compile(r"(?<![\d.])\d{4}\.\d{4,5}(?![\d.])")  # an arXiv id

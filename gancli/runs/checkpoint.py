@@ -17,7 +17,8 @@ from typing import Any
 
 from gancli.core import migration
 from gancli.core.errors import CheckpointError, UsageError
-from gancli.runs.files import MAX_JSON, as_json, disk, read_capped, size_of, sync_folder, table, write_synced
+from gancli.core.files import read_capped, size_of, sync_folder, write_synced
+from gancli.runs.files import MAX_JSON, as_json, disk, table
 from gancli.runs.tensors import MAX_FILE
 
 MANIFEST = "manifest.json"  # the SHA-256 of itself is its last value

@@ -19,9 +19,10 @@ from typing import Any
 from gancli.core import migration
 from gancli.core.config import Config, merge, resolve
 from gancli.core.errors import CheckpointError, ResourceError, UsageError
+from gancli.core.files import read_capped, replace
 from gancli.core.registry import nearest
 from gancli.runs import history
-from gancli.runs.files import MAX_JSON, as_json, read_capped, replace, table
+from gancli.runs.files import MAX_JSON, as_json, table
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 OURS = ("config.json", "model.safetensors")  # one of them is in every run and model folder

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from gancli.core.errors import CheckpointError
-from gancli.runs.files import disk, replace
+from gancli.core.files import replace
+from gancli.runs.files import disk
 
 NAME = "history.jsonl"
 

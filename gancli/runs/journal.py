@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gancli.runs.files import disk, replace
+from gancli.core.files import replace
+from gancli.runs.files import disk
 
 
 def read(path: Path) -> list[dict[str, Any]]:

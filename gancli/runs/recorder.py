@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gancli.core.files import replace
 from gancli.core.samples import Samples
 from gancli.core.sinks import Sink
 from gancli.runs import journal
-from gancli.runs.files import replace
 from gancli.runs.folder import Run
 
 COLUMNS = {"loss/D": "d_loss", "loss/G": "g_loss"}  # what scripts know the losses of the two nets by

@@ -18,9 +18,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gancli.core.errors import CheckpointError
+from gancli.core.files import read_capped, replace
 from gancli.core.sinks import Progress, Sink
 from gancli.runs import lock
-from gancli.runs.files import MAX_JSON, as_json, read_capped, table
+from gancli.runs.files import MAX_JSON, as_json, table
 from gancli.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -75,10 +76,8 @@ class Status(Sink):
         if self._latest is not None:
             self._update(self._latest)
         self.facts |= {**changes, "updated": round(time.time(), 3)}
-        beside = self.path.with_name(f".{NAME}.tmp")
         with contextlib.suppress(OSError):
-            beside.write_bytes(as_json(self.facts))
-            beside.replace(self.path)
+            replace(self.path, as_json(self.facts), synced=False)
 
 
 def read(run: Run) -> dict[str, Any]:

@@ -16,9 +16,10 @@ import torch
 from gancli.core import migration
 from gancli.core.config import Config, differences, merge, nest, resolve
 from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
+from gancli.core.files import read_capped, replace
 from gancli.inference.generator import Model, describe
 from gancli.runs import checkpoint, folder, history, journal, tensors
-from gancli.runs.files import MAX_JSON, as_json, disk, read_capped, replace, table
+from gancli.runs.files import MAX_JSON, as_json, disk, table
 from gancli.training import snapshot
 from gancli.training.prepare import Plan
 from gancli.training.state import State

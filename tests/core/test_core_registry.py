@@ -28,16 +28,17 @@ class Margin(Loss):
 
 DATA = '''"""Stripes."""
 import numpy as np
-from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.data import Reading, Source, Split
+from gancli.data.images import ImageDataset
 
 class Stripes(Source):
     name = "stripes"
     n: int = 50
 
-    def read(self, how: Reading) -> Split:
+    def read(self, how: Reading) -> Split[ImageDataset]:
         images = np.zeros((self.n, 1, 12, 12), np.uint8)
         images[:, :, ::2] = np.arange(self.n, dtype=np.uint8)[:, None, None, None] * 5
-        every = Arrays(images)
+        every = ImageDataset(images)
         return Split(every.take(slice(0, 40)), every.take(slice(40, None)))
 '''
 

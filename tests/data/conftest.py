@@ -133,6 +133,11 @@ def put(name: str, how: Reading, zipped: bool = False, n: int = 20) -> np.ndarra
     return images
 
 
+def count(split: Split) -> int:
+    """All images of a split."""
+    return len(split.train) + len(split.validation) + len(split.test)
+
+
 def same(a: Split, b: Split) -> bool:
-    pairs = ((a.train, b.train), (a.test, b.test))
+    pairs = ((a.train, b.train), (a.validation, b.validation), (a.test, b.test))
     return all(np.array_equal(x.images, y.images) and np.array_equal(x.labels, y.labels) for x, y in pairs)

@@ -13,15 +13,16 @@ import pytest
 import torch
 
 from gancli.core import registry
-from gancli.core.data import Arrays, Reading, Source, Split
+from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError, UsageError
 from gancli.data import cache, find
 from gancli.data.decode import decode
 from gancli.data.digits import Digits
 from gancli.data.folder import Folder
+from gancli.data.images import ImageDataset
 from gancli.data.inspect import inspect
+from gancli.data.loader import Loader
 from gancli.data.npz import Npz
-from gancli.data.store import Store
 
 NAMED = [name for name, part in registry.parts("data").items() if "path" not in part.model_fields]
 
@@ -84,7 +85,7 @@ def test_arrays_are_resized_as_pictures_are(size: tuple[int, int], to: tuple[int
     grid = np.linspace(0, 6, size[0])[:, None] + np.linspace(0, 4, size[1])
     image = np.round(127 + 120 * np.sin(grid)).astype(np.uint8)
     x = np.repeat(image[None, None], channels, axis=1)
-    got = find.shaped(Arrays(x), to, channels).images[0, 0].astype(int)
+    got = ImageDataset(x).resized(to, channels).images[0, 0].astype(int)
     out = io.BytesIO()
     Image.fromarray(image).save(out, "PNG")
     want = decode(out.getvalue(), channels, to, "white")[0].astype(int)
@@ -95,19 +96,19 @@ def test_luma() -> None:
     x = np.zeros((3, 3, 2, 2), np.uint8)
     for i in range(3):
         x[i, i] = 255
-    assert find.shaped(Arrays(x), None, 1).images[:, 0, 0, 0].tolist() == [76, 150, 29]
+    assert ImageDataset(x).resized(None, 1).images[:, 0, 0, 0].tolist() == [76, 150, 29]
     grey = np.full((1, 1, 2, 2), 9, np.uint8)
-    assert find.shaped(Arrays(grey), None, 3).images.tolist() == np.full((1, 3, 2, 2), 9).tolist()
+    assert ImageDataset(grey).resized(None, 3).images.tolist() == np.full((1, 3, 2, 2), 9).tolist()
 
 
 class Nothing(Digits):
     def read(self, how: Reading) -> Split:
-        none = Arrays(np.empty((0, 1, 8, 8), np.uint8))
+        none = ImageDataset(np.empty((0, 1, 8, 8), np.uint8))
         return Split(none, none)
 
 
 def test_nothing_to_train_on(how: Reading) -> None:
-    with pytest.raises(DataError, match="no images"):
+    with pytest.raises(DataError, match="nothing to train on"):
         find.read(Nothing(), how)
 
 
@@ -126,9 +127,9 @@ def test_fingerprint(how: Reading) -> None:
         replace(a, images=a.images.reshape(-1, 1, 4, 16)),
         a.take(slice(0, -1)),
     ]
-    prints = [find.fingerprint(x) for x in (a, *changed)]
+    prints = [x.fingerprint for x in (a, *changed)]
     assert len(set(prints)) == len(prints)
-    assert find.fingerprint(replace(a, images=a.images.copy())) == prints[0]
+    assert replace(a, images=a.images.copy()).fingerprint == prints[0]
 
 
 # npz
@@ -168,7 +169,7 @@ COLOR = np.random.default_rng(0).integers(0, 256, (20, 3, 6, 5), dtype=np.uint8)
 def test_layouts_and_ranges(
     array, expected, off: int, name: str, compressed: bool, saved: Callable[..., Npz], how: Reading
 ) -> None:
-    train = saved(compressed, **{name: array}).read(replace(how, holdout=0)).train
+    train = saved(compressed, **{name: array}).read(replace(how, holdout=0, validation=0)).train
     assert train.images.dtype == np.uint8
     assert train.images.shape == expected.shape
     order = find_order(len(expected))
@@ -252,11 +253,11 @@ def test_a_header_that_lies_about_its_size(how: Reading, tmp_path: Path) -> None
 
 def test_report_of_digits(how: Reading) -> None:
     report = inspect(Digits(), replace(how, size=(16, 16)))
-    assert (report.count, report.train, report.test) == (1797, 1438, 359)
+    assert (report.count, report.train, report.validation, report.test) == (1797, 1438, 90, 269)
     assert report.shape == (1, 16, 16)
     assert report.sizes == {(8, 8): 1797}
     assert report.grey == 1797
-    assert sum(a + b for a, b in report.classes.values()) == 1797
+    assert [sum(n) for n in zip(*report.classes.values(), strict=True)] == [1438, 90, 269]
     assert report.split is not None
     assert report.split.train.labels[list(report.preview[:10])].tolist() == list(range(10))
     json.dumps(report.as_json())
@@ -273,9 +274,10 @@ def test_report_of_a_folder(how: Reading, picture, write) -> None:
     json.dumps(report.as_json())
 
 
-def test_what_is_read_fits_the_store(how: Reading, picture, write) -> None:
+def test_what_is_read_fits_the_loader(how: Reading, picture, write) -> None:
     root = write("data", {f"{c}/{i}.png": picture(seed=i) for c in "ab" for i in range(3)})
-    store = Store(find.read(Folder(path=str(root)), how).train, 0, torch.device("cpu"), torch.float32)
-    batch = store.batch(0, 4)
-    assert batch.x.shape == (4, 3, 16, 16)
-    assert store.shape.classes == 2
+    loader = Loader(find.read(Folder(path=str(root)), how).train, 0, torch.device("cpu"), torch.float32)
+    batch = loader.batch(0, 4)
+    assert batch["real"].shape == (4, 3, 16, 16)
+    assert batch["label"].shape == (4,)
+    assert loader.spec.classes == 2

@@ -1,24 +1,24 @@
-"""The store on a GPU that is not there: torch's fake tensors know devices, and refuse to mix them, but hold nothing."""
+"""The loader: the stream of a data set, in batches. On a GPU that is not there: torch's fake tensors know devices, and refuse to mix them, but hold nothing."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from gancli.data.images import ImageDataset
+from gancli.data.loader import Loader
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from gancli.core.config import Runtime
-from gancli.core.data import Arrays
-from gancli.data.store import Store
 from gancli.training import precision
 
 GPU = torch.device("cuda:0")
 
 
-def arrays() -> Arrays:
+def arrays() -> ImageDataset:
     r = np.random.default_rng(0)
     images = r.integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
-    return Arrays(images, r.integers(0, 4, 40), r.random((40, 2), dtype=np.float32), tuple("abcd"), ("u", "v"))
+    return ImageDataset(images, r.integers(0, 4, 40), r.random((40, 2), dtype=np.float32), tuple("abcd"), ("u", "v"))
 
 
 @pytest.mark.parametrize(("free", "place"), [(4 * 40 * 64, "cuda"), (4 * 40 * 64 - 1, "cpu")])
@@ -26,13 +26,14 @@ def test_images_lie_on_the_gpu_if_they_fit(free: int, place: str, monkeypatch: p
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, free))
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
     with FakeTensorMode(allow_non_fake_inputs=True):
-        store = Store(arrays(), 0, GPU, torch.bfloat16, flip=True)
-        assert store.images.device.type == place
-        batch = store.batch(30, 16)  # over a pass's end
-        assert (batch.x.shape, batch.x.dtype, batch.x.device) == ((16, 1, 8, 8), torch.bfloat16, GPU)
-        assert batch.y is not None
-        assert batch.attributes is not None
-        assert batch.y.device == batch.attributes.device == GPU
+        loader = Loader(arrays().augmented(flip=True), 0, GPU, torch.bfloat16)
+        assert isinstance(loader.data, ImageDataset)
+        assert loader.data._tensor.device.type == place
+        batch = loader.batch(30, 16)  # over a pass's end
+        real = batch["real"]
+        assert (real.shape, real.dtype, real.device) == ((16, 1, 8, 8), torch.bfloat16, GPU)
+        assert batch["label"].dtype == torch.int64
+        assert batch["label"].device == batch["attributes"].device == GPU
 
 
 @pytest.mark.parametrize("deterministic", [False, True])

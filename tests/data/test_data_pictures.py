@@ -19,7 +19,7 @@ from gancli.data import find
 from gancli.data.folder import Folder
 from gancli.data.inspect import inspect
 from gancli.data.zipped import Zip
-from tests.data.conftest import Make, Write, Zipper, same
+from tests.data.conftest import Make, Write, Zipper, count, same
 
 
 def test_subfolders_are_classes_and_a_zip_of_them_gives_the_same(
@@ -29,7 +29,7 @@ def test_subfolders_are_classes_and_a_zip_of_them_gives_the_same(
     b = Zip(path=str(zipped(classes, tmp_path / "pets.zip"))).read(how)
     inside = Zip(path=str(zipped({f"pets/{k}": v for k, v in classes.items()}, tmp_path / "in.zip"))).read(how)
     assert a.train.classes == b.train.classes == inside.train.classes == ("cat", "dog")
-    assert a.train.images.shape == (18, 3, 16, 16)
+    assert a.train.images.shape == (17, 3, 16, 16)
     assert a.train.images.dtype == np.uint8
     assert np.bincount(a.test.labels).tolist() == [1, 1]  # stratified
     assert same(a, b)
@@ -39,8 +39,8 @@ def test_subfolders_are_classes_and_a_zip_of_them_gives_the_same(
 def test_a_flat_folder_of_grey_28_by_20_as_it_is(picture: Make, write: Write, how: Reading) -> None:
     root = write("flat", {f"{i}.png": picture("L", (20, 28), seed=i) for i in range(5)})
     split = Folder(path=str(root)).read(how)
-    assert split.train.images.shape == (4, 1, 28, 20)
-    assert split.test.images.shape == (1, 1, 28, 20)
+    assert split.train.images.shape == (3, 1, 28, 20)
+    assert split.validation.images.shape == split.test.images.shape == (1, 1, 28, 20)
     assert split.train.labels is None
     assert split.train.classes == ()
 
@@ -75,7 +75,7 @@ def test_labels_files(
     root = write("data", {file: text.encode()})
     for name, image in files.items():
         image.save(root / name)
-    train = Folder(path=str(root)).read(replace(how, holdout=0)).train
+    train = Folder(path=str(root)).read(replace(how, holdout=0, validation=0)).train
     assert train.classes == names
     assert train.attribute_names == attributes
     place = np.argsort(train.images[:, 0, 0, 0])  # a, b, c
@@ -145,7 +145,7 @@ def test_broken_files_are_all_listed_or_left_out(picture: Make, write: Write, ho
     assert "notes.txt" not in str(caught.value)
     lenient = source.but(skip_broken=True)
     split = lenient.read(how)
-    assert len(split.train.images) + len(split.test.images) == 6
+    assert count(split) == 6
     assert "broken pictures left out: 3" in notes.text
     with pytest.raises(DataError, match=r"cut\.png"):  # now known without decoding
         source.read(how)
@@ -177,7 +177,7 @@ def test_links_hidden_files_and_strange_names(picture: Make, write: Write, how: 
     Path(os.fsdecode(os.fsencode(root) + b"/\xff\xfe.png")).write_bytes(picture(seed=4))
     os.mkfifo(root / "pipe.png")
     split = Folder(path=str(root)).read(how)
-    assert len(split.train.images) + len(split.test.images) == 3
+    assert count(split) == 3
     assert "3 links are not followed" in notes.text
     assert "1 sockets" in notes.text
 
@@ -233,7 +233,7 @@ def test_a_picture_that_could_not_be_read_once_is_not_broken_for_good(
     monkeypatch.setattr(os, "open", real)
     assert set(inspect(source, how).broken) == {"cut.png"}
     split = source.but(skip_broken=True).read(how)
-    assert len(split.train.images) + len(split.test.images) == 4
+    assert count(split) == 4
 
 
 def test_a_zip_that_could_not_be_read_once(
@@ -248,4 +248,4 @@ def test_a_zip_that_could_not_be_read_once(
         patched.setattr(zipfile.ZipExtFile, "read", failing)
         with pytest.raises(DataError, match="Input/output error"):
             source.read(how)
-    assert len(source.read(how).train.images) == 18
+    assert count(source.read(how)) == 20

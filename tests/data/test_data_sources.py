@@ -131,10 +131,13 @@ def test_stacked_mnist(how: Reading) -> None:
     images = put("mnist", how)
     part = source("stacked-mnist", n=50, n_test=7)
     split = part.read(how)
-    assert split.train.images.shape == (50, 3, 28, 28)
+    assert split.train.images.shape == (48, 3, 28, 28)
+    assert split.validation.images.shape == (2, 3, 28, 28)
     assert split.test.images.shape == (7, 3, 28, 28)
     assert split.train.classes[358] == "358"
-    for image, label in zip(split.train.images, split.train.labels, strict=True):
+    whole = part.read(replace(how, validation=0)).train
+    assert np.array_equal(whole.images, np.concatenate([split.train.images, split.validation.images]))
+    for image, label in zip(whole.images, whole.labels, strict=True):
         digits = [int((images == channel).all(axis=(1, 2)).argmax()) % 10 for channel in image]
         assert label == 100 * digits[0] + 10 * digits[1] + digits[2]
     again, other = part.read(how), part.but(seed=1).read(how)
@@ -158,8 +161,9 @@ def test_the_real_mnist(shared_how: Reading) -> None:
 def test_the_real_photographs(shared_how: Reading) -> None:
     part = source("folder", path=str(shared_how.data_dir / "cifar10-photos"))
     split = part.read(shared_how)
-    assert split.train.images.shape == (4500, 3, 32, 32)
+    assert split.train.images.shape == (4275, 3, 32, 32)
     assert np.bincount(split.test.labels).tolist() == [50] * 10
+    assert set(np.bincount(split.validation.labels)) == {22, 23}
     start = time.monotonic()
     part.read(shared_how)
     assert time.monotonic() - start < 3

@@ -17,10 +17,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gancli.core import files
 from gancli.core.config import merge, parse_set, resolve
 from gancli.core.errors import CheckpointError, GanError, InUseError, ResourceError, UsageError
-from gancli.runs import checkpoint, files, folder, history, journal, lock, tensors
-from gancli.runs.files import disk, read_capped, replace
+from gancli.core.files import read_capped, replace
+from gancli.runs import checkpoint, folder, history, journal, lock, tensors
+from gancli.runs.files import disk
 from gancli.runs.signals import InterruptedWork, Signals
 
 SOME = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(1, dtype=torch.int64)}

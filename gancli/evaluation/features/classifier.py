@@ -14,10 +14,11 @@ from pydantic import Field
 from torch import Tensor
 
 from gancli.core.errors import CheckpointError, UsageError
+from gancli.data.cache import fingerprint
 from gancli.data.images import ImageDataset
 from gancli.evaluation.contracts import Extractor, Features, Progress, silent
 from gancli.evaluation.features.convnet import Plan, forward, resized, train
-from gancli.evaluation.weights import expect, fingerprint, keep, kept
+from gancli.evaluation.weights import expect, keep, kept
 
 
 def square(images: np.ndarray, smallest: int = 8, largest: int = 32) -> tuple[int, int]:
@@ -52,7 +53,7 @@ class Classifier(Features):
         self, data: ImageDataset, plan: Plan, size: tuple[int, int], cache_dir: Path, progress: Progress
     ) -> tuple[dict[str, Tensor], str]:
         assert data.labels is not None
-        recipe = fingerprint(np.frombuffer(f"1 {plan} {size} {self.seed} {self.images}".encode(), np.uint8))
+        recipe = fingerprint(str(plan), size, self.seed, self.images)
         name = f"{fingerprint(data.images, data.labels)[:20]}-{recipe[:12]}.safetensors"
         path = cache_dir / "classifier" / name
         found = kept(path)

@@ -1,0 +1,105 @@
+"""Pictures and what degradations make of them, as a dataset: restoration."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gancli.core.contracts import Degradation
+from gancli.core.data import Batch, Dataset, Window
+from gancli.core.images import PairSamples, to_uint8
+from gancli.core.seeds import generator
+from gancli.core.specs import Degraded
+from gancli.data import cache
+from gancli.data.images import ImageDataset
+
+if TYPE_CHECKING:
+    from gancli.core.data import Reading
+
+
+@dataclass(frozen=True)
+class DegradedDataset(Dataset):
+    """Pictures, degraded as they are drawn. Batches have the fields `real`, `source` (degraded) and, if any degradation gives one, `mask`.
+
+    In training each pass degrades a picture anew: the draws are a function of (seed, position). A fixed set (validation, test) degrades
+    it always alike: the draws are a function of its pixels, whatever the seed, the position and the rest of the set.
+    The degradations are applied one after the other, after flips and crops; masks are united.
+    """
+
+    images: ImageDataset
+    degradations: tuple[Degradation, ...]
+    fixed: bool = False
+
+    @property
+    def spec(self) -> Degraded:
+        return Degraded(image=self.images.spec, mask=self._masked)
+
+    @property
+    def _masked(self) -> bool:
+        return any(part.masks for part in self.degradations)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the pictures and of the degradations with their options."""
+        chain = [part.model_dump(mode="json") for part in self.degradations]
+        return cache.key_of("degraded", self.images.fingerprint, chain, self.fixed)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, window: Window) -> Batch:
+        real = self.images.batch(window)["real"]
+        own = self._generators(window.indices(len(self)).tolist())
+        source, mask = self._degraded(real, own if self.fixed else window.generators("degradation"))
+        fields = {"source": source, "real": real}
+        return Batch(fields if mask is None else {**fields, "mask": mask})
+
+    def _generators(self, index: Iterable[int]) -> Iterator[torch.Generator]:
+        """A generator for each of these pictures, seeded by its pixels."""
+        for i in index:
+            pixels = np.ascontiguousarray(self.images.images[i])
+            yield generator("degradation", hashlib.blake2b(pixels.data, digest_size=16).hexdigest())
+
+    def _degraded(self, images: Tensor, random: Iterable[torch.Generator]) -> tuple[Tensor, Tensor | None]:
+        """Degraded images [N, C, H, W] and their masks [N, 1, H, W], if any."""
+        sources, masks = images.clone(), torch.zeros_like(images[:, :1])
+        for source, united, own in zip(sources, masks, random, strict=True):  # rows of the two, written in place
+            for degrade in self.degradations:
+                made, mask = degrade(source, own)
+                source.copy_(made)
+                if mask is not None:
+                    united.copy_(torch.maximum(united, mask))
+        return sources, masks if self._masked else None
+
+    def take(self, index: np.ndarray | slice, how: Reading | None = None) -> Self:
+        return replace(self, images=self.images.take(index, how))
+
+    def samples(self) -> PairSamples:
+        """Degraded pictures, as a fixed set has them, and the pictures: in memory, so `take` the part that is needed first."""
+        images = self.images.images
+        inputs = np.empty(images.shape, np.uint8)
+        for start, part in cache.blocks(inputs):
+            index = torch.arange(start, start + len(part))
+            part[:] = to_uint8(self._degraded(self.images.pictures(index), self._generators(index.tolist()))[0])
+        return PairSamples(inputs, images)
+
+    @property
+    def strata(self) -> np.ndarray | None:
+        return self.images.strata
+
+    def resized(self, size: tuple[int, int] | None, channels: int | None, how: Reading | None = None) -> Self:
+        """The pictures as `ImageDataset.resized`, before they are degraded."""
+        return replace(self, images=self.images.resized(size, channels, how))
+
+    def augmented(self, flip: bool, enlarge: float = 1.0) -> Self:
+        return replace(self, images=self.images.augmented(flip, enlarge))
+
+    def for_evaluation(self) -> Self:
+        return replace(self, images=self.images.for_evaluation(), fixed=True)

@@ -1,0 +1,1 @@
+"""What restorations undo: noise and the like, one a file."""
