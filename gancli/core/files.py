@@ -136,10 +136,14 @@ def read_capped(path: Path, most: int, follow: bool = True) -> bytes:
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)  # a pipe is not waited for
     try:
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            if _regular(os.fstat(file.fileno()), path) > most:
+        handle = os.open(path, flags)
+        try:
+            if _regular(os.fstat(handle), path) > most:
                 raise CheckpointError(f"{path} is larger than {_amount(most)}, which is more than it can need")
-            content = file.read(most + 1)
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                content = file.read(most + 1)
+        finally:
+            os.close(handle)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if len(content) > most:

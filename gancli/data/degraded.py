@@ -56,8 +56,11 @@ class DegradedDataset(Dataset):
 
     def batch(self, window: Window) -> Batch:
         real = self.images.batch(window)["real"]
-        own = self._generators(window.indices(len(self)).tolist())
-        source, mask = self._degraded(real, own if self.fixed else window.generators("degradation"))
+        if self.fixed:
+            random = self._generators(window.indices(len(self)).tolist())
+        else:
+            random = window.generators("degradation")
+        source, mask = self._degraded(real, random)
         fields = {"source": source, "real": real}
         return Batch(fields if mask is None else {**fields, "mask": mask})
 

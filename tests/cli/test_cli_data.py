@@ -36,7 +36,10 @@ def test_words_instead_of_python(gan: Gan, tmp_path: Path) -> None:
     assert "shape       16x16, grey" in lines
     assert "classes     0 cat 10, 1 dog 12" in lines
     assert "attributes  none" in lines
-    assert lines[lines.index("notes") + 1 :] == ["  files that are no pictures: 1"]
+    assert lines[lines.index("notes") + 1 :] == [
+        "  files that are no pictures: 1",
+        "  held out as the validation set: 1 of 20",
+    ]
     assert not set("{}[]") & set("".join(lines))
     assert "classes     0 178, 1 182" in gan("data", "digits").out
 

@@ -14,6 +14,7 @@ from gancli.core.data import Reading
 from gancli.core.errors import ResourceError
 from gancli.data import cache, pictures
 from gancli.data.folder import Folder
+from gancli.data.images import ImageDataset
 from tests.data.conftest import Make, Write, same
 
 
@@ -115,3 +116,59 @@ def test_a_full_disk_is_found_before_it_is_written_to(
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _path: type("U", (), {"free": 100})())
     with pytest.raises(ResourceError, match="GB free"):
         Folder(path=str(write("pets", classes))).read(how)
+
+
+# Large arrays
+
+
+def mapped_bytes() -> int:
+    """Of this process's memory, what are pages of files."""
+    return int(Path("/proc/self/statm").read_text().split()[2]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture
+def large(how: Reading, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """128 MB, made in the cache."""
+    monkeypatch.setattr(cache, "MAPPED_FROM", 1000)
+    before = mapped_bytes()
+
+    def fill(out: np.ndarray) -> None:
+        for start, part in cache.blocks(out):
+            part[:] = start % 251
+
+    made = cache.array(how, "large", (128, 1, 1024, 1024), fill)
+    assert mapped_bytes() - before < 32e6  # neither filling it nor its digest holds it in memory
+    return made
+
+
+def test_a_large_array_is_worked_through_in_little_memory(large: np.ndarray) -> None:
+    before = mapped_bytes()
+    assert cache.digest(large) == cache.content(large).partition("+")[0]
+    assert mapped_bytes() - before < 32e6
+    assert large[:, 0, 5, 5].tolist() == [i - i % 4 for i in range(128)]
+    assert int(large.sum(dtype=np.int64)) > 0
+    assert mapped_bytes() - before > 100e6
+    cache.release(large[5:9])
+    assert mapped_bytes() - before < 32e6
+    assert large[127, 0, -1, -1] == 124
+
+
+def test_the_fingerprint_of_a_large_array_reads_none_of_it(large: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "digest", lambda _array: pytest.fail("it is read"))
+    parts = [ImageDataset(large[a:b]) for a, b in ((0, 128), (0, 64), (64, 128))]
+    assert len({part.fingerprint for part in parts}) == 3
+
+
+def test_release_keeps_what_is_in_memory() -> None:
+    some = np.arange(10, dtype=np.uint8)
+    cache.release(some[2:])
+    assert some.tolist() == list(range(10))
+
+
+def test_an_array_may_be_larger_than_the_memory(tmp_path: Path) -> None:
+    size = 2 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (size,)})
+        file.truncate(file.tell() + size)  # a sparse file takes no room
+    found = cache._mapped(tmp_path / "x.npy")
+    assert (found.shape, found[-1], found.flags.writeable) == ((size,), 0, True)

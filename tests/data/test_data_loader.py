@@ -1,15 +1,15 @@
-"""The loader: the stream of a data set, in batches. On a GPU that is not there: torch's fake tensors know devices, and refuse to mix them, but hold nothing."""
+"""The loader on a GPU that is not there: torch's fake tensors know devices, and refuse to mix them, but hold nothing."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from gancli.data.images import ImageDataset
-from gancli.data.loader import Loader
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from gancli.core.config import Runtime
+from gancli.data.images import ImageDataset
+from gancli.data.loader import Loader
 from gancli.training import precision
 
 GPU = torch.device("cuda:0")
