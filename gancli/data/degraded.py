@@ -56,10 +56,8 @@ class DegradedDataset(Dataset):
 
     def batch(self, window: Window) -> Batch:
         real = self.images.batch(window)["real"]
-        if self.fixed:
-            random = self._generators(window.indices(len(self)).tolist())
-        else:
-            random = window.generators("degradation")
+        chosen = window.indices(len(self)).tolist()
+        random = self._generators(chosen) if self.fixed else window.generators("degradation")
         source, mask = self._degraded(real, random)
         fields = {"source": source, "real": real}
         return Batch(fields if mask is None else {**fields, "mask": mask})

@@ -16,8 +16,8 @@ from gancli.core import migration
 from gancli.core.contracts import Nets, Tick
 from gancli.core.data import Spec
 from gancli.core.errors import CheckpointError, UsageError
-from gancli.core.kernels import accelerate
 from gancli.core.files import read_capped
+from gancli.core.kernels import accelerate
 from gancli.core.registry import build
 from gancli.core.task import Task
 from gancli.inference.generator import Model

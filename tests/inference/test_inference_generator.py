@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from gancli.core.contracts import Tick
-from gancli.core.specs import Images
 from gancli.core.data import Arrays, Split
 from gancli.core.errors import UsageError
 from gancli.core.registry import build
+from gancli.core.specs import Images
 from gancli.evaluation.inputs import fakes
 from gancli.inference.generator import Model
 from gancli.training.monitor import Monitor

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from gancli.core.contracts import Tick
-from gancli.core.specs import Images
 from gancli.core.errors import UsageError
 from gancli.core.registry import build
+from gancli.core.specs import Images
 from gancli.inference.generator import Model
 from gancli.inference.projection import project
 
