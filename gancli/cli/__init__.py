@@ -53,8 +53,8 @@ class _Root(TyperGroup):
 app = typer.Typer(
     name="gan",
     cls=_Root,
-    help="Train, resume, sample from and judge generative adversarial networks.",
-    epilog="GAN_RUNS_DIR and GAN_DATA_DIR say to every verb where runs and data sets are kept.",
+    help="Train, resume, sample and evaluate generative adversarial networks (GANs).",
+    epilog="GAN_RUNS_DIR and GAN_DATA_DIR set the folders of runs and data sets for every verb.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"auto_envvar_prefix": "GAN", "help_option_names": ["-h", "--help"]},
@@ -72,10 +72,10 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Train, resume, sample from and judge generative adversarial networks."""
+    """Train, resume, sample and evaluate generative adversarial networks (GANs)."""
 
 
 def _verbs() -> None:
@@ -112,7 +112,8 @@ def _run() -> int:
         if code == INTERRUPTED:  # typer's way of telling
             raise KeyboardInterrupt
     except typer.TyperException as error:
-        return _refuse(" ".join(error.format_message().split()), error.exit_code)
+        text = " ".join(error.format_message().split())
+        return _refuse(text, error.exit_code) if text else error.exit_code  # without a verb the help was printed
     except GanError as error:
         stopped = isinstance(error, StoppedError)
         return _refuse(str(error), getattr(error, "exit_code", error.code), "stopped" if stopped else "error")

@@ -7,41 +7,45 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gancli.cli import groups as g
 from gancli.cli import options as o
 from gancli.core.errors import DataError
 
 if TYPE_CHECKING:
     from gancli.core.registry import Part
+    from gancli.data.inspect import Report
+    from gancli.report.console import Console
 
 PLACE = 6
-COLORS = {1: "grey", 3: "RGB"}
+COLORS = {1: "grayscale", 3: "RGB"}
+
+DataSet = Annotated[str, typer.Argument(help="Data set name (gan list data), folder, .zip or .npz.")]
+Preview = Annotated[Path | None, o.option("Output", "Write a PNG grid of training images to this file.")]
 
 
 def command(
-    data: Annotated[str, typer.Argument(help="A data set's name, a folder, a zip or an npz.")],
-    preview: Annotated[Path | None, typer.Option(help="A PNG with a grid of them.")] = None,
-    image_size: Annotated[str | None, typer.Option(help="32, or 28x20 (height first).")] = None,
-    channels: Annotated[int | None, typer.Option(help="1 grey, 3 color.")] = None,
+    data: DataSet,
+    preview: Preview = None,
+    image_size: o.Size = None,
+    channels: o.Channels = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
     plugin: o.Plugin = None,
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
-    """Inspect data: count, sizes, classes, broken files, a preview."""
-    from gancli.report.console import Console
-
-    console = Console(quiet=quiet, json=json)
-    o.plugins(plugin)
+    """Inspect a data set: number of images, sizes, classes, broken files; with a preview."""
     from gancli.core.config import data_asked
     from gancli.core.registry import build
     from gancli.data.find import source_for
     from gancli.data.inspect import inspect
+    from gancli.report.console import Console
 
-    asked = data_asked(o.layers({"image_size": o.size(image_size), "channels": channels}, None))
-    how = o.reading(console, data_dir, asked.image_size, asked.channels, download)
+    console = Console(quiet=quiet, json=json)
+    o.plugins(plugin)
+    asked = data_asked(g.layers(g.DataOptions(image_size=image_size, channels=channels)))
     source: Any = build("data", source_for(data))
-    report = inspect(source, how)
+    report = inspect(source, o.reading(console, data_dir, download, asked))
     console.end()
     found = report.as_json()
     if json:
@@ -53,16 +57,22 @@ def command(
         for warning in report.warnings:
             console.warn(warning)
     if preview is not None:
-        from gancli.core.files import replace
-        from gancli.core.images import grid, png
-        from gancli.runs.files import disk
+        _preview(console, report, preview, data)
 
-        if report.split is None:
-            raise DataError("there is nothing to preview")
-        images = report.split.train.images[list(report.preview)]
-        with disk("the preview", preview, then=""):
-            replace(preview, png(grid(images, 8), {"data": data}))
-        console.note(f"preview {preview}")
+
+def _preview(console: Console, report: Report, file: Path, data: str) -> None:
+    """Training images as one file. Raises DataError if there are none."""
+    import numpy as np
+
+    from gancli.core.files import replace
+    from gancli.runs.files import disk
+
+    if report.split is None:
+        raise DataError("there is nothing to preview")
+    shown = report.split.train.samples().take(np.array(report.preview))
+    with disk("the preview", file, then=""):
+        replace(file, shown.render(8, {"data": data}).content)
+    console.note(f"preview {file}")
 
 
 def _in_words(found: dict[str, Any], source: Part) -> dict[str, Any]:

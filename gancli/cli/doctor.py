@@ -1,15 +1,16 @@
-"""`gan doctor`: is everything well here, and with a run."""
+"""`gan doctor`: check this machine, and a run."""
 
 from __future__ import annotations
 
 from gancli.cli import options as o
 from gancli.core.errors import CheckpointError, ResourceError, UsageError
 
-PLACE = 8
+PLACE = 9
 
 
 def command(run: o.RunName = None, plugin: o.Plugin = None, runs_dir: o.RunsDir = o.RUNS, json: o.Json = False) -> None:
-    """Check the machine, the versions, the disk and every checkpoint of a run; say what to do."""
+    """Check hardware, versions, disk space and every checkpoint of a run."""
+    from gancli.report import doctor
     from gancli.report.console import Console
     from gancli.runs import folder
 
@@ -21,9 +22,7 @@ def command(run: o.RunName = None, plugin: o.Plugin = None, runs_dir: o.RunsDir 
     except UsageError:
         if run is not None:
             raise
-    from gancli.report import doctor
-
-    findings = list(doctor.of_machine(runs_dir))
+    findings = list(doctor.of_system(runs_dir))
     ours = list(doctor.of_run(found)) if found is not None else []
     wrong = [f for f in findings + ours if f.verdict == "wrong"]
     if json:
@@ -37,7 +36,6 @@ def command(run: o.RunName = None, plugin: o.Plugin = None, runs_dir: o.RunsDir 
             console.note(f"{mark} {f.what}: {f.said}{f'  ->  {f.remedy}' if f.remedy else ''}")
     if wrong:
         bad = wrong[0]
-        kind = CheckpointError if bad in ours else ResourceError
-        raise kind(
-            f"{len(wrong)} thing{'s are' if len(wrong) > 1 else ' is'} wrong; first: {bad.what}: {bad.said}", bad.remedy
-        )
+        error = CheckpointError if bad in ours else ResourceError
+        count = f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}"
+        raise error(f"{count} found; first: {bad.what}: {bad.said}", bad.remedy)

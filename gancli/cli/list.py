@@ -1,4 +1,4 @@
-"""`gan list`: every part and every preset, with its options; and the runs."""
+"""`gan list`: parts, presets and configuration keys with their options; runs with their state."""
 
 from __future__ import annotations
 
@@ -15,54 +15,90 @@ if TYPE_CHECKING:
 
 PLACE = 7
 
+Kind = Annotated[
+    str | None,
+    typer.Argument(
+        help="presets, config, runs, or a kind of part: data, model, loss, ... Default: all parts and presets."
+    ),
+]
+Name = Annotated[str | None, typer.Argument(help="One of them: show its options.")]
+Schema = Annotated[bool, o.option("Output", "Print the JSON Schema of the configuration.", "--schema")]
+
 
 def command(
-    kind: Annotated[
-        str | None, typer.Argument(help="presets, data, model, loss, ... or runs; not given: all but runs.")
-    ] = None,
-    name: Annotated[str | None, typer.Argument(help="One of them: all its options.")] = None,
+    kind: Kind = None,
+    name: Name = None,
+    schema: Schema = False,
     plugin: o.Plugin = None,
     runs_dir: o.RunsDir = o.RUNS,
     json: o.Json = False,
 ) -> None:
-    """List parts, presets and runs. `gan list loss` names the losses, `gan list loss hinge` tells one's options."""
-    from gancli.core import registry
-    from gancli.report.catalog import part, preset_lines
+    """List parts, presets, configuration keys and runs: gan list loss, gan list loss hinge, gan list config."""
+    from gancli.core.schema import configuration
     from gancli.report.console import Console
 
     console = Console(json=json)
-    if kind in ("run", "runs"):
-        _runs(console, runs_dir, name)
-        return
     o.plugins(plugin)
-    kinds = ["preset", *registry.kinds()]
-    wanted = None if kind is None else kind.rstrip("s") if kind not in kinds else kind
-    wanted = {"losse": "loss", "penaltie": "penalty"}.get(wanted or "", wanted)
-    if wanted is not None and wanted not in kinds:
-        raise UsageError(
-            f"no kind of part {kind!r}",
-            registry.nearest(kind or "", [*kinds, "runs"]) or f"there are: {', '.join(kinds)}, runs",
-        )
-    found: dict[str, Any] = {}
-    for k in kinds if wanted is None else [wanted]:
-        if k == "preset":
-            found[k] = preset_lines()
-            if name is not None and name not in found[k]:
-                raise UsageError(f"no preset {name!r}", registry.nearest(name, found[k]))
-            found[k] = found[k] if name is None else {name: found[k][name]}
-        elif name is not None:
-            found[k] = {name: part(registry.find(k, name))}
-        else:
-            found[k] = {n: part(c) for n, c in registry.parts(k).items()}
-    console.catalog(found, detail=name)
+    if schema and kind is not None:
+        raise UsageError("--schema is of the whole configuration", f"leave {kind} out")
+    if schema:
+        console.dump(configuration())
+    elif kind in ("run", "runs"):
+        _runs(console, runs_dir, name)
+    elif kind == "config":
+        _config(console, name)
+    else:
+        _parts(console, kind, name)
 
 
 def _runs(console: Console, runs_dir: Path, name: str | None) -> None:
     from gancli.report import catalog
+    from gancli.report.listing import show_runs
     from gancli.runs import folder
 
     one = None if name is None else folder.find(runs_dir, name)
     found = catalog.runs(runs_dir) if one is None else {one.name: catalog.run(one)}
-    console.runs(found)
+    show_runs(console, found)
     if not found:
         console.note(f"no run in {runs_dir} yet  ->  gan train makes one; see --runs-dir")
+
+
+def _config(console: Console, name: str | None) -> None:
+    from gancli.core.registry import nearest
+    from gancli.report import catalog
+    from gancli.report.listing import show_configuration
+
+    found = catalog.configuration()
+    wanted = {key: o for key, o in found.items() if name is None or f"{key}.".startswith(f"{name}.")}
+    if not wanted:
+        groups = {key.partition(".")[0] for key in found}
+        raise UsageError(f"no configuration key {name!r}", nearest(name or "", [*found, *groups]))
+    show_configuration(console, wanted)
+
+
+def _parts(console: Console, kind: str | None, name: str | None) -> None:
+    from gancli.core import registry
+    from gancli.report import catalog
+    from gancli.report.listing import show_catalog
+
+    kinds = ["preset", *registry.kinds()]
+    plurals = {plural: k for k in kinds for plural in (k, f"{k}s", f"{k}es", f"{k[:-1]}ies")}
+    if kind is not None and kind not in plurals:
+        others = [*kinds, "runs", "config"]
+        raise UsageError(
+            f"no kind of part {kind!r}", registry.nearest(kind, others) or f"there are: {', '.join(others)}"
+        )
+    found: dict[str, Any] = {}
+    for k in kinds if kind is None else [plurals[kind]]:
+        if k == "preset":
+            every = catalog.preset_lines()
+            if name is not None and name not in every:
+                raise UsageError(f"no preset {name!r}", registry.nearest(name, every))
+            found[k] = every if name is None else {name: every[name]}
+        else:
+            found[k] = (
+                {n: catalog.part(part) for n, part in registry.parts(k).items()}
+                if name is None
+                else {name: {**catalog.part(registry.find(k, name)), "keys": catalog.places(k)}}
+            )
+    show_catalog(console, found, detail=name)

@@ -1,8 +1,13 @@
-"""Options that several verbs share, and how flags become configuration."""
+"""The options of the verbs: their types, one for each, and how their text is read.
+
+A `Key` beside an option names the key of the configuration that it sets (`groups.layers`).
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,88 +19,31 @@ from gancli.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gancli.core.config import Layer
+    from gancli.core.config import Data
     from gancli.core.data import Reading
     from gancli.report.console import Console
 
-RunName = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's name or path; not given: the newest.")]
-RunsDir = Annotated[Path, typer.Option(envvar="GAN_RUNS_DIR", help="Where runs are kept.", rich_help_panel="Output")]
-DataDir = Annotated[
-    Path | None, typer.Option(envvar="GAN_DATA_DIR", help="Where data sets are kept.", rich_help_panel="Data")
-]
-Download = Annotated[bool, typer.Option(help="Whether data sets may be fetched.", rich_help_panel="Data")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel="Runtime")]
-Precision = Annotated[
-    str | None, typer.Option(help="auto (bf16 where it is faster), fp32, bf16 or fp16.", rich_help_panel="Runtime")
-]
-Threads = Annotated[int | None, typer.Option(help="Threads; 0: all cores.", rich_help_panel="Runtime")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="A.B=V", help="Any option of the configuration; see gan list.")
-]
-Step = Annotated[
-    int | None, typer.Option(min=0, help="The checkpoint of this step.", show_default="the newest that is whole")
-]
-Plugin = Annotated[list[Path] | None, typer.Option(help="A Python file that defines parts of your own.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel="Output")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel="Output")]
-Epochs = Annotated[float | None, typer.Option(help="Passes over the data.", rich_help_panel="Training")]
-Images = Annotated[int | None, typer.Option(help="Real images drawn, instead of epochs.", rich_help_panel="Training")]
-MaxSteps = Annotated[int | None, typer.Option(help="Steps at most.", rich_help_panel="Training")]
-MaxMinutes = Annotated[float | None, typer.Option(help="Minutes at most.", rich_help_panel="Training")]
-Until = Annotated[str | None, typer.Option(help='Stop at a quality: "fid<8".', rich_help_panel="Training")]
-
-
-MicroBatch = Annotated[
-    int | None,
-    typer.Option(min=1, help="Images at a time, for little memory; the step is the same.", rich_help_panel="Runtime"),
-]
+RUNS = Path("runs")
 
 
 class Divergence(StrEnum):
-    """What happens when something is not finite."""
+    """What happens when a loss, a gradient or a weight is not finite."""
 
     stop = "stop"
     rollback = "rollback"
 
 
-OnDivergence = Annotated[
-    Divergence,
-    typer.Option(help="Not finite: stop, or go back and learn at half the rate.", rich_help_panel="Training"),
-]
+@dataclass(frozen=True)
+class Key:
+    """The key of the configuration that an option sets, and how what was typed becomes its value."""
 
-RUNS = Path("runs")
-FLAGS = {
-    "image_size": "data.image_size",
-    "channels": "data.channels",
-    "model": "task.model",
-    "loss": "task.loss",
-    "batch_size": "batch_size",
-    "seed": "seed",
-    "epochs": "stop.epochs",
-    "images": "stop.images",
-    "max_steps": "stop.max_steps",
-    "max_minutes": "stop.max_minutes",
-    "until": "stop.until",
-    "evaluate_every": "intervals.evaluate",
-    "save_every": "intervals.save",
-    "keep": "intervals.keep",
-    "device": "runtime.device",
-    "precision": "runtime.precision",
-    "threads": "runtime.threads",
-    "micro_batch": "runtime.micro_batch",
-    "deterministic": "runtime.deterministic",
-    "data": "data.source",
-}
+    path: str
+    read: Callable[[Any], Any] = lambda value: value
 
 
-def layers(flags: dict[str, Any], sets: list[str] | None) -> list[Layer]:
-    """The layers that flags and --set make; flags that were not given are left out."""
-    from gancli.core.config import merge, nest, parse_set
-
-    given = [nest(FLAGS[k], v) for k, v in flags.items() if v is not None]
-    if flags.get("images") is not None and flags.get("epochs") is not None:
-        raise UsageError("--images and --epochs say the same thing", "give one of them")
-    return [layer for layer in (merge(given), merge([parse_set(s) for s in sets or []])) if layer]
+def option(panel: str, help: str, *names: str, **more: Any) -> Any:
+    """A Typer option in a panel of the help."""
+    return typer.Option(*names, help=help, rich_help_panel=panel or None, **more)
 
 
 def size(text: str | None) -> list[int] | None:
@@ -108,16 +56,83 @@ def size(text: str | None) -> list[int] | None:
     return [int(match[1]), int(match[2] or match[1])]
 
 
-def reading(
-    console: Console,
-    data_dir: Path | None,
-    image_size: Sequence[int] | None = None,
-    channels: int | None = None,
-    download: bool = True,
-    holdout: float = 0.1,
-    validation: float = 0.05,
-) -> Reading:
-    """How data are to be read, from the options that say so."""
+RunName = Annotated[str | None, typer.Argument(metavar="RUN", help="Run name or path. Default: the newest run.")]
+Plugin = Annotated[list[Path] | None, option("", "Python file that defines parts; may be given several times.")]
+Set = Annotated[list[str] | None, option("", "Any configuration key (gan list config).", "--set", metavar="KEY=VALUE")]
+Step = Annotated[
+    int | None, option("", "Use the checkpoint of this step.", min=0, show_default="the newest valid checkpoint")
+]
+
+DataSet = Annotated[
+    str | None, option("Data", "Data set name (gan list data), folder, .zip or .npz."), Key("data.source")
+]
+DataDir = Annotated[Path | None, option("Data", "Folder for downloaded data sets.", envvar="GAN_DATA_DIR")]
+Size = Annotated[str | None, option("Data", "Image size: 32, or 28x20 (height x width)."), Key("data.image_size", size)]
+Channels = Annotated[int | None, option("Data", "1: grayscale, 3: RGB."), Key("data.channels")]
+Download = Annotated[bool, option("Data", "Download missing data sets.")]
+
+Preset = Annotated[str | None, option("Model", "Preset configuration (gan list presets).")]
+Model = Annotated[str | None, option("Model", "Generator and discriminator (gan list model)."), Key("task.model")]
+Loss = Annotated[str | None, option("Model", "Adversarial loss (gan list loss)."), Key("task.loss")]
+ConfigFile = Annotated[Path | None, option("Model", "TOML file, or the config.json of a run.", "--config")]
+
+Epochs = Annotated[float | None, option("Training", "Number of epochs."), Key("stop.epochs")]
+Images = Annotated[
+    int | None, option("Training", "Number of training images drawn, instead of epochs."), Key("stop.images")
+]
+MaxSteps = Annotated[int | None, option("Training", "Maximum number of steps."), Key("stop.max_steps")]
+MaxMinutes = Annotated[float | None, option("Training", "Maximum training time in minutes."), Key("stop.max_minutes")]
+Until = Annotated[
+    str | None, option("Training", 'Stop when a validation score is reached: "fid<8".'), Key("stop.until")
+]
+BatchSize = Annotated[int | None, option("Training", "Images per step."), Key("batch_size")]
+Seed = Annotated[int | None, option("Training", "Random seed."), Key("seed")]
+EvaluateEvery = Annotated[int | None, option("Training", "Images between validations."), Key("intervals.evaluate")]
+OnDivergence = Annotated[
+    Divergence, option("Training", "On NaN or infinity: stop, or roll back to a checkpoint at half the learning rate.")
+]
+
+RunsDir = Annotated[Path, option("Output", "Folder for runs.", envvar="GAN_RUNS_DIR")]
+Name = Annotated[str | None, option("Output", "Name of the run folder.", show_default="DATA-PRESET-NUMBER")]
+SaveEvery = Annotated[int | None, option("Output", "Images between checkpoints.", min=1), Key("intervals.save")]
+Keep = Annotated[
+    int | None, option("Output", "Number of checkpoints kept, besides the best.", min=1), Key("intervals.keep")
+]
+DryRun = Annotated[bool, option("Output", "Check everything and time a few steps; write nothing.", "--dry-run")]
+Quiet = Annotated[bool, option("Output", "Print errors only.", "--quiet", "-q")]
+Json = Annotated[bool, option("Output", "Print the result as one JSON object.", "--json")]
+
+Device = Annotated[str | None, option("Runtime", "auto, cpu, cuda, cuda:1, ..."), Key("runtime.device")]
+Precision = Annotated[
+    str | None,
+    option("Runtime", "Compute dtype: auto (bf16 where faster), fp32, bf16, fp16."),
+    Key("runtime.precision"),
+]
+Threads = Annotated[int | None, option("Runtime", "CPU threads; 0: all cores."), Key("runtime.threads")]
+MicroBatch = Annotated[
+    int | None,
+    option("Runtime", "Images per forward pass (gradient accumulation).", min=1),
+    Key("runtime.micro_batch"),
+]
+Deterministic = Annotated[
+    bool | None,
+    option("Runtime", "Use deterministic GPU kernels only.", "--deterministic"),
+    Key("runtime.deterministic"),
+]
+
+
+def reading(console: Console, data_dir: Path | None, download: bool = True, asked: Data | None = None) -> Reading:
+    """How data are to be read.
+
+    Args:
+        console: where progress and notes go.
+        data_dir: where data sets are kept; not given: below the cache.
+        download: whether missing ones may be downloaded.
+        asked: size, channels and the shares that are held out; not given: the defaults.
+
+    Raises:
+        UsageError: the folder's name cannot be resolved.
+    """
     from gancli.core.data import Reading
     from gancli.training.prepare import cache_dir
 
@@ -125,21 +140,16 @@ def reading(
         data_dir = (cache_dir() / "data" if data_dir is None else data_dir).expanduser()
     except RuntimeError as error:
         raise UsageError(f"--data-dir {data_dir}: {error}") from None
-    height_width = (image_size[0], image_size[1]) if image_size else None
-    return Reading(
-        data_dir=data_dir,
-        cache_dir=cache_dir(),
-        size=height_width,
-        channels=channels,
-        download=download,
-        holdout=holdout,
-        validation=validation,
-        progress=console.bar,
-        note=console.note,
+    how = Reading(data_dir, cache_dir(), download=download, progress=console.bar, note=console.note)
+    if asked is None:
+        return how
+    return replace(
+        how, size=asked.image_size, channels=asked.channels, holdout=asked.holdout, validation=asked.validation
     )
 
 
 def plugins(files: list[Path] | None) -> None:
+    """Import the files of --plugin. Raises UsageError."""
     from gancli.core.registry import load_plugin
 
     for file in files or []:

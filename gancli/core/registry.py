@@ -17,7 +17,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, model_serializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    model_serializer,
+)
 
 from gancli.core.errors import UsageError
 
@@ -38,6 +46,8 @@ FOLDERS = {
     "features": "evaluation.features",
     "metric": "evaluation.metrics",
 }
+
+SCHEMA_KEY = "x-part"  # names the kind of part in a field's schema; `core/schema.py` makes a reference of it
 
 _parts: dict[str, dict[str, type[Part]]] = {kind: {} for kind in FOLDERS}
 _scanned: set[str] = set()
@@ -188,4 +198,8 @@ def _beyond(value: Any) -> bool:
 
 def of_kind(kind: str) -> Any:
     """The pydantic annotation of a field that holds a part: `loss: Annotated[Loss, *of_kind("loss")]`."""
-    return BeforeValidator(lambda value: build(kind, value)), PlainSerializer(lambda part: part.model_dump(mode="json"))
+    return (
+        BeforeValidator(lambda value: build(kind, value)),
+        PlainSerializer(lambda part: part.model_dump(mode="json")),
+        WithJsonSchema({SCHEMA_KEY: kind}),
+    )

@@ -31,12 +31,26 @@ def title(key: str) -> str:
 
 
 def training_bar(console: Console, progress: Progressed) -> tuple[Progress, TaskID]:
-    """A bar over the data of a run, not yet started."""
+    """A bar over the data of a run, not yet started, that fits a line of the terminal.
+
+    On a narrow one the bar is shorter, then the step is left out, then the last losses.
+    """
+    losses = list(progress.losses)
+    bar_width, step = 24, True
+    while _width(losses, bar_width, step) > console.width:
+        if bar_width > 6:
+            bar_width = 10 if bar_width > 10 else 6
+        elif step:
+            step = False
+        elif losses:
+            losses.pop()
+        else:
+            break
     bar = Progress(
         Field("epoch", ".1f"),
-        BarColumn(bar_width=24),
-        Field("step", ","),
-        *(Field(key, ".3f", title(key)) for key in progress.losses),
+        BarColumn(bar_width=bar_width),
+        *([Field("step", ",")] if step else []),
+        *(Field(key, ".3f", title(key)) for key in losses),
         Field("rate", ",.0f", "images/s"),
         TextColumn("[dim]left"),
         TimeRemainingColumn(compact=True),
@@ -44,3 +58,8 @@ def training_bar(console: Console, progress: Progressed) -> tuple[Progress, Task
         transient=True,
     )
     return bar, bar.add_task("training", total=progress.total, completed=progress.images)
+
+
+def _width(losses: list[str], bar_width: int, step: bool) -> int:
+    """The columns that a line takes at most: epoch, bar, step, losses, images/s, time left."""
+    return 12 + bar_width + (14 if step else 0) + sum(len(title(key)) + 9 for key in losses) + 17 + 5 + 8

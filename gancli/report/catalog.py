@@ -1,69 +1,122 @@
-"""What there is: parts with their options, presets with their first line, runs with how far they are.
+"""What there is: parts and the configuration with their options, presets with their first line, runs with how far they are.
 
-For `gan list` and the reference pages.
+For `gan list` and docs/reference.md. Options come from the JSON Schema (`core/schema.py`).
 """
 
 from __future__ import annotations
 
-import inspect
-import re
 from contextlib import suppress
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
-from gancli.core import migration
+from gancli.core import migration, registry, schema
 from gancli.core.config import flat, merge, presets, read_preset
 from gancli.core.errors import CheckpointError
 from gancli.core.files import read_capped
 from gancli.core.registry import Part
-from gancli.runs import checkpoint, history
+from gancli.core.schema import PAPER, Schema
+from gancli.runs import checkpoint, history, status
 from gancli.runs.files import MAX_JSON, table
 from gancli.runs.folder import Run
 
-PAPER = re.compile(r"(?<![\d.])\d{4}\.\d{4,5}(?![\d.])")  # an arXiv id
+TYPES = {"integer": "int", "number": "float", "string": "text", "boolean": "bool", "null": "none", "object": "table"}
+Options = dict[str, dict[str, Any]]  # key -> type, default, required, description
 
 
 def part(cls: type[Part]) -> dict[str, Any]:
-    """A part's one-line description (of its module, where the class has none), the papers it names, and its options."""
-    text = (cls.__dict__.get("__doc__") or inspect.getmodule(cls).__doc__ or "").strip()
-    first = text.split("\n")[0]
-    options = {
-        name: {
-            "type": _type(field.annotation),
-            "default": None if field.is_required() else _plain(field.get_default(call_default_factory=True)),
-            "required": field.is_required(),
-            "description": field.description or "",
-        }
-        for name, field in cls.model_fields.items()
-    }
+    """A part's one-line description, the papers it names, and its options."""
+    found = schema.of_part(cls)
     return {
-        "about": first.removeprefix(f"`{cls.name}`: "),
-        "papers": list(dict.fromkeys(PAPER.findall(first) or PAPER.findall(text))),
+        "about": found["description"],
+        "papers": found["x-papers"],
         "module": cls.__module__,
-        "options": options,
+        "options": {key: value for key, value in options(found).items() if key != "name"},
     }
 
 
-def _type(annotation: Any) -> str:
-    """In words: `int`, `batch | none`, `list of int`, `loss`."""
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
-        return " | ".join(map(str, inner))
-    if origin in (Union, UnionType):
-        return " | ".join(_type(a) for a in inner)
-    if origin is Annotated:
-        return _type(inner[0])
-    if origin in (list, tuple):
-        each = dict.fromkeys(_type(a) for a in inner if a is not Ellipsis)
-        return f"list of {' and '.join(each)}"
-    if annotation is NoneType:
-        return "none"
-    return str(getattr(origin or annotation, "__name__", annotation)).lower()
+def options(of: Schema, prefix: str = "") -> Options:
+    """The options of an object's schema by key, groups of options by their keys' paths (`schedule.shape`).
+
+    Args:
+        of: the schema of a group or a part.
+        prefix: what every key begins with.
+    """
+    out: Options = {}
+    for name, found in of.get("properties", {}).items():
+        if "properties" in found:
+            out |= options(found, f"{prefix}{name}.")
+            continue
+        out[prefix + name] = {
+            "type": words(found),
+            "default": found.get("default"),
+            "required": name in of.get("required", ()),
+            "description": found.get("description", ""),
+        }
+    return out
 
 
-def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+def configuration() -> Options:
+    """Every key of the configuration. A key that holds a part is followed by the options that all parts of its kind have."""
+    whole = schema.configuration()
+    out: Options = {}
+    for key, option in options(whole).items():
+        out |= {key: option, **(_common(whole, option["type"], f"{key}.") if option["type"] in whole["$defs"] else {})}
+    return out
+
+
+def _common(whole: Schema, kind: str, prefix: str) -> Options:
+    """The options that all parts of a kind have, as the first of them has them; below those that hold parts, theirs."""
+    found = [options(whole["$defs"][f"{kind}.{name}"], prefix) for name in registry.parts(kind)]
+    out: Options = {}
+    for key in found[0] if found else ():
+        if all(key in other for other in found) and key != f"{prefix}name":
+            option = found[0][key]
+            same = all(other[key]["default"] == option["default"] for other in found)
+            out[key] = option if same else {**option, "default": None}
+            if option["type"] in whole["$defs"]:
+                out |= _common(whole, option["type"], f"{key}.")
+    return out
+
+
+def places(kind: str) -> dict[str, str]:
+    """The keys of the configuration that hold a part of a kind, or several, with their types: `task.penalties`, `list of penalty`."""
+    whole = schema.configuration()
+    defs, found, seen = whole["$defs"], dict[str, str](), set[str]()
+    todo = [("", whole)]
+    while todo:
+        prefix, of = todo.pop(0)
+        for key, option in options(of, prefix).items():
+            named = option["type"].rpartition(" ")[2]
+            if named == kind:
+                found[key] = option["type"]
+            if option["type"] in defs and named not in seen:
+                seen.add(named)
+                todo += [(f"{key}.", defs[f"{named}.{name}"]) for name in registry.parts(named)]
+    return found
+
+
+def words(of: Schema) -> str:
+    """The type of a value and its bounds: `int >= 1`, `float in [0, 1) | none`, `list of int`, `loss`."""
+    choices = [words(one) for one in of.get("anyOf", ())] or [str(one) for one in of.get("enum", ())]
+    if choices:
+        return " | ".join(choices)
+    if of.get("type") == "array":
+        each = dict.fromkeys(words(one) for one in of.get("prefixItems", [of.get("items", {})]))
+        many = f"{len(of['prefixItems'])} " if "prefixItems" in of else ""
+        return f"list of {many}{' and '.join(each)}"
+    if isinstance(inner := of.get("additionalProperties"), dict):
+        return f"table of {words(inner)}"
+    return schema.kind_of(of) or TYPES.get(of.get("type", ""), "any") + _bounds(of)
+
+
+def _bounds(of: Schema) -> str:
+    """` >= 1`, ` in [0, 1)`, or nothing."""
+    low, high = of.get("minimum", of.get("exclusiveMinimum")), of.get("maximum", of.get("exclusiveMaximum"))
+    if low is not None and high is not None:
+        return f" in {'[' if 'minimum' in of else '('}{low:g}, {high:g}{']' if 'maximum' in of else ')'}"
+    if low is not None:
+        return f" {'>=' if 'minimum' in of else '>'} {low:g}"
+    return "" if high is None else f" {'<=' if 'maximum' in of else '<'} {high:g}"
 
 
 def preset_lines() -> dict[str, dict[str, Any]]:
@@ -96,7 +149,7 @@ def _begun(path: Path) -> tuple[int, str]:
 
 
 def run(found: Run) -> dict[str, Any]:
-    """What a run is made of, how far it is, and its last FID. Its parts are not imported, nor its checkpoints read through."""
+    """What a run is made of, its state, how far it is, and its last headline score. Its checkpoints are not read through."""
     out: dict[str, Any] = {"path": str(found.path)}
     try:
         layers = [found.json("config.json"), *(line.get("changes", {}) for line in history.read(found.path))]
@@ -104,7 +157,8 @@ def run(found: Run) -> dict[str, Any]:
         source = cfg["data"]["source"]
         name = Path(source["path"]).stem if "path" in source else str(source["name"])
         step, images = reached(found)
-        return {**out, "data": name, "preset": str(cfg["preset"]), "step": step, "images": images, **_fid(found)}
+        out |= {"data": name, "preset": str(cfg["preset"]), **_state(found), "step": step, "images": images}
+        return {**out, **_headline(found, str(cfg["task"]["name"]))}
     except CheckpointError as error:
         return {**out, "broken": error.cause}
     except (KeyError, TypeError):
@@ -123,12 +177,19 @@ def reached(found: Run) -> tuple[int | None, int | None]:
     return (checkpoint.step_of(newest[0]) if newest else None), None
 
 
-def _fid(found: Run) -> dict[str, Any]:
-    """The FID of evaluation.json, and the step that it is of."""
-    out: dict[str, Any] = {"fid": None, "fid_step": None}
-    with suppress(CheckpointError, KeyError, TypeError, AttributeError):
-        judged = found.json("evaluation.json")
-        scores = [s["value"] for name, s in judged["scores"].items() if name.startswith("fid@")]
-        if scores and isinstance(scores[0], int | float):
-            out = {"fid": float(scores[0]), "fid_step": judged["protocol"]["fakes"].get("step")}
+def _state(found: Run) -> dict[str, Any]:
+    """What `status.json` says of it; null where there is none, as in runs of format 1."""
+    said = status.read(found)
+    return {key: said.get(key) for key in ("state", "reason", "total", "minutes_left")}
+
+
+def _headline(found: Run, task: str) -> dict[str, Any]:
+    """The score of evaluation.json that the task is known by, and the step that it is of."""
+    wanted = getattr(registry.parts("task").get(task), "headline", "")
+    out: dict[str, Any] = {"score": wanted or None, "value": None, "score_step": None}
+    with suppress(CheckpointError, KeyError, TypeError, AttributeError, ValueError):
+        evaluation = found.json("evaluation.json")
+        values = [s["value"] for name, s in evaluation["scores"].items() if name.partition("@")[0] == wanted]
+        if values:
+            out |= {"value": float(values[0]), "score_step": evaluation["protocol"]["fakes"].get("step")}
     return out

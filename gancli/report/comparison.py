@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gancli.evaluation.evaluator import Score
-from gancli.report.console import Console, short
+from gancli.report.console import Console
 from gancli.report.evaluation import BETTER, number, rank
+from gancli.report.text import short
 
 MOST = 8  # keys of the configurations that are shown
 CLEAR = 2.0  # joint standard errors by which the best must be ahead

@@ -1,55 +1,182 @@
-"""`curves.png`: losses, what D says of reals and fakes, gradient norms, speed."""
+"""`curves.png`: what a run logged and its validation score, a panel for each prefix of the keys (`loss/D`, `grad/G`).
+
+A net has the same color in all panels; what is logged of it besides (`logit/D/real`, `logit/D/fake`) is told by the line.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-PANELS = (
-    ("losses", ("d_loss", "g_loss")),
-    ("D says (probability of real)", ("logit_real", "logit_fake")),
-    ("gradient norms", ("d_grad", "g_grad")),
-    ("images per second", ("images_per_s",)),
-)
-NAMES = {"logit_real": "of reals", "logit_fake": "of fakes"}
-COLORS = ("#2a6fbb", "#d1603d")
+from gancli.core import migration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLORS = ("#2a6fbb", "#d1603d", "#3a9a6b", "#8a5fb0", "#c9982b", "#4fb0c6", "#b8487f", "#6b7280")
+LINES = ("-", "--", ":", "-.")
+INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
+TITLES = {
+    "loss": "loss", "logit": "mean logit", "validation": "validation", "penalty": "penalty", "auxiliary": "auxiliary loss",
+    "": "", "grad": "gradient norm", "update": "update norm / weight norm", "images_per_s": "images per second",
+}  # fmt: skip
+ORDER = tuple(TITLES)  # prefixes without a title stand where "" does
+TIMES = (
+    "step",
+    "epoch",
+    "images",
+    "seconds",
+    "d_loss",
+    "g_loss",
+)  # keys of a line that are no curves, or are told twice
+SATURATED = 10.0  # |logit| from which on a probability shows nothing
+SPAN = 30.0  # ratio of the largest to the smallest value from which on an axis is logarithmic
+INSIDE = 4  # entries of a legend within the axes; longer ones are beside them
 
 
-def draw(lines: list[dict[str, Any]], path: Path, title: str) -> None:
-    """Draw the journal's lines. With fewer than two lines there is nothing to draw, and nothing is written."""
+@dataclass
+class Panel:
+    """Curves in one pair of axes: (net, rest of the key) -> points (images, value)."""
+
+    title: str
+    curves: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)
+
+    def values(self) -> Iterable[float]:
+        """Of all curves."""
+        return (y for points in self.curves.values() for _, y in points)
+
+
+def draw(
+    lines: list[dict[str, Any]],
+    path: Path,
+    title: str,
+    scores: Iterable[Mapping[str, Any]] = (),
+    headline: str = "",
+) -> None:
+    """Draw a run's journal. With fewer than two lines there is nothing to draw, and nothing is written.
+
+    Args:
+        lines: of metrics.jsonl; keys of format 1 are understood.
+        path: the PNG.
+        title: above it.
+        scores: lines of scores.jsonl.
+        headline: the score that is drawn, in any feature space.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     if len(lines) < 2:
         return
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 6), layout="constrained")
+    found = panels([migration.logs(line) for line in lines], scores, headline)
+    columns = 1 if len(found) == 1 else 2 if len(found) <= 4 else 3
+    rows = -(-len(found) // columns)
+    wide = any(len(panel.curves) > INSIDE for panel in found)
+    figure = Figure(figsize=((5.8 if wide else 4.6) * columns, 0.5 + 2.7 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title)
-    for axes, (name, keys) in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
-        for key, color in zip(keys, COLORS, strict=False):
-            whole = [line for line in lines if _is_number(line.get("epoch")) and _is_number(line.get(key))]
-            points = [(line["epoch"], _value(key, line[key])) for line in whole]
-            if points:
-                axes.plot(*zip(*points, strict=True), color=color, linewidth=1, label=NAMES.get(key, key))
-        axes.set_title(name, fontsize=10)
-        if len(keys) == 1:
-            axes.set_ylim(bottom=0)
-        axes.set_xlabel("epoch")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        if len(keys) > 1:
-            axes.legend(frameon=False, fontsize=9)
+    figure.suptitle(title, color=INK, fontsize=12, fontweight="bold")
+    colors = _colors(found)
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    last = max((x for panel in found for points in panel.curves.values() for x, _ in points), default=1.0)
+    for panel, axes in zip(found, grid, strict=False):
+        _draw_panel(axes, panel, colors, last)
+    for axes in grid[len(found) :]:
+        axes.axis("off")
     figure.savefig(path, dpi=110)
+
+
+def panels(
+    lines: Iterable[Mapping[str, Any]], scores: Iterable[Mapping[str, Any]] = (), headline: str = ""
+) -> list[Panel]:
+    """Panels of all numbers in the lines by the prefix of their keys, and of the headline score; the usual ones in their order."""
+    found: dict[str, Panel] = {}
+    for line in lines:
+        if not _is_number(line.get("images")):
+            continue
+        for key, value in line.items():
+            if key not in TIMES and _is_number(value):
+                prefix, _, rest = key.partition("/")
+                net, _, what = rest.partition("/")
+                panel = found.setdefault(prefix, Panel(TITLES.get(prefix, prefix.replace("_", " "))))
+                panel.curves.setdefault((net, what), []).append((line["images"], value))
+    if logits := found.get("logit"):
+        _as_probabilities(logits)
+    found |= _validation(scores, headline)
+    return [found[p] for p in sorted(found, key=lambda p: (ORDER.index(p if p in ORDER else ""), p))]
+
+
+def _as_probabilities(panel: Panel) -> None:
+    """Mean logits of a critic that estimates a probability; others, as those of a Wasserstein critic, stay as they are."""
+    if any(abs(y) > SATURATED for y in panel.values()):
+        return
+    panel.title = "D(x): probability of real"
+    for key, points in panel.curves.items():
+        panel.curves[key] = [(x, 1 / (1 + math.exp(-y))) for x, y in points]
+
+
+def _validation(scores: Iterable[Mapping[str, Any]], headline: str) -> dict[str, Panel]:
+    """A panel of the headline score, if there were validations."""
+    panel = Panel(f"validation {headline}")
+    for line in scores:
+        for key, value in line.items():
+            name, _, features = key.partition("@")
+            if name == headline and _is_number(value) and _is_number(line.get("images")):
+                panel.curves.setdefault(("", features), []).append((line["images"], value))
+    return {"validation": panel} if panel.curves else {}
 
 
 def _is_number(value: Any) -> bool:
     """Whether it can be drawn: a line may have none, or be damaged."""
-    return isinstance(value, int | float) and abs(value) < 1e30
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30
 
 
-def _value(key: str, value: float) -> float:
-    """Mean logits are shown as probabilities."""
-    if key.startswith("logit_"):
-        return 1 / (1 + math.exp(-max(-60.0, min(60.0, value))))
-    return value
+def _colors(found: Iterable[Panel]) -> dict[str, str]:
+    nets = sorted({net for panel in found for net, _ in panel.curves} - {""})
+    return {"": SOFT, **{net: COLORS[i % len(COLORS)] for i, net in enumerate(nets)}}
+
+
+def _draw_panel(axes: Axes, panel: Panel, colors: Mapping[str, str], last: float) -> None:
+    from matplotlib.ticker import EngFormatter
+
+    whats = list(dict.fromkeys(what for _, what in panel.curves))
+    for (net, what), points in panel.curves.items():
+        few = "o" if len(points) <= 12 else ""
+        axes.plot(
+            *zip(*points, strict=True), LINES[whats.index(what) % len(LINES)], label=f"{net} {what}".strip(),
+            color=colors[net], linewidth=1.3, marker=few, markersize=3,
+        )  # fmt: skip
+    axes.set_title(panel.title, loc="left", fontsize=10, color=INK)
+    axes.set_xlim(0, 1.01 * last)
+    _scale(axes, panel)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel("training images", fontsize=8.5, color=SOFT)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GRID)
+    axes.tick_params(which="both", colors=SOFT, labelsize=8.5, length=0)
+    if any(net or what for net, what in panel.curves):
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.02)} if len(panel.curves) > INSIDE else {"loc": "best"}
+        axes.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=2.2, **beside)
+
+
+def _scale(axes: Axes, panel: Panel) -> None:
+    """The y axis: of a probability from 0 to 1, of positive values over a wide range logarithmic."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    values = list(panel.values())
+    low, high = min(values), max(values)
+    if panel.title.startswith("D(x)"):
+        axes.set_ylim(-0.02, 1.02)
+    elif panel.title == TITLES["images_per_s"]:
+        axes.set_ylim(0, 1.1 * high)
+    elif low > 0 and high > SPAN * low and panel.title != TITLES["loss"]:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())

@@ -35,7 +35,7 @@ class Finding:
         return asdict(self)
 
 
-def of_machine(runs: Path) -> Iterator[Finding]:
+def of_system(runs: Path) -> Iterator[Finding]:
     """Versions, processor, accelerator, disk."""
     yield Finding("python", "ok", platform.python_version())
     yield from _torch()

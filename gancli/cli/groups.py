@@ -1,0 +1,148 @@
+"""Groups of options that verbs share.
+
+A verb takes a group as one parameter; `spread` makes of it what Typer wants, a parameter for each option.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from typer.models import ArgumentInfo
+
+from gancli.cli import options as o
+from gancli.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from gancli.core.config import Layer
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which data, and how they are read."""
+
+    data: o.DataSet = None
+    data_dir: o.DataDir = None
+    image_size: o.Size = None
+    channels: o.Channels = None
+    download: o.Download = True
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """What is trained."""
+
+    preset: o.Preset = None
+    model: o.Model = None
+    loss: o.Loss = None
+    config: o.ConfigFile = None
+    batch_size: o.BatchSize = None
+    seed: o.Seed = None
+
+
+@dataclass(frozen=True)
+class SetOptions:
+    """Any key of the configuration, and parts of one's own."""
+
+    set_: o.Set = None
+    plugin: o.Plugin = None
+
+
+@dataclass(frozen=True)
+class LengthOptions:
+    """How long, and how often it is validated and saved."""
+
+    epochs: o.Epochs = None
+    images: o.Images = None
+    max_steps: o.MaxSteps = None
+    max_minutes: o.MaxMinutes = None
+    until: o.Until = None
+    evaluate_every: o.EvaluateEvery = None
+    save_every: o.SaveEvery = None
+    keep: o.Keep = None
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """Where and how to compute."""
+
+    device: o.Device = None
+    precision: o.Precision = None
+    threads: o.Threads = None
+    micro_batch: o.MicroBatch = None
+    deterministic: o.Deterministic = None
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with an option for each field of the groups that it takes, as Typer wants it.
+
+    Args:
+        command: its parameters are options of its own, or groups: the dataclasses above.
+
+    Returns:
+        A function of options alone, which hands the groups to `command`.
+    """
+    hints: dict[str, Any] = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    taken: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name not in groups:
+            taken.append(parameter.replace(annotation=hints[name]))
+            continue
+        own = get_type_hints(groups[name], include_extras=True)
+        taken += [
+            parameter.replace(name=f.name, default=f.default, annotation=own[f.name]) for f in fields(groups[name])
+        ]
+    signature = inspect.Signature(sorted(taken, key=lambda parameter: not _is_argument(parameter)))
+
+    def spread_out(*given: Any, **named: Any) -> None:
+        bound = signature.bind(*given, **named)
+        bound.apply_defaults()
+        values = bound.arguments
+        made = {name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
+        command(**values, **made)
+
+    spread_out.__doc__ = command.__doc__
+    spread_out.__signature__ = signature  # type: ignore[attr-defined]
+    spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+    return spread_out
+
+
+def _is_argument(parameter: inspect.Parameter) -> bool:
+    """Whether it is an argument: they come first."""
+    return any(isinstance(info, ArgumentInfo) for info in parameter.annotation.__metadata__)
+
+
+def keys(group: type[Any]) -> dict[str, o.Key]:
+    """Option -> the key of the configuration that it sets, of a group."""
+    hints = get_type_hints(group, include_extras=True)
+    found = ((name, key) for name, hint in hints.items() for key in getattr(hint, "__metadata__", ()))
+    return {name: key for name, key in found if isinstance(key, o.Key)}
+
+
+def layers(*groups: Any) -> list[Layer]:
+    """The layers of the configuration that options make: the file, the options with a key of their own, then --set.
+
+    Args:
+        groups: of options, as given.
+
+    Returns:
+        Layers in the order in which they apply; what was not given is left out.
+
+    Raises:
+        UsageError: an option cannot be read, or two contradict each other.
+    """
+    from gancli.core.config import merge, nest, parse_set, read_table
+
+    given: list[Layer] = []
+    for group in groups:
+        for name, key in keys(type(group)).items():
+            if (value := getattr(group, name)) is not None:
+                given.append(nest(key.path, key.read(value)))
+    if {"epochs", "images"} <= {key for layer in given for key in layer.get("stop", {})}:
+        raise UsageError("--images and --epochs contradict each other", "give one of them")
+    files = [config for group in groups if (config := getattr(group, "config", None))]
+    sets = [parse_set(text) for group in groups for text in getattr(group, "set_", None) or ()]
+    return [layer for layer in (*map(read_table, files), merge(given), merge(sets)) if layer]

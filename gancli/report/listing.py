@@ -1,0 +1,106 @@
+"""`gan list` as tables: runs, parts, presets, the keys of the configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gancli.report.console import Console
+from gancli.report.text import short
+
+HEADS = ["option", "type", "default", "meaning"]
+
+
+def show_runs(console: Console, found: dict[str, Any]) -> None:
+    """Runs, their state, how far they are, and how good; the reason of one that cannot be read."""
+    if console.json:
+        console.dump({"runs": found})
+        return
+    scores = {entry["score"] for entry in found.values() if entry.get("score")}
+    score = scores.pop() if len(scores) == 1 else ""
+    heads = ["run", "data", "preset", "state", "step", "images", score or "score", "at step"]
+    if found:
+        console.sheet(heads, [[name, *_row(entry, not score)] for name, entry in found.items()], right=(4, 5, 6, 7))
+    for name, entry in found.items():
+        if "broken" in entry:
+            console.warn(f"{name}: {entry['broken']}")
+
+
+def _row(entry: dict[str, Any], named: bool) -> list[str]:
+    """The cells of a run, behind its name; `named`: with the name of its score."""
+    if "broken" in entry:
+        return ["broken", *6 * ["-"]]
+    step, images, at = (f"{entry[k]:,}" if isinstance(entry[k], int) else "-" for k in ("step", "images", "score_step"))
+    value = "-" if entry["value"] is None else f"{entry['score'] + ' ' if named else ''}{entry['value']:.4g}"
+    return [entry["data"], entry["preset"] or "-", state(entry), step, images, value, at]
+
+
+def state(entry: dict[str, Any]) -> str:
+    """`finished: images`, `running, 12 min left`, `stopped`, ..."""
+    said = entry.get("state")
+    if said == "finished":
+        return f"finished: {entry['reason']}"
+    if said in ("running", "saving") and isinstance(left := entry.get("minutes_left"), int | float):
+        return f"{said}, {left:,.0f} min left" if left >= 1 else f"{said}, {60 * left:.0f} s left"
+    return said or "-"
+
+
+def show_catalog(console: Console, found: dict[str, Any], detail: str | None) -> None:
+    """The parts and presets that there are, or one of them with its options."""
+    if console.json:
+        console.dump(found)
+        return
+    for kind, entries in found.items():
+        if detail is not None:
+            _show_one(console, kind, detail, entries[detail])
+        elif entries:
+            console.sheet([kind, ""], [[name, entry["about"]] for name, entry in entries.items()])
+            console.say("")
+
+
+def _show_one(console: Console, kind: str, name: str, entry: dict[str, Any]) -> None:
+    console.say(f"{kind} {name}", "bold")
+    console.say(entry["about"])
+    if entry["papers"]:
+        console.say("paper: " + ", ".join(f"arXiv {paper}" for paper in entry["papers"]))
+    console.say("")
+    settings = [[key, short(value)] for key, value in entry.get("settings", {}).items()]
+    if entry["options"]:
+        console.sheet(HEADS, rows(entry["options"]))
+    elif settings:
+        console.sheet(["sets", "to"], settings)
+    else:
+        console.say("It has no options.")
+    for key, form in entry.get("keys", {}).items():
+        console.say("")
+        console.say("set by: " + _set(key, form, kind, name, bool(entry["options"])))
+
+
+def _set(key: str, form: str, kind: str, name: str, options: bool) -> str:
+    """The `--set` that chooses a part, and the one that sets an option of it."""
+    if form == kind:
+        return f"--set {key}={name}" + (f", --set {key}.OPTION=VALUE" if options else "")
+    if form.startswith("table"):
+        return f"--set {key}.NAME={name}" + (f", --set {key}.NAME.OPTION=VALUE" if options else "")
+    return f"""--set '{key}=[{{ name = "{name}"{", OPTION = VALUE" if options else ""} }}]'"""
+
+
+def rows(options: dict[str, Any]) -> list[list[str]]:
+    """A row for each option: key, type, default, meaning."""
+    return [
+        [key, o["type"], "required" if o["required"] else short(o["default"]), o["description"]]
+        for key, o in options.items()
+    ]
+
+
+def show_configuration(console: Console, found: dict[str, Any]) -> None:
+    """Keys of the configuration, with an empty line between groups."""
+    if console.json:
+        console.dump({"config": found})
+        return
+    out: list[list[str]] = []
+    for row in rows(found):
+        group = row[0].partition(".")[0]
+        if out and out[-1][0].partition(".")[0] != group and ("." in row[0] or "." in out[-1][0]):
+            out.append([""] * len(HEADS))
+        out.append(row)
+    console.sheet(["key", *HEADS[1:]], out)

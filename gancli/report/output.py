@@ -1,0 +1,79 @@
+"""Standard output: data, as one JSON object or as tables and lines of words. Everything else goes to standard error (`console.py`)."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Collection
+from typing import Any
+
+from rich.console import Console as Rich
+from rich.table import Table
+from rich.text import Text
+
+from gancli.report.text import lines
+
+
+class Output:
+    """What a command answers.
+
+    Args:
+        json: print JSON instead of tables.
+        rank: of several ranks only the first, 0, prints results.
+    """
+
+    def __init__(self, json: bool = False, rank: int = 0) -> None:
+        self.json, self.rank = json, rank
+
+    def result(self, value: dict[str, Any], only_json: bool = False) -> None:
+        """One JSON object, or lines."""
+        if self.rank:
+            return
+        if self.json:
+            self.dump(value)
+        elif not only_json:
+            width = max(map(len, value), default=0)
+            text = "".join(f"{k:<{width}}  {lines(v)}\n" for k, v in value.items())
+            sys.stdout.write(re.sub(r" +\n", "\n", text))
+
+    def dump(self, value: Any) -> None:
+        """JSON."""
+        sys.stdout.write(json.dumps(value) + "\n")
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal."""
+        return Rich().width
+
+    @property
+    def wide(self) -> bool:
+        """Whether a line holds more than a table of numbers."""
+        return self.width >= 110
+
+    def table(self, table: Table) -> None:
+        """A table."""
+        Rich(soft_wrap=False, highlight=False).print(table)
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line of words."""
+        out = Rich(highlight=False, emoji=False)
+        out.print(text, style=style, markup=False, soft_wrap=not out.is_terminal)
+
+    def sheet(
+        self,
+        heads: list[str],
+        rows: list[list[str]],
+        right: Collection[int] = (),
+        bold: Collection[tuple[int, int]] = (),
+    ) -> None:
+        """A table of text; `right` columns are numbers, `bold` cells are marked. The last column is words."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for i, head in enumerate(heads):
+            words = [word for row in rows for word in row[i].split()]
+            least = max(map(len, (*words, *head.split())), default=0)
+            side = "right" if i in right else "left"
+            table.add_column(Text(head), justify=side, style="" if i else "cyan", min_width=least, no_wrap=not i)  # type: ignore[arg-type]
+        for i, row in enumerate(rows):
+            table.add_row(*(Text(cell, "bold" if (i, j) in bold else "") for j, cell in enumerate(row)))
+        self.table(table)

@@ -1,0 +1,128 @@
+"""What a training session says: what was chosen, a bar, a line per epoch, how it ended and the next commands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import Progress
+
+from gancli.core.config import flat
+from gancli.core.sinks import Progress as Progressed
+from gancli.core.sinks import Sink
+from gancli.report import curves
+from gancli.report.bar import title, training_bar
+from gancli.report.console import PLAIN, Console
+from gancli.report.text import clock, short
+from gancli.runs import journal
+from gancli.training.memory import give_back_freed
+
+if TYPE_CHECKING:
+    from gancli.core.config import Config
+    from gancli.core.contracts import Logs
+    from gancli.runs.folder import Run
+    from gancli.training.prepare import Plan
+
+REFRESH = 0.1  # seconds between updates of the bar
+ENDS = {
+    "images": "all images seen", "steps": "all steps taken", "minutes": "time is up", "quality": "quality reached",
+}  # fmt: skip
+LONGER = {"steps": "--max-steps", "minutes": "--max-minutes"}  # why it ended -> what makes the run longer
+
+
+class Reporter(Sink):
+    """The session as a terminal and the run's log show it."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar: Progress | None = None
+        self._next = self._since = 0.0
+        self._first = 0
+
+    def plan(self, plan: Plan) -> None:
+        """What will be trained, what was chosen, and what differs from the preset."""
+        for choice in plan.choices:
+            self.console.note(f"chose {choice}")
+        cfg, split = plan.cfg, plan.split
+        sizes = f"{len(split.train):,} training, {len(split.validation):,} validation, {len(split.test):,} test"
+        self.console.note(f"data {plan.data_name}: {plan.spec.describe()}; {sizes}")
+        changed = ", ".join(f"{k} {short(a)} -> {short(b)}" for k, (a, b) in plan.changed().items())
+        recipe = f"preset {cfg.preset}" if cfg.preset else f"task {cfg.task.name}"
+        self.console.note(f"{recipe}{f', with {changed}' if changed else ''}")
+
+    def settings(self, plan: Plan) -> None:
+        """The whole configuration as resolved; a star marks what differs from the preset."""
+        changed = plan.changed()
+        for key, value in flat(plan.cfg.dump()).items():
+            self.console.note(f"{'*' if key in changed else ' '} {key:<36} {short(value)}")
+
+    def begin(self, progress: Progressed) -> None:
+        self._since, self._first = time.monotonic(), progress.images
+        self._next = 0.0 if self.console.live else self._since + PLAIN
+        if self.console.live:
+            bar, self._task = training_bar(self.console.err, progress)
+            self._bar = self.console.show(bar)
+
+    def step(self, progress: Progressed, logs: Logs) -> None:
+        """Shows something ten times a second at most; without a terminal twice a minute."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + (PLAIN if self._bar is None else REFRESH)
+        losses = {key: float(logs[key]) for key in progress.losses if key in logs}
+        if self._bar is None:
+            self._line(progress, losses)
+            return
+        fields: dict[str, Any] = {"epoch": progress.images / progress.epoch, "step": progress.step}
+        fields |= {"rate": self._rate(progress), **losses}
+        self._bar.update(self._task, completed=progress.images, total=progress.total, **fields)
+
+    def event(self, kind: str, **facts: Any) -> None:
+        if kind == "note":
+            self.console.note(facts["text"])
+        elif kind == "warning":
+            self.console.warn(facts["text"])
+        elif kind == "epoch":
+            self._next = 0.0 if self._bar is not None else time.monotonic() + PLAIN
+            self._line(facts["progress"], facts["values"])
+        elif kind in ("stopped", "diverged", "failed"):  # the terminal is told by the command line
+            self.console.record(f"{kind}: {facts['reason']}")
+
+    def _rate(self, progress: Progressed) -> float:
+        """Images per second in this session."""
+        return (progress.images - self._first) / max(time.monotonic() - self._since, 1e-9)
+
+    def _line(self, progress: Progressed, values: Mapping[str, Any]) -> None:
+        epochs = f"{progress.images / progress.epoch:.3g}/{progress.total / progress.epoch:.3g}"
+        losses = "  ".join(f"{title(key)} {values[key]:.3f}" for key in progress.losses if key in values)
+        rate = f"{self._rate(progress):,.0f} images/s"
+        self.console.note(f"epoch {epochs}  step {progress.step:,}  {losses}  {rate}  {clock(progress.seconds)}")
+
+    def end(self) -> None:
+        self.console.end()
+        self._bar = None
+
+    def finish(self, run: Run, cfg: Config, reason: str) -> None:
+        """Draw the curves, and say why training ended, where everything is, and the next commands.
+
+        To be called when nobody holds the run's state any more, so that its memory is free for the curves.
+        """
+        give_back_freed()
+        lines, file = journal.read(run.journal), run.path / "curves.png"
+        try:
+            curves.draw(lines, file, run.name, journal.read(run.scores), cfg.task.headline)
+        except OSError as error:
+            self.console.warn(f"the curves could not be drawn: {error.strerror}")
+        if cfg.stop.until and reason != "quality":
+            more = f"gan resume {run.path} {LONGER.get(reason, '--epochs')} N"
+            self.console.warn(f"{cfg.stop.until} was not reached  ->  {more} trains on")
+        self.console.note(f"done: {ENDS.get(reason, reason)}")
+        newest = max(run.samples.glob("*.*"), default=None, key=lambda p: (len(p.name), p.name))
+        if newest is not None:
+            self.console.note(f"samples  {newest}")
+        if file.exists():
+            self.console.note(f"curves   {file}")
+        self.console.note(f"next     gan sample {run.path} --n 64 --out samples{newest.suffix if newest else '.png'}")
+        self.console.note(f"         gan evaluate {run.path}")
+        self.console.result({"run": str(run.path), "stopped": reason, **(lines[-1] if lines else {})}, only_json=True)

@@ -1,0 +1,41 @@
+"""How values are written in words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def short(value: Any) -> str:
+    """A value of a configuration, in few characters."""
+    if value is None:
+        return "-"
+    if isinstance(value, dict):
+        return str(value["name"]) if "name" in value else ", ".join(f"{k}={short(v)}" for k, v in value.items())
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        named = any(isinstance(item, dict) for item in value)
+        return ", ".join(map(short, value)) if named else json.dumps(value)
+    return str(value)
+
+
+def lines(value: Any) -> str:
+    """A value in words: what is inside of a table is below its name, a line each, and so are long texts."""
+    if isinstance(value, dict):
+        width = max(map(len, value), default=0)
+        return "".join(f"\n  {k:<{width}}  {lines(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        texts = [lines(v) for v in value]
+        if sum(map(len, texts)) > 60:
+            return "".join(f"\n  {text}" for text in texts)
+        numbers = len(value) == 2 and all(isinstance(v, int | float) for v in value)
+        return (" to " if numbers else ", ").join(texts) or "none"
+    return str(value)
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03`, or `2:03` below an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
