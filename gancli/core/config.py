@@ -36,33 +36,37 @@ Pixels = Annotated[int, Field(ge=1, le=4096)]
 class Data(Frozen):
     """What to train on."""
 
-    source: Source = Field(description="a data set's name, or a table with a name and options")
-    image_size: tuple[Pixels, Pixels] | None = Field(None, description="height and width; not given: as the data is")
-    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 RGB; not given: as the data is")
-    holdout: float = Field(0.1, ge=0, lt=1, description="share that becomes the test set, where the data has none")
-    validation: float = Field(
-        0.05, ge=0, lt=1, description="share that becomes the validation set, where the data has none"
+    source: Source = Field(description="data set name, or a table of a name and options")
+    image_size: tuple[Pixels, Pixels] | None = Field(
+        None, description="height and width in pixels; default: those of the data"
     )
-    repeat: int | None = Field(None, ge=1, description="passes over the data in an epoch; not given: to 10,000 images")
-    flip: bool = Field(False, description="mirror half of the images left to right")
+    channels: Literal[1, 3] | None = Field(None, description="1: grayscale, 3: RGB; default: those of the data")
+    holdout: float = Field(0.1, ge=0, lt=1, description="fraction held out as test set, if the data set has none")
+    validation: float = Field(
+        0.05, ge=0, lt=1, description="fraction held out as validation set, if the data set has none"
+    )
+    repeat: int | None = Field(
+        None, ge=1, description="passes over the data per epoch; default: chosen for about 10,000 images per epoch"
+    )
+    flip: bool = Field(False, description="random horizontal flips")
 
 
 class Stop(Frozen):
-    """When to stop: whatever comes first."""
+    """When training stops: at the first of these limits."""
 
-    epochs: float | None = Field(50, gt=0, le=1e9, description="passes over the data")
-    images: int | None = Field(None, gt=0, description="real images drawn, instead of epochs")
-    max_steps: int | None = Field(None, gt=0, description="steps at most")
-    max_minutes: float | None = Field(None, gt=0, description="minutes at most, over all sittings")
-    until: str | None = Field(None, description='stop at a quality, as in "fid<8"')
-    patience: int = Field(1, ge=1, description="how often in a row `until` must hold")
+    epochs: float | None = Field(50, gt=0, le=1e9, description="number of epochs")
+    images: int | None = Field(None, gt=0, description="number of training images drawn, instead of epochs")
+    max_steps: int | None = Field(None, gt=0, description="maximum number of steps")
+    max_minutes: float | None = Field(None, gt=0, description="maximum training time in minutes, over all sessions")
+    until: str | None = Field(None, description='validation score that ends training, as in "fid<8"')
+    patience: int = Field(1, ge=1, description="number of consecutive validations in which `until` must hold")
 
     def total(self, images_in_epoch: int) -> int:
-        """The images that the run was asked for."""
+        """The number of images that end training."""
         return self.images or round((self.epochs or 50) * images_in_epoch)
 
     def expected(self, images_in_epoch: int, images: int, step: int, seconds: float) -> int:
-        """The images after which it will be over, by what is known after so many images, steps and seconds."""
+        """The number of images after which training will end, as far as is known after so many images, steps and seconds."""
         ends = [self.total(images_in_epoch)]
         if self.max_steps and step:
             ends.append(round(images * self.max_steps / step))
@@ -72,53 +76,60 @@ class Stop(Frozen):
 
 
 class EMA(Frozen):
-    """The moving average of the generator that is sampled from (2006.06676)."""
+    """Exponential moving average of the generator's weights (2006.06676)."""
 
-    half_life: int = Field(20_000, ge=0, description="in images; 0 keeps no average")
-    ramp: float = Field(0.05, ge=0, description="the half-life is at most this share of the images seen; 0: no ramp")
+    half_life: int = Field(20_000, ge=0, description="half-life in images; 0: no EMA")
+    ramp: float = Field(
+        0.05, ge=0, description="warm-up: the half-life is at most this fraction of the images seen so far; 0: none"
+    )
 
 
 class Intervals(Frozen):
-    """How often, in images. Not given: chosen from the size of the data."""
+    """Intervals of logging, previews, checkpoints and validations."""
 
     log: int = Field(50, ge=1, description="steps between lines of metrics.jsonl")
-    sample: int | None = Field(None, gt=0, description="images between sample grids; not given: an epoch")
+    sample: int | None = Field(None, gt=0, description="images between sample grids; default: one epoch")
     save: int | None = Field(
-        None, gt=0, description="images between checkpoints; not given: whole epochs, about 50,000"
+        None, gt=0, description="images between checkpoints; default: whole epochs, about 50,000 images"
     )
-    evaluate: int | None = Field(None, gt=0, description="images between evaluations; not given: only with `until`")
-    keep: int = Field(2, ge=1, description="checkpoints kept beside the best")
-    evaluate_n: int = Field(2_000, ge=10, description="samples of an evaluation while training")
+    evaluate: int | None = Field(
+        None, gt=0, description="images between validations; default: one epoch if `stop.until` is set, else none"
+    )
+    keep: int = Field(2, ge=1, description="checkpoints kept, besides the best")
+    evaluate_n: int = Field(2_000, ge=10, description="samples per validation")
 
 
 class Runtime(Frozen):
-    """Where and how to compute."""
+    """Device, precision and threads."""
 
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="of the products; weights stay float32. auto: bf16 where a trial shows that it pays"
+        "auto", description="compute dtype; weights stay float32. auto: bf16 if a trial finds it faster"
     )
-    threads: int = Field(0, ge=0, description="0: all cores")
-    micro_batch: int | None = Field(None, gt=0, description="images at a time, gradients added up")
-    deterministic: bool = Field(False, description="only kernels that repeat to the bit (GPU)")
+    threads: int = Field(0, ge=0, description="CPU threads; 0: all cores")
+    micro_batch: int | None = Field(None, gt=0, description="images per forward pass; gradients are accumulated")
+    deterministic: bool = Field(False, description="deterministic GPU kernels only")
 
 
 class Config(Frozen):
-    """A run, resolved. Written to the run folder once and never changed."""
+    """The configuration of a run, resolved. It is written to config.json once and never changed."""
 
-    preset: str = Field("textbook", description="the recipe that the rest departs from; empty: none")
+    preset: str = Field("textbook", description="preset that the configuration starts from; empty: none")
     data: Data
     task: Task = Field("generate", validate_default=True, description="what is learned")
-    optimizer: Optimizer = Field("adam", validate_default=True, description="of every net")
-    optimizers: dict[str, Optimizer] = Field({}, description="of single nets, by net; the rest is as in optimizer")
+    optimizer: Optimizer = Field("adam", validate_default=True, description="optimizer of all nets")
+    optimizers: dict[str, Optimizer] = Field(
+        {}, description="optimizers of single nets, by name (G, D); what is not set is as in `optimizer`"
+    )
     batch_size: int = Field(100, ge=1, description="images per step")
-    seed: int = Field(0, ge=0, description="of everything random")
+    seed: int = Field(0, ge=0, description="random seed")
     stop: Stop = Stop()
     ema: EMA = EMA()
     intervals: Intervals = Intervals()
     runtime: Runtime = Runtime()
 
     def optimizer_of(self, net: str) -> Optimizer:
+        """The optimizer of a net: its own, or the common one."""
         return self.optimizers.get(net, self.optimizer)
 
     def dump(self) -> Layer:
@@ -127,15 +138,20 @@ class Config(Frozen):
 
 
 def presets() -> dict[str, Path]:
-    """The recipes that ship with the package, by name."""
+    """The presets that ship with the package, by name."""
     folder = Path(str(resources.files("gancli") / "presets"))
     return {p.stem: p for p in sorted(folder.glob("*.toml"))}
 
 
 def read_preset(name: str, classes: int = 2) -> Layer:
-    """A preset's table, for data of so many classes: its table `unlabelled` applies where there are fewer than two.
+    """A preset as a table.
 
-    Raises UsageError with the nearest names.
+    Args:
+        name: of the preset.
+        classes: of the data; with fewer than two the preset's table `unlabelled` applies.
+
+    Raises:
+        UsageError: no such preset; with the nearest names.
     """
     known = presets()
     if not isinstance(name, str) or name not in known:
@@ -146,7 +162,11 @@ def read_preset(name: str, classes: int = 2) -> Layer:
 
 
 def read_table(path: Path) -> Layer:
-    """A TOML file, or a run's config.json. Raises UsageError naming the line if it is missing or neither."""
+    """A TOML file, or a run's config.json, as a table.
+
+    Raises:
+        UsageError: the file is missing or neither; naming the line.
+    """
     form = "JSON" if path.suffix == ".json" else "TOML"
     try:
         text = path.read_text()
@@ -163,7 +183,11 @@ def read_table(path: Path) -> Layer:
 
 
 def parse_set(item: str) -> Layer:
-    """`a.b=v` as a nested table; v is read as TOML, else as text."""
+    """`a.b=v` as a nested table; v is read as TOML, else as text.
+
+    Raises:
+        UsageError: the item is of another form.
+    """
     key, equals, text = item.partition("=")
     if not equals or not key.strip() or any(not k for k in key.strip().split(".")):
         raise UsageError(f"--set {item!r} is not of the form a.b=value", "for instance --set task.model.width=64")
@@ -175,13 +199,14 @@ def parse_set(item: str) -> Layer:
 
 
 def nest(path: str, value: Any) -> Layer:
+    """`a.b`, v -> {"a": {"b": v}}."""
     for key in reversed(path.split(".")):
         value = {key: value}
     return dict(value)
 
 
 def merge(layers: Iterable[Layer]) -> Layer:
-    """Later layers win, table by table. A part given by another name starts afresh; epochs take the place of images."""
+    """Layers as one. Later ones win, table by table; a part of another name drops the earlier part's options; epochs replace images."""
     out: Layer = {}
     for layer in layers:
         before, stop = out.get("stop"), layer.get("stop")
@@ -214,9 +239,15 @@ def _merged(base: Layer, over: Layer) -> Layer:
 
 
 def resolve(*layers: Layer) -> Config:
-    """The configuration that the layers give. Raises UsageError naming the key.
+    """The configuration that the layers give.
 
-    What a net's own optimizer does not say, it has from the common one, unless it is of another name.
+    What a net's own optimizer does not set, it has from the common one, unless it is of another name.
+
+    Args:
+        layers: nested tables, the later ones win.
+
+    Raises:
+        UsageError: a key is unknown or its value is wrong; naming the key.
     """
     table = merge(({"task": {"name": "generate"}, "optimizer": {"name": "adam"}}, *layers))
     own = table.get("optimizers")
@@ -226,7 +257,11 @@ def resolve(*layers: Layer) -> Config:
 
 
 def data_asked(layers: Iterable[Layer]) -> Data:
-    """What is asked of the data besides which it is, before anything is read. Raises UsageError naming the key."""
+    """The options of the data other than the source, before anything is read.
+
+    Raises:
+        UsageError: a key is unknown or its value is wrong; naming the key.
+    """
     table = merge(layers).get("data", {})
     if not isinstance(table, dict):
         raise UsageError(f"data is a table, not {table!r}", "for instance --set data.source=digits")

@@ -1,6 +1,6 @@
 """Parts, and how they are found by name.
 
-A part is a small frozen pydantic class: its fields are its options, its methods its behaviour. A class that
+A part is a small frozen pydantic class: its fields are its options, its methods its behavior. A class that
 sets `name` is registered under its `kind` as it is defined. `find` imports every module of the kind's folder, then the
 installed packages that declare an entry point in the group `gancli.parts`; `load_plugin` imports one file.
 A new part is therefore one new file, and nothing else changes. This module does not import torch.
@@ -84,10 +84,8 @@ class Part(Frozen):
         return {"name": self.name, **inner(self)}
 
 
-P = TypeVar("P", bound=Part)
-
-
 def kinds() -> tuple[str, ...]:
+    """The kinds of parts."""
     return tuple(FOLDERS)
 
 
@@ -106,9 +104,13 @@ def _scan(kind: str) -> None:
 
 
 def load_plugin(file: Path) -> None:
-    """Import a file of the user's own; the parts that it defines are there from then on.
+    """Import a Python file; the parts that it defines are registered.
 
-    Raises UsageError if there is no such file or it cannot be imported.
+    Args:
+        file: of the user's own. It is run as a program.
+
+    Raises:
+        UsageError: there is no such file, or it cannot be imported.
     """
     if not file.is_file():
         raise UsageError(f"no plugin file {file}")
@@ -127,7 +129,11 @@ def load_plugin(file: Path) -> None:
 
 
 def parts(kind: str) -> dict[str, type[Part]]:
-    """All parts of a kind by name, sorted."""
+    """All parts of a kind by name, sorted.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
     if kind not in FOLDERS:
         raise UsageError(f"no kind of part {kind!r}", nearest(kind, FOLDERS))
     _scan(kind)
@@ -135,7 +141,11 @@ def parts(kind: str) -> dict[str, type[Part]]:
 
 
 def find(kind: str, name: str) -> type[Part]:
-    """The part's class. Raises UsageError with the nearest names if there is none."""
+    """The class of a part.
+
+    Raises:
+        UsageError: there is none of that name; with the nearest names.
+    """
     known = parts(kind)
     if name not in known:
         raise UsageError(f"no {kind} {name!r}", nearest(name, known) or f"there are: {', '.join(known)}")
@@ -149,9 +159,14 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def build(kind: str, value: Any) -> Part:
-    """A part from its name, from a table with a `name` and options, or from itself.
+    """A part.
 
-    Raises UsageError naming the option that is unknown or wrong.
+    Args:
+        kind: of the part.
+        value: its name, a table of a `name` and options, or the part itself.
+
+    Raises:
+        UsageError: a name or an option is unknown or wrong; naming it.
     """
     if isinstance(value, Part):
         if value.kind != kind:
@@ -168,7 +183,16 @@ F = TypeVar("F", bound=Frozen)
 
 
 def validated(cls: type[F], options: dict[str, Any], where: str) -> F:
-    """`cls(**options)`, with pydantic's complaints turned into one line."""
+    """`cls(**options)`.
+
+    Args:
+        cls: the class of the value.
+        options: its fields.
+        where: how a message begins.
+
+    Raises:
+        UsageError: what pydantic finds first, as one line; for an unknown option with the nearest ones.
+    """
     if _beyond(options):
         raise UsageError(f"{where}: a whole number is beyond 64 bits")
     try:

@@ -17,9 +17,9 @@ class Images(Spec):
     """Pictures: `real` [N, C, H, W]; `label` [N] and `attributes` [N, A] where there are any."""
 
     name: ClassVar[str] = "images"
-    channels: Side
-    height: Side
-    width: Side
+    channels: Side = Field(description="1: grayscale, 3: RGB")
+    height: Side = Field(description="in pixels")
+    width: Side = Field(description="in pixels")
     classes: Count = Field(0, description="labels are 0 .. classes - 1; 0: no labels")
     attributes: Count = Field(0, description="width of a vector of attributes of each image; 0: none")
 
@@ -37,8 +37,8 @@ class Pairs(Spec):
     """Aligned pictures: `source` [N, C, H, W] (A) and `real` [N, C', H, W] (B), one of each, of the same size."""
 
     name: ClassVar[str] = "pairs"
-    source: Annotated[Images, *of_kind("spec")]
-    target: Annotated[Images, *of_kind("spec")]
+    source: Annotated[Images, *of_kind("spec")] = Field(description="images A")
+    target: Annotated[Images, *of_kind("spec")] = Field(description="images B")
 
     def describe(self) -> str:
         return f"pairs of images {self.source.size} and {self.target.size}"
@@ -48,8 +48,8 @@ class Domains(Spec):
     """Two unaligned sets: `a` [N, C, H, W] and `b` [N, C', H', W'], each in its own order."""
 
     name: ClassVar[str] = "domains"
-    a: Annotated[Images, *of_kind("spec")]
-    b: Annotated[Images, *of_kind("spec")]
+    a: Annotated[Images, *of_kind("spec")] = Field(description="images of domain A")
+    b: Annotated[Images, *of_kind("spec")] = Field(description="images of domain B")
 
     def describe(self) -> str:
         return f"images of two domains, {self.a.size} and {self.b.size}"
@@ -59,8 +59,8 @@ class Degraded(Spec):
     """Pictures and what a degradation made of them: `source` [N, C, H, W] and `real` [N, C, H, W], `mask` [N, 1, H, W] (1: hole)."""
 
     name: ClassVar[str] = "degraded"
-    image: Annotated[Images, *of_kind("spec")]
-    mask: bool = False
+    image: Annotated[Images, *of_kind("spec")] = Field(description="the images")
+    mask: bool = Field(False, description="whether batches have a mask of what is missing")
 
     def describe(self) -> str:
         return f"degraded images {self.image.size}{' with masks' if self.mask else ''}"
@@ -70,9 +70,9 @@ class Tokens(Spec):
     """Sequences of tokens: `tokens` [N, L] int64, padded with 0; `label` [N] where there are any."""
 
     name: ClassVar[str] = "tokens"
-    length: Annotated[int, Field(ge=1, le=65_536)]
-    vocabulary: Annotated[int, Field(ge=2, le=2**24)]
-    classes: Count = 0
+    length: int = Field(ge=1, le=65_536, description="tokens in a sequence")
+    vocabulary: int = Field(ge=2, le=2**24, description="tokens are 0 .. vocabulary - 1; 0 is padding")
+    classes: Count = Field(0, description="labels are 0 .. classes - 1; 0: no labels")
 
     def describe(self) -> str:
         return f"sequences of {self.length} tokens out of {self.vocabulary:,}"

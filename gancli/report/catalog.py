@@ -15,6 +15,7 @@ from gancli.core.errors import CheckpointError
 from gancli.core.files import read_capped
 from gancli.core.registry import Part
 from gancli.core.schema import PAPER, Schema
+from gancli.report.text import short
 from gancli.runs import checkpoint, history, status
 from gancli.runs.files import MAX_JSON, table
 from gancli.runs.folder import Run
@@ -78,6 +79,16 @@ def _common(whole: Schema, kind: str, prefix: str) -> Options:
     return out
 
 
+def groups(found: Options) -> dict[str, Options]:
+    """Keys of the configuration by their first part; those that are alone are in the group `run`."""
+    nested = {key.partition(".")[0] for key in found if "." in key}
+    out: dict[str, Options] = {}
+    for key, option in found.items():
+        top = key.partition(".")[0]
+        out.setdefault(top if top in nested else "run", {})[key] = option
+    return out
+
+
 def places(kind: str) -> dict[str, str]:
     """The keys of the configuration that hold a part of a kind, or several, with their types: `task.penalties`, `list of penalty`."""
     whole = schema.configuration()
@@ -113,10 +124,10 @@ def _bounds(of: Schema) -> str:
     """` >= 1`, ` in [0, 1)`, or nothing."""
     low, high = of.get("minimum", of.get("exclusiveMinimum")), of.get("maximum", of.get("exclusiveMaximum"))
     if low is not None and high is not None:
-        return f" in {'[' if 'minimum' in of else '('}{low:g}, {high:g}{']' if 'maximum' in of else ')'}"
+        return f" in {'[' if 'minimum' in of else '('}{short(low)}, {short(high)}{']' if 'maximum' in of else ')'}"
     if low is not None:
-        return f" {'>=' if 'minimum' in of else '>'} {low:g}"
-    return "" if high is None else f" {'<=' if 'maximum' in of else '<'} {high:g}"
+        return f" {'>=' if 'minimum' in of else '>'} {short(low)}"
+    return "" if high is None else f" {'<=' if 'maximum' in of else '<'} {short(high)}"
 
 
 def preset_lines() -> dict[str, dict[str, Any]]:

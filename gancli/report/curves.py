@@ -121,12 +121,13 @@ def _as_probabilities(panel: Panel) -> None:
 
 def _validation(scores: Iterable[Mapping[str, Any]], headline: str) -> dict[str, Panel]:
     """A panel of the headline score, if there were validations."""
-    panel = Panel(f"validation {headline}")
+    panel = Panel("")
     for line in scores:
         for key, value in line.items():
             name, _, features = key.partition("@")
             if name == headline and _is_number(value) and _is_number(line.get("images")):
                 panel.curves.setdefault(("", features), []).append((line["images"], value))
+    panel.title = f"validation {headline}" + "".join(f" ({features})" for _, features in panel.curves if features)
     return {"validation": panel} if panel.curves else {}
 
 
@@ -144,7 +145,7 @@ def _draw_panel(axes: Axes, panel: Panel, colors: Mapping[str, str], last: float
     from matplotlib.ticker import EngFormatter
 
     whats = list(dict.fromkeys(what for _, what in panel.curves))
-    for (net, what), points in panel.curves.items():
+    for (net, what), points in sorted(panel.curves.items(), key=lambda curve: curve[0][0]):
         few = "o" if len(points) <= 12 else ""
         axes.plot(
             *zip(*points, strict=True), LINES[whats.index(what) % len(LINES)], label=f"{net} {what}".strip(),
@@ -160,7 +161,7 @@ def _draw_panel(axes: Axes, panel: Panel, colors: Mapping[str, str], last: float
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
     axes.tick_params(which="both", colors=SOFT, labelsize=8.5, length=0)
-    if any(net or what for net, what in panel.curves):
+    if any(net for net, _ in panel.curves) or len(panel.curves) > 1:
         beside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.02)} if len(panel.curves) > INSIDE else {"loc": "best"}
         axes.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=2.2, **beside)
 

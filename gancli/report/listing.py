@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gancli.report.catalog import groups
 from gancli.report.console import Console
 from gancli.report.text import short
 
@@ -70,9 +71,10 @@ def _show_one(console: Console, kind: str, name: str, entry: dict[str, Any]) -> 
         console.sheet(["sets", "to"], settings)
     else:
         console.say("It has no options.")
-    for key, form in entry.get("keys", {}).items():
+    if entry.get("keys"):
         console.say("")
-        console.say("set by: " + _set(key, form, kind, name, bool(entry["options"])))
+    for key, form in entry.get("keys", {}).items():
+        console.say("set by " + _set(key, form, kind, name, bool(entry["options"])))
 
 
 def _set(key: str, form: str, kind: str, name: str, options: bool) -> str:
@@ -80,27 +82,28 @@ def _set(key: str, form: str, kind: str, name: str, options: bool) -> str:
     if form == kind:
         return f"--set {key}={name}" + (f", --set {key}.OPTION=VALUE" if options else "")
     if form.startswith("table"):
-        return f"--set {key}.NAME={name}" + (f", --set {key}.NAME.OPTION=VALUE" if options else "")
+        return f"--set {key}.NET={name}" + (f", --set {key}.NET.OPTION=VALUE" if options else "")
     return f"""--set '{key}=[{{ name = "{name}"{", OPTION = VALUE" if options else ""} }}]'"""
 
 
 def rows(options: dict[str, Any]) -> list[list[str]]:
     """A row for each option: key, type, default, meaning."""
     return [
-        [key, o["type"], "required" if o["required"] else short(o["default"]), o["description"]]
+        [
+            key,
+            o["type"].replace(", ", ",\u00a0"),
+            "required" if o["required"] else short(o["default"]),
+            o["description"],
+        ]
         for key, o in options.items()
     ]
 
 
 def show_configuration(console: Console, found: dict[str, Any]) -> None:
-    """Keys of the configuration, with an empty line between groups."""
+    """Keys of the configuration, a table for each group of them."""
     if console.json:
         console.dump({"config": found})
         return
-    out: list[list[str]] = []
-    for row in rows(found):
-        group = row[0].partition(".")[0]
-        if out and out[-1][0].partition(".")[0] != group and ("." in row[0] or "." in out[-1][0]):
-            out.append([""] * len(HEADS))
-        out.append(row)
-    console.sheet(["key", *HEADS[1:]], out)
+    for group, table in groups(found).items():
+        console.sheet([group, *HEADS[1:]], rows(table))
+        console.say("")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REFRESH = 0.1  # seconds between updates of the bar
 ENDS = {
-    "images": "all images seen", "steps": "all steps taken", "minutes": "time is up", "quality": "quality reached",
+    "images": "all images seen", "steps": "steps done", "minutes": "time is up", "quality": "quality reached",
 }  # fmt: skip
 LONGER = {"steps": "--max-steps", "minutes": "--max-minutes"}  # why it ended -> what makes the run longer
 
@@ -116,7 +116,7 @@ class Reporter(Sink):
             self.console.warn(f"the curves could not be drawn: {error.strerror}")
         if cfg.stop.until and reason != "quality":
             more = f"gan resume {run.path} {LONGER.get(reason, '--epochs')} N"
-            self.console.warn(f"{cfg.stop.until} was not reached  ->  {more} trains on")
+            self.console.warn(f"{cfg.stop.until} was not reached  ->  {more}")
         self.console.note(f"done: {ENDS.get(reason, reason)}")
         newest = max(run.samples.glob("*.*"), default=None, key=lambda p: (len(p.name), p.name))
         if newest is not None:

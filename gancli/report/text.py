@@ -10,7 +10,7 @@ def short(value: Any) -> str:
     """A value of a configuration, in few characters."""
     if value is None:
         return "-"
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         return str(value["name"]) if "name" in value else ", ".join(f"{k}={short(v)}" for k, v in value.items())
     if isinstance(value, float):
         return f"{value:g}"

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from rich.console import Console as Rich
 
-from gancli.report import console as voice
+from gancli.core.sinks import Progress
+from gancli.report import console as speaking
 from gancli.report.bar import training_bar
 from gancli.report.console import Console
 from tests.conftest import Gan
@@ -33,7 +34,7 @@ def test_words_instead_of_python(gan: Gan, tmp_path: Path) -> None:
     (root / "readme.txt").write_text("x")
     lines = gan("data", root).out.splitlines()
     assert f"source      folder {root}" in lines
-    assert "shape       16x16, grey" in lines
+    assert "shape       16x16, grayscale" in lines
     assert "classes     0 cat 10, 1 dog 12" in lines
     assert "attributes  none" in lines
     assert lines[lines.index("notes") + 1 :] == [
@@ -90,7 +91,7 @@ def test_slow_work_says_how_far_it_is_without_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(voice.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(speaking.time, "monotonic", lambda: now[0])
     console = Console()
     for done in range(0, 10_000, 500):
         console.bar("sampling", done, 10_000)
@@ -115,16 +116,21 @@ def test_lines_are_wrapped_at_words_on_a_terminal_alone(width: int, monkeypatch:
         assert " ".join(line.strip() for line in lines) == text
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
-def test_the_training_bar_fits_a_line(width: int) -> None:
-    file = io.StringIO()
-    terminal = Rich(file=file, width=width, force_terminal=False)
-    bar, task = training_bar(terminal, 1000, 0)
-    voice._fit(bar, width)
-    bar.update(task, completed=500, epoch=123.4, step=123_456, rate=123_456.0, d_loss=-12.345, g_loss=12.345)
+@pytest.mark.parametrize("nets", [["D", "G"], ["D_A", "D_B", "G"], ["D_A", "D_B", "G_AB", "G_BA", "E"]])
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_the_training_bar_fits_a_line(width: int, nets: list[str]) -> None:
+    losses = tuple(f"loss/{net}" for net in nets)
+    progress = Progress(step=0, images=0, epoch=100, total=1000, seconds=0.0, losses=losses)
+    bar, task = training_bar(Rich(file=io.StringIO(), width=width, force_terminal=False), progress)
+    bar.update(task, completed=500, epoch=123.4, step=123_456, rate=123_456.0, **dict.fromkeys(losses, -12.345))
     bar.stop()
-    shown = Rich(file=io.StringIO(), width=width).render_lines(bar.get_renderable())
-    assert len(shown) == 1
+    lines = Rich(file=io.StringIO(), width=width).render_lines(bar.get_renderable())
+    assert len(lines) == 1
+    text = "".join(segment.text for segment in lines[0])
+    assert "123.4" in text
+    assert text.rstrip().endswith("left --:--"), "nothing is cut off"
+    assert ("_loss -12.345" in text) == (width >= 80)
+    assert ("d_loss -12.345 g_loss -12.345" in text) == (width >= 80 and nets == ["D", "G"])
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_curves_that_cannot_be_drawn_end_no_run(gan: Gan, tmp_path: Path, monkey
 def test_what_was_not_reached_can_be_gone_on_to(gan: Gan, tmp_path: Path, limit: str, next_: str) -> None:
     where = tmp_path / "runs_dir/short"
     said = gan("train", "--data", "digits", limit, "64", "--until", "fid<0.0001", "--name", "short", *TINY)
-    assert f"gan resume {where} {next_} goes on" in said.err
+    assert f"fid<0.0001 was not reached  ->  gan resume {where} {next_}\n" in said.err
     more = gan(
         "resume", where, "--epochs" if limit == "--images" else limit, "66" if limit == "--max-steps" else "0.01"
     )

@@ -12,25 +12,27 @@ from tests.conftest import TINY, Gan
 
 
 def evaluated(run: Path, fid: float, step: int) -> None:
-    scores = {"fid@digits-v1": {"value": fid, "meaning": ""}}
+    scores = {"precision@digits-v1": {"value": 0.5, "meaning": ""}, "fid@digits-v1": {"value": fid, "meaning": ""}}
     (run / "evaluation.json").write_text(json.dumps({"scores": scores, "protocol": {"fakes": {"step": step}}}))
 
 
-def test_runs_newest_first_with_their_last_fid(gan: Gan, run: Path) -> None:
+def test_runs_newest_first_with_their_state_and_headline_score(gan: Gan, run: Path) -> None:
     evaluated(run, 12.345, 10)
     assert gan("train", "--data", "digits", "--name", "later", "--max-steps", "3", *TINY).code == 0
     os.utime(run / "config.json", (1e9, 1e9))
     said = gan("list", "runs")
     assert said.code == 0, said.err
     head, *rows = [line.split() for line in said.out.splitlines()]
-    assert head == ["run", "data", "preset", "step", "images", "fid", "at", "step"]
+    assert head == ["run", "data", "preset", "state", "step", "images", "fid", "at", "step"]
     assert rows == [
-        ["later", "digits", "textbook", "3", "96", "-", "-"],
-        ["small", "digits", "textbook", "20", "640", "12.35", "10"],
+        ["later", "digits", "textbook", "finished:", "steps", "3", "96", "-", "-"],
+        ["small", "digits", "textbook", "finished:", "steps", "20", "640", "12.35", "10"],
     ]
     found = gan("list", "runs", "--json").json()["runs"]
     assert list(found) == ["later", "small"]
-    assert (found["small"]["fid"], found["small"]["fid_step"], found["small"]["images"]) == (12.345, 10, 640)
+    small = found["small"]
+    assert (small["score"], small["value"], small["score_step"], small["images"]) == ("fid", 12.345, 10, 640)
+    assert (small["state"], small["reason"]) == ("finished", "steps")
     assert list(gan("list", "runs", "small", "--json").json()["runs"]) == ["small"]
 
 
@@ -62,7 +64,15 @@ def test_a_part_is_told_before_its_options(gan: Gan) -> None:
     assert lines[1].startswith("R1 (1801.04406")
     assert lines[2] == "paper: arXiv 1801.04406"
     assert lines[4].split() == ["option", "type", "default", "meaning"]
-    assert next(line for line in lines if line.startswith("final")).split()[1:5] == ["float", "|", "none", "-"]
+    assert next(line for line in lines if line.startswith("final")).split()[1:7] == [
+        "float",
+        ">=",
+        "0",
+        "|",
+        "none",
+        "-",
+    ]
+    assert lines[-1] == """set by --set 'task.penalties=[{ name = "r1", OPTION = VALUE }]'"""
     assert "It has no options." in gan("list", "loss", "hinge").out
     assert "required" in gan("list", "data", "folder").out
     assert "batch | instance | layer" in gan("list", "model", "dcgan").out

@@ -17,7 +17,7 @@ def test_classes_by_name_and_a_folder_for_each(gan: Gan, tmp_path: Path) -> None
         for i in range(12):
             Image.fromarray(np.full((8, 8), 100 * k + i, np.uint8)).save(tmp_path / "pets" / name / f"{i}.png")
     said = gan("train", "--data", tmp_path / "pets", "--max-steps", "1", *TINY)
-    assert "the 2 classes are not told to the nets" in said.err
+    assert "the nets are not conditional on the 2 classes" in said.err
     said = gan(
         "train", "--data", tmp_path / "pets", "--max-steps", "1", "--name", "r", "--set", "task.condition=concat", *TINY
     )
