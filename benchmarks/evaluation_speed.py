@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from judge import mnist
+from metric_sensitivity import mnist
 from sizes import facts, table
 from torch.utils.data import Dataset
 from torch_fidelity import FeatureExtractorBase, calculate_metrics, register_feature_extractor
