@@ -160,7 +160,7 @@ def table(docs: Path, score: float) -> str:
     lines = [
         caption(rows[0], judged[rows[0]["preset"]]),
         "",
-        f"| preset | paper | FID | P | R | D | C | images/s | minutes to {score:g} | ten samples |",
+        f"| preset | paper | FID | P | R | D | C | images/s | minutes to FID {score:g} | ten samples |",
         "|-|-|-|-|-|-|-|-|-|-|",
     ]
     for r in rows:
@@ -169,7 +169,7 @@ def table(docs: Path, score: float) -> str:
         cells = [
             f"`{name}`", papers(name), with_error(result.score("fid").value, result.score("fid").error),
             *(f"{result.score(k).value:.2f}" for k in SHARES), f"{r['images_per_s']:,.0f}",
-            "–" if took is None else f"{took:.1f}", f"![of {name}](images/presets/{name}.png)",
+            "–" if took is None else f"{took:.1f}", f"![samples of {name}](images/presets/{name}.png)",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     missing = ", ".join(f"`{name}`" for name in ordered() if name not in judged)
@@ -181,16 +181,16 @@ def caption(row: dict[str, Any], result: Evaluation) -> str:
     p, threads = result.protocol, row["trained"]["threads"]
     floors = ", ".join(f"{result.score(k).floor:.2f}" for k in SHARES)
     return (
-        f"{row['budget']:,} real images each (to a batch), {p['n_fake']:,} samples against {p['n_real']:,} test images, features "
-        f"`{p['features']}`, {row['trained']['device']}, {threads} thread{'s' * (threads != 1)}. Real images get FID "
-        f"{result.score('fid').floor:.4f}, and P, R, D, C of {floors}. ± is one standard error over the samples."
+        f"{row['budget']:,} training images each (to a batch), {p['n_fake']:,} samples against {p['n_real']:,} test images, features "
+        f"`{p['features']}`, {row['trained']['device']}, {threads} thread{'s' * (threads != 1)}. Reference scores (real vs. real): FID "
+        f"{result.score('fid').floor:.4f}; P, R, D, C {floors}. ± is one standard error over the samples."
     )
 
 
 def of_conditions(judged: dict[str, Evaluation]) -> list[str]:
     """How well those that are told a label or attributes keep to them."""
     lines = []
-    for metric, what in {"label-agreement": "the label", "attribute-agreement": "the attribute"}.items():
+    for metric, what in {"label-agreement": "label", "attribute-agreement": "attribute"}.items():
         for name, e in judged.items():
             if any(k.startswith(f"{metric}@") for k in e.scores):
                 found = e.score(metric)
@@ -200,10 +200,10 @@ def of_conditions(judged: dict[str, Evaluation]) -> list[str]:
     if not lines:
         return []
     text = (
-        "Those that are told what to draw: the share of samples that the classifier of `digits-v1` takes for the digit asked for, and the "
-        "least correlation of an attribute asked for with the same measured of the sample."
+        "Conditional presets: the share of samples that the classifier of `digits-v1` assigns to the requested digit, or the lowest "
+        "correlation between a requested attribute and the attribute measured in the sample."
     )
-    return ["", text, "", "| preset | told | agreement | real images | each |", "|-|-|-|-|-|", *lines]
+    return ["", text, "", "| preset | condition | agreement | reference | by attribute |", "|-|-|-|-|-|", *lines]
 
 
 def main() -> None:

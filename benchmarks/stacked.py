@@ -134,9 +134,9 @@ def table(runs: list[dict[str, Any]]) -> str:
     """The last checkpoint of each run, beside what papers report."""
     p, last = runs[0]["protocol"], runs[0]["curve"][-1]
     lines = [
-        f"The last checkpoint of each run, {p['n_fake']:,} samples, features `{p['features']}`. As many training images in the samples' "
-        f"place hit {last['modes floor']:.0f} modes with a KL of {last['reverse-kl floor']:.3f}; a perfect sampler's is "
-        f"{expected(p['n_fake']):.3f} in the mean.",
+        f"The last checkpoint of each run, {p['n_fake']:,} samples, features `{p['features']}`. Reference score: as many training "
+        f"images have {last['modes floor']:.0f} modes and a KL of {last['reverse-kl floor']:.3f}; the expected KL of a perfect sampler is "
+        f"{expected(p['n_fake']):.3f}.",
         "",
         "| run | parameters of G, D | images | minutes | modes | KL |",
         "|-|-|-|-|-|-|",
