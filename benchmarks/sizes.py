@@ -26,8 +26,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from gancli.core.config import Layer, read_preset, resolve
-from gancli.core.data import Reading
-from gancli.data.images import ImageDataset, Split
+from gancli.core.data import Reading, Split
+from gancli.data.images import ImageDataset
 from gancli.data.loader import Loader
 from gancli.report.curves import COLORS
 from gancli.training import precision
