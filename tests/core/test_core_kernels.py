@@ -94,6 +94,8 @@ def test_whoever_runs_a_net_puts_it_in(monkeypatch: pytest.MonkeyPatch, tmp_path
     for nets in (state.working(), made.nets, loaded.nets):
         assert {n: sum(type(m) is Linear for m in net.modules()) for n, net in nets.items()} == {"G": 4, "D": 3}
     assert torch.equal(made.sample(4), loaded.sample(4))
+    low = new_state(cfg.task, cfg, loader.spec, loader.device, torch.bfloat16)
+    assert not any(type(m) is Linear for net in low.working().values() for m in net.modules())
 
 
 @pytest.mark.parametrize(
