@@ -1,4 +1,4 @@
-"""gan: train, resume, sample from and judge generative adversarial networks.
+"""gan: train, resume, sample and evaluate generative adversarial networks (GANs).
 
     import gancli
     model = gancli.load("runs/digits-textbook-0001")

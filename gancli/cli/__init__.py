@@ -1,4 +1,4 @@
-"""The command line. One small file per verb; each holds a function `command` and its place in the help.
+"""The command line. One file per verb; each has a function `command` and its place in the help.
 
 This is the only room that imports typer, and importing it imports neither torch nor the rest of gancli.
 """
@@ -30,7 +30,7 @@ EXAMPLES = {"epochs": 20, "n": 64, "steps": 50, "json": 1}  # options, of which 
 
 
 def _brief(params: list[Any]) -> list[Any]:
-    """Without a line below each option that names its environment variable."""
+    """Leave out the line below each option that names its environment variable."""
     for param in params:
         param.show_envvar = False
     return params
@@ -43,7 +43,7 @@ class _Verb(TyperCommand):
 
 class _Root(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
-        """Of its own options none is an environment variable: GAN_VERSION may be anybody's."""
+        """The root command's options cannot be set by environment variables: GAN_VERSION may belong to another program."""
         params = _brief(super().get_params(ctx))
         for param in params:
             param.allow_from_autoenv = False
@@ -95,12 +95,12 @@ _verbs()
 
 
 def main() -> None:
-    """Run the command line: one line and an exit code for every fault that is not a bug."""
+    """Run the command line. Every error that is not a bug ends with one line and an exit code."""
     with guarded() as caught:
         try:
             code = _run()
         except (KeyboardInterrupt, typer.Abort):
-            text = "interrupted; what was saved before is whole"
+            text = "interrupted; saved checkpoints are intact"
             code = _refuse(text, 128 + caught.number if caught.number else INTERRUPTED, "stopped")
     sys.exit(code)
 
@@ -122,16 +122,14 @@ def _run() -> int:
         return 0
     except OSError as error:
         what = f"{error.filename}: " if error.filename else ""
-        return _refuse(
-            f"{what}{error.strerror or error}  ->  check the disk and the rights; gan doctor looks at both", 5
-        )
+        return _refuse(f"{what}{error.strerror or error}  ->  check disk space and permissions with gan doctor", 5)
     except Exception as error:  # noqa: BLE001
         return _bug(error)
     return code if isinstance(code, int) else 0
 
 
 def _bug(error: Exception) -> int:
-    """Torch says "out of memory" and "versions do not match" by RuntimeError; anything else is a bug."""
+    """Torch raises RuntimeError when memory runs out or versions do not match; anything else is a bug."""
     text = str(error)
     if isinstance(error, MemoryError) or any(said in text for said in NO_MEMORY):
         return _refuse("out of memory  ->  try a smaller --batch-size, or --set runtime.micro_batch=16", 5)
@@ -147,7 +145,7 @@ def _bug(error: Exception) -> int:
 
 
 def _refuse(text: str, code: int, what: str = "error") -> int:
-    """Of several ranks the first says what all of them know."""
+    """Print an error. Of several ranks only the first prints those that all of them have."""
     from gancli.distributed.ranks import number
 
     if number() == 0:
@@ -158,7 +156,7 @@ def _refuse(text: str, code: int, what: str = "error") -> int:
 
 
 def _wrapped(text: str) -> str:
-    """On a terminal: at words. Elsewhere a line stays a line."""
+    """Wrapped at words on a terminal; elsewhere one line."""
     if not sys.stderr.isatty():
         return text
     return textwrap.fill(text, shutil.get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)

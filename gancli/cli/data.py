@@ -1,4 +1,4 @@
-"""`gan data`: look at data before training on it."""
+"""`gan data`: inspect a data set before training on it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def command(
 
 
 def _preview(console: Console, report: Report, file: Path, data: str) -> None:
-    """Training images as one file. Raises DataError if there are none."""
+    """Write a grid of training images. Raises DataError if there are none."""
     import numpy as np
 
     from gancli.core.files import replace

@@ -1,6 +1,6 @@
 """Groups of options that verbs share.
 
-A verb takes a group as one parameter; `spread` makes of it what Typer wants, a parameter for each option.
+A verb takes a group as one parameter; `spread` turns it into one parameter for each option, as Typer expects.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which data, and how they are read."""
+    """The data set."""
 
     data: o.DataSet = None
     data_dir: o.DataDir = None
@@ -32,7 +32,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class RecipeOptions:
-    """What is trained."""
+    """Preset, parts and batches."""
 
     preset: o.Preset = None
     model: o.Model = None
@@ -44,7 +44,7 @@ class RecipeOptions:
 
 @dataclass(frozen=True)
 class SetOptions:
-    """Any key of the configuration, and parts of one's own."""
+    """Any configuration key, and plug-ins."""
 
     set_: o.Set = None
     plugin: o.Plugin = None
@@ -52,7 +52,7 @@ class SetOptions:
 
 @dataclass(frozen=True)
 class LengthOptions:
-    """How long, and how often it is validated and saved."""
+    """The length of training, and the intervals of validations and checkpoints."""
 
     epochs: o.Epochs = None
     images: o.Images = None
@@ -66,7 +66,7 @@ class LengthOptions:
 
 @dataclass(frozen=True)
 class RuntimeOptions:
-    """Where and how to compute."""
+    """Device, precision and threads."""
 
     device: o.Device = None
     precision: o.Precision = None
@@ -76,13 +76,13 @@ class RuntimeOptions:
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with an option for each field of the groups that it takes, as Typer wants it.
+    """Turn a command that takes groups of options into one that takes the options, as Typer expects.
 
     Args:
-        command: its parameters are options of its own, or groups: the dataclasses above.
+        command: its parameters are single options or groups (the dataclasses above).
 
     Returns:
-        A function of options alone, which hands the groups to `command`.
+        A function with one parameter for each option, which calls `command` with the groups.
     """
     hints: dict[str, Any] = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
@@ -111,25 +111,25 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _is_argument(parameter: inspect.Parameter) -> bool:
-    """Whether it is an argument: they come first."""
+    """Whether it is a positional argument."""
     return any(isinstance(info, ArgumentInfo) for info in parameter.annotation.__metadata__)
 
 
 def keys(group: type[Any]) -> dict[str, o.Key]:
-    """Option -> the key of the configuration that it sets, of a group."""
+    """The configuration key that each option of a group sets, by the option's name."""
     hints = get_type_hints(group, include_extras=True)
     found = ((name, key) for name, hint in hints.items() for key in getattr(hint, "__metadata__", ()))
     return {name: key for name, key in found if isinstance(key, o.Key)}
 
 
 def layers(*groups: Any) -> list[Layer]:
-    """The layers of the configuration that options make: the file, the options with a key of their own, then --set.
+    """The configuration layers of some options: the --config file, the options with a key, then --set.
 
     Args:
         groups: of options, as given.
 
     Returns:
-        Layers in the order in which they apply; what was not given is left out.
+        Layers, later ones win; options that were not given are left out.
 
     Raises:
         UsageError: an option cannot be read, or two contradict each other.

@@ -1,6 +1,6 @@
-"""The options of the verbs: their types, one for each, and how their text is read.
+"""The options of the verbs: a type for each, and how their text is parsed.
 
-A `Key` beside an option names the key of the configuration that it sets (`groups.layers`).
+A `Key` in the type names the configuration key that the option sets (`groups.layers`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Divergence(StrEnum):
 
 @dataclass(frozen=True)
 class Key:
-    """The key of the configuration that an option sets, and how what was typed becomes its value."""
+    """The configuration key that an option sets, and how its value is made from the option's."""
 
     path: str
     read: Callable[[Any], Any] = lambda value: value

@@ -1,4 +1,4 @@
-"""Standard error that may go away, and signals that come where there is nothing to save."""
+"""A standard error that may be closed, and signals outside of training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STOPS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Enduring:
-    """A text stream that swallows what cannot be written: a terminal that was closed must not end a training."""
+    """A text stream that ignores failed writes: a closed terminal must not end training."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -48,7 +48,7 @@ class Caught:
 
 @contextlib.contextmanager
 def guarded() -> Iterator[Caught]:
-    """Streams that hold, and SIGTERM and SIGHUP as KeyboardInterrupt, unless they were to be ignored (nohup)."""
+    """Streams that ignore failed writes, and SIGTERM and SIGHUP as KeyboardInterrupt, unless they are ignored (nohup)."""
     out, err, caught = sys.stdout, sys.stderr, Caught()
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -69,6 +69,6 @@ def guarded() -> Iterator[Caught]:
 
 
 def hush() -> None:
-    """Whoever read our output has gone: what is still in its buffer goes nowhere."""
+    """Discard what is left in the buffer of a closed standard output."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)

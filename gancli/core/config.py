@@ -148,7 +148,7 @@ def read_preset(name: str, classes: int = 2) -> Layer:
 
     Args:
         name: of the preset.
-        classes: of the data; with fewer than two the preset's table `unlabelled` applies.
+        classes: of the data; with fewer than two the preset's table `unlabeled` applies.
 
     Raises:
         UsageError: no such preset; with the nearest names.
@@ -157,7 +157,7 @@ def read_preset(name: str, classes: int = 2) -> Layer:
     if not isinstance(name, str) or name not in known:
         raise UsageError(f"no preset {name!r}", nearest(str(name), known) or f"there are: {', '.join(known)}")
     table = read_table(known[name])
-    rule = table.pop("unlabelled", {})
+    rule = table.pop("unlabeled", {})
     return merge([table, rule]) if classes < 2 else table
 
 

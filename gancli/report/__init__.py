@@ -1,1 +1,1 @@
-"""What people look at: console, grids, curves. The only room that imports rich or matplotlib."""
+"""Terminal output, tables and figures. The only room that imports rich or matplotlib."""

@@ -1,4 +1,4 @@
-"""What there is: parts and the configuration with their options, presets with their first line, runs with how far they are.
+"""Parts and configuration keys with their options, presets with their descriptions, runs with their states.
 
 For `gan list` and docs/reference.md. Options come from the JSON Schema (`core/schema.py`).
 """
@@ -36,7 +36,7 @@ def part(cls: type[Part]) -> dict[str, Any]:
 
 
 def options(of: Schema, prefix: str = "") -> Options:
-    """The options of an object's schema by key, groups of options by their keys' paths (`schedule.shape`).
+    """The options in an object's schema by key; those of a group by their paths (`schedule.shape`).
 
     Args:
         of: the schema of a group or a part.
@@ -147,20 +147,20 @@ def preset_lines() -> dict[str, dict[str, Any]]:
 
 
 def runs(folder: Path) -> dict[str, dict[str, Any]]:
-    """The runs below a folder by name, newest first; of one that cannot be read the reason, as `broken`."""
+    """The runs in a folder by name, newest first; for one that cannot be read the reason, as `broken`."""
     there = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")] if folder.is_dir() else []
     return {p.name: run(Run(p)) for p in sorted(there, key=_begun, reverse=True)}
 
 
 def _begun(path: Path) -> tuple[int, str]:
-    """By this `gan sample` without a name finds the newest, too."""
+    """When a run was begun: `gan sample` without a name takes the newest, too."""
     with suppress(OSError):
         return (path / "config.json").stat().st_mtime_ns, path.name
     return 0, path.name
 
 
 def run(found: Run) -> dict[str, Any]:
-    """What a run is made of, its state, how far it is, and its last headline score. Its checkpoints are not read through."""
+    """A run's data, preset, state, progress and last headline score. Its checkpoints are not verified."""
     out: dict[str, Any] = {"path": str(found.path)}
     try:
         layers = [found.json("config.json"), *(line.get("changes", {}) for line in history.read(found.path))]
@@ -189,13 +189,13 @@ def reached(found: Run) -> tuple[int | None, int | None]:
 
 
 def _state(found: Run) -> dict[str, Any]:
-    """What `status.json` says of it; null where there is none, as in runs of format 1."""
+    """The state in `status.json`; null if there is none, as in runs of format 1."""
     said = status.read(found)
     return {key: said.get(key) for key in ("state", "reason", "total", "minutes_left")}
 
 
 def _headline(found: Run, task: str) -> dict[str, Any]:
-    """The score of evaluation.json that the task is known by, and the step that it is of."""
+    """The task's headline score in evaluation.json, and the step of the model that it is of."""
     wanted = getattr(registry.parts("task").get(task), "headline", "")
     out: dict[str, Any] = {"score": wanted or None, "value": None, "score_step": None}
     with suppress(CheckpointError, KeyError, TypeError, AttributeError, ValueError):

@@ -22,7 +22,7 @@ PLAIN = 30.0  # seconds between plain lines of anything slow
 
 
 class Console(Output):
-    """What a command says: to the terminal and, once a run is open, to its log.
+    """Messages of a command: on the terminal and, once a run is open, in its log.
 
     Args:
         quiet: say nothing on the terminal.
@@ -41,7 +41,7 @@ class Console(Output):
         self._next = 0.0 if self.live else time.monotonic() + PLAIN
 
     def open(self, run: Run) -> None:
-        """From now on everything is also in the run's log, which begins with all that was said before."""
+        """From now on messages also go to the run's log, which begins with those before."""
         self.log = run.log(self.rank)
         early, self._early = self._early or [], None
         for text in early:
@@ -49,11 +49,11 @@ class Console(Output):
         self.note(f"run {run.path}")
 
     def note(self, text: str) -> None:
-        """A line of words."""
+        """Print a line."""
         self._say(text)
 
     def warn(self, text: str) -> None:
-        """A line that somebody should read."""
+        """Print a warning."""
         self._say(f"warning: {text}", "yellow")
 
     def _say(self, text: str, style: str = "") -> None:
@@ -61,7 +61,7 @@ class Console(Output):
         self.record(text)
 
     def record(self, text: str) -> None:
-        """A line for the log alone."""
+        """Write a line to the log alone."""
         if self._early is not None:
             self._early.append(text)
         if self.log is None:
@@ -74,7 +74,7 @@ class Console(Output):
             self.err.print("warning: the run's log cannot be written", style="yellow")
 
     def bar(self, what: str, done: int, total: int) -> None:
-        """Progress of something that is not training: a bar where there is a terminal, else a line now and then."""
+        """Show the progress of something other than training: a bar on a terminal, elsewhere a line now and then."""
         if not self.live:
             self._slow(f"{what} {done:,} of {total:,}")
             return
@@ -87,7 +87,7 @@ class Console(Output):
             self.end()
 
     def show(self, bar: Progress) -> Progress:
-        """Show a progress bar, the only one. However the command ends, the terminal gets its cursor back."""
+        """Show a progress bar in place of any other. The terminal gets its cursor back however the command ends."""
         self.end()
         self._bar = bar
         atexit.register(self.end)
@@ -95,7 +95,7 @@ class Console(Output):
         return bar
 
     def end(self) -> None:
-        """Take the progress bar away."""
+        """Remove the progress bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

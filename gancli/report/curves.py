@@ -1,6 +1,6 @@
 """`curves.png`: what a run logged and its validation score, a panel for each prefix of the keys (`loss/D`, `grad/G`).
 
-A net has the same color in all panels; what is logged of it besides (`logit/D/real`, `logit/D/fake`) is told by the line.
+A net has the same color in all panels; the rest of the key (`logit/D/real`, `logit/D/fake`) is the line style.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def panels(
 
 
 def _as_probabilities(panel: Panel) -> None:
-    """Mean logits of a critic that estimates a probability; others, as those of a Wasserstein critic, stay as they are."""
+    """Show mean logits as probabilities, unless they are too large for that, as those of a Wasserstein critic."""
     if any(abs(y) > SATURATED for y in panel.values()):
         return
     panel.title = "D(x): probability of real"
@@ -132,7 +132,7 @@ def _validation(scores: Iterable[Mapping[str, Any]], headline: str) -> dict[str,
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it can be drawn: a line may have none, or be damaged."""
+    """Whether it can be drawn: a line may be damaged."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30
 
 
@@ -167,7 +167,7 @@ def _draw_panel(axes: Axes, panel: Panel, colors: Mapping[str, str], last: float
 
 
 def _scale(axes: Axes, panel: Panel) -> None:
-    """The y axis: of a probability from 0 to 1, of positive values over a wide range logarithmic."""
+    """The y axis: from 0 to 1 for a probability, logarithmic for positive values over a wide range."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     values = list(panel.values())

@@ -1,4 +1,4 @@
-"""Is everything here well: this machine, its libraries and, of a run, every checkpoint, the lock and the disk.
+"""Checks of this computer and its libraries, and of a run: every checkpoint, the lock, the disk.
 
 Each finding is a line with a verdict: ok, note (worth knowing) or wrong (something will fail, and what to do).
 """
@@ -56,7 +56,7 @@ def _torch() -> Iterator[Finding]:
 
 
 def _torchvision() -> Iterator[Finding]:
-    """Versions that do not fit show in the first operator of torchvision's own."""
+    """An incompatible torchvision fails at its first own operator."""
     try:
         import torchvision
 
@@ -105,7 +105,7 @@ def of_run(run: folder.Run) -> Iterator[Finding]:
         run.config()
         yield Finding("config.json", "ok", f"{len(history.read(run.path))} changes since the start")
     except GanError as error:
-        yield Finding("config.json", "wrong", error.cause, error.remedy or "bring it back from a copy")
+        yield Finding("config.json", "wrong", error.cause, error.remedy or "restore it from a backup")
     yield from _lock(run)
     yield from _journal(run)
     yield from _checkpoints(run)
@@ -116,7 +116,7 @@ def _lock(run: folder.Run) -> Iterator[Finding]:
     holder = lock.holder(run.path)
     yield Finding("lock", "note" if holder else "ok", f"held by process {holder}: it is training" if holder else "free")
     if not os.access(run.path, os.W_OK | os.X_OK):
-        yield Finding("folder", "wrong", f"{run.path} cannot be written", "check its owner and its rights")
+        yield Finding("folder", "wrong", f"{run.path} cannot be written", "check its owner and permissions")
     else:
         yield _free("folder", run.path)
 

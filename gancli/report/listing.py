@@ -12,7 +12,7 @@ HEADS = ["option", "type", "default", "meaning"]
 
 
 def show_runs(console: Console, found: dict[str, Any]) -> None:
-    """Runs, their state, how far they are, and how good; the reason of one that cannot be read."""
+    """Runs with state, progress and score; for one that cannot be read the reason."""
     if console.json:
         console.dump({"runs": found})
         return

@@ -1,4 +1,4 @@
-"""Standard output: data, as one JSON object or as tables and lines of words. Everything else goes to standard error (`console.py`)."""
+"""Standard output: results, as one JSON object or as tables and lines. Messages go to standard error (`console.py`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gancli.report.text import lines
 
 
 class Output:
-    """What a command answers.
+    """The results of a command.
 
     Args:
         json: print JSON instead of tables.
@@ -27,7 +27,7 @@ class Output:
         self.json, self.rank = json, rank
 
     def result(self, value: dict[str, Any], only_json: bool = False) -> None:
-        """One JSON object, or lines."""
+        """Print a result: one JSON object, or lines."""
         if self.rank:
             return
         if self.json:
@@ -38,7 +38,7 @@ class Output:
             sys.stdout.write(re.sub(r" +\n", "\n", text))
 
     def dump(self, value: Any) -> None:
-        """JSON."""
+        """Print JSON."""
         sys.stdout.write(json.dumps(value) + "\n")
 
     @property
@@ -52,11 +52,11 @@ class Output:
         return self.width >= 110
 
     def table(self, table: Table) -> None:
-        """A table."""
+        """Print a table."""
         Rich(soft_wrap=False, highlight=False).print(table)
 
     def say(self, text: str, style: str = "") -> None:
-        """A line of words."""
+        """Print a line."""
         out = Rich(highlight=False, emoji=False)
         out.print(text, style=style, markup=False, soft_wrap=not out.is_terminal)
 
@@ -67,7 +67,7 @@ class Output:
         right: Collection[int] = (),
         bold: Collection[tuple[int, int]] = (),
     ) -> None:
-        """A table of text; `right` columns are numbers, `bold` cells are marked. The last column is words."""
+        """Print a table of text; `right` columns are aligned right, `bold` cells are bold."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         for i, head in enumerate(heads):
             words = [word for row in rows for word in row[i].split()]

@@ -1,4 +1,4 @@
-"""What a training session says: what was chosen, a bar, a line per epoch, how it ended and the next commands."""
+"""The messages of a training session: choices, a progress bar, a line per epoch, how it ended, the next commands."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LONGER = {"steps": "--max-steps", "minutes": "--max-minutes"}  # why it ended ->
 
 
 class Reporter(Sink):
-    """The session as a terminal and the run's log show it."""
+    """Shows a training session on the terminal and in the run's log."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -41,7 +41,7 @@ class Reporter(Sink):
         self._first = 0
 
     def plan(self, plan: Plan) -> None:
-        """What will be trained, what was chosen, and what differs from the preset."""
+        """Print what will be trained, what was chosen, and what differs from the preset."""
         for choice in plan.choices:
             self.console.note(f"chose {choice}")
         cfg, split = plan.cfg, plan.split
@@ -52,7 +52,7 @@ class Reporter(Sink):
         self.console.note(f"{recipe}{f', with {changed}' if changed else ''}")
 
     def settings(self, plan: Plan) -> None:
-        """The whole configuration as resolved; a star marks what differs from the preset."""
+        """Print the whole configuration as resolved; a star marks what differs from the preset."""
         changed = plan.changed()
         for key, value in flat(plan.cfg.dump()).items():
             self.console.note(f"{'*' if key in changed else ' '} {key:<36} {short(value)}")
@@ -104,9 +104,9 @@ class Reporter(Sink):
         self._bar = None
 
     def finish(self, run: Run, cfg: Config, reason: str) -> None:
-        """Draw the curves, and say why training ended, where everything is, and the next commands.
+        """Draw the curves; print why training ended, where the results are, and the next commands.
 
-        To be called when nobody holds the run's state any more, so that its memory is free for the curves.
+        To be called when the run's state is released, so that its memory is free for the curves.
         """
         give_back_freed()
         lines, file = journal.read(run.journal), run.path / "curves.png"

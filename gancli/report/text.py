@@ -1,4 +1,4 @@
-"""How values are written in words."""
+"""Values as text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def short(value: Any) -> str:
-    """A value of a configuration, in few characters."""
+    """A configuration value in few characters."""
     if value is None:
         return "-"
     if isinstance(value, dict) and value:
@@ -21,7 +21,7 @@ def short(value: Any) -> str:
 
 
 def lines(value: Any) -> str:
-    """A value in words: what is inside of a table is below its name, a line each, and so are long texts."""
+    """A value without brackets: entries of a table, and of a long list, are on lines of their own."""
     if isinstance(value, dict):
         width = max(map(len, value), default=0)
         return "".join(f"\n  {k:<{width}}  {lines(v)}" for k, v in value.items()) or "none"

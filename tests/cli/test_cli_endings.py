@@ -21,7 +21,7 @@ def test_a_signal_where_there_is_nothing_to_save(
 ) -> None:
     monkeypatch.setattr(folder, "find", lambda *_: signal.raise_signal(number))
     said = gan("sample", run)
-    assert (said.code, said.err.strip()) == (code, "stopped: interrupted; what was saved before is whole")
+    assert (said.code, said.err.strip()) == (code, "stopped: interrupted; saved checkpoints are intact")
 
 
 def test_a_bar_gives_the_cursor_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,3 +112,48 @@ def test_an_error_is_wrapped_at_words_on_a_terminal_alone(monkeypatch: pytest.Mo
     lines = cli._wrapped(text).splitlines()
     assert max(map(len, lines)) <= 80
     assert {word for line in lines for word in line.split()} == {"error:", "remarkable"}
+
+
+def test_every_configuration_key_is_listed(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = gan("list", "config", "--json").json()["config"]
+    assert found["stop.until"]["description"]
+    assert found["ema.half_life"] == {
+        "type": "int >= 0", "default": 20_000, "required": False, "description": "half-life in images; 0: no EMA",
+    }  # fmt: skip
+    lines = gan("list", "config", "intervals").out.splitlines()
+    assert lines[0].split() == ["intervals", "type", "default", "meaning"]
+    assert {line.split()[0] for line in lines[1:] if line} == {key for key in found if key.startswith("intervals.")}
+    assert [line.split()[0] for line in gan("list", "config", "optimizer.schedule.shape").out.splitlines() if line][
+        1:
+    ] == ["optimizer.schedule.shape"]
+    said = gan("list", "config", "interval")
+    assert (said.code, "did you mean intervals" in said.err) == (2, True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, gan("list", "config").out.splitlines())) <= 80
+
+
+def test_the_schema_is_printed(gan: Gan, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        'from gancli.losses.hinge import Hinge\nclass Own(Hinge):\n    """An own loss."""\n    name = "own_of_list"\n'
+    )
+    said = gan("list", "--schema", "--plugin", tmp_path / "own.py")
+    assert said.code == 0, said.err
+    assert said.json()["$defs"]["loss.own_of_list"]["description"] == "An own loss."
+    said = gan("list", "loss", "--schema")
+    assert (said.code, "leave loss out" in said.err) == (2, True)
+
+
+def test_without_a_verb_the_help_is_all(gan: Gan) -> None:
+    said = gan()
+    assert (said.code, said.err) == (2, "")
+    assert "train" in said.out
+
+
+def test_options_set_keys_that_there_are(gan: Gan) -> None:
+    from gancli.cli import groups
+
+    known = gan("list", "config", "--json").json()["config"]
+    paths = [key.path for group in (groups.DataOptions, groups.RecipeOptions, groups.LengthOptions, groups.RuntimeOptions)
+             for key in groups.keys(group).values()]  # fmt: skip
+    assert len(paths) >= 18
+    assert set(paths) <= set(known)
