@@ -18,7 +18,7 @@ from gancli.core.errors import CheckpointError, DataError, StoppedError, UsageEr
 from gancli.evaluation.evaluator import Evaluation, Score
 from gancli.runs import checkpoint, folder, history, journal
 from gancli.runs.lock import locked
-from gancli.training import session, validation
+from gancli.training import session, start, validation
 from gancli.training.prepare import again
 from gancli.training.start import extend
 
@@ -66,7 +66,7 @@ def test_it_is_refused_before_there_is_a_run(tmp_path: Path, until: str | None, 
 
 
 def held(bench: Bench, share: float) -> Bench:
-    bench.how = replace(bench.how, holdout=share)
+    bench.how = replace(bench.how, validation=share)
     bench.plan = again(bench.plan.cfg, bench.how)
     return bench
 
@@ -78,7 +78,9 @@ def test_too_few_are_held_out_until_more_are(tmp_path: Path) -> None:
         Image.fromarray(noise).save(tmp_path / "pictures" / f"{i}.png")
     source = {"source": {"name": "folder", "path": str(tmp_path / "pictures")}}
     for share in (0.0, 0.1):
-        with pytest.raises(UsageError, match=r"too few images .*: [01] .*--set data.holdout=0.3"):
+        with pytest.raises(
+            UsageError, match=r"validation set is too small .*: [01] images .*--set data.validation=0.2"
+        ):
             held(judged(tmp_path / "few", data=source), share).new()
     bench = held(judged(tmp_path / "more", 10, data=source), 0.3)
     run = bench.new()
@@ -229,8 +231,8 @@ def test_the_best_is_so_by_the_score_that_is_waited_for(
         known = {"fid@x": Score(fid, ""), "recall@x": Score(recall, "", "higher")}
         return Evaluation(known, {"features": "x"})
 
-    monkeypatch.setattr(validation, "check", lambda *_, **__: None)
-    monkeypatch.setattr(session, "check", lambda *_, **__: None)
+    for module in (start, session):
+        monkeypatch.setattr(module, "check", lambda *_, **__: None)
     monkeypatch.setattr(validation, "quick", quick)
     bench = judged(tmp_path, 30, until)
     run = bench.new()
@@ -249,6 +251,8 @@ def test_the_card(tmp_path: Path, half_life: int) -> None:
     said = (run.model / "README.md").read_text()
     assert ("The averaged generator of" in said) == bool(half_life)
     assert "(1,438 images)" in said
-    assert "At step 10, 64 samples against 64 held-out images: fid@digits-v1 " in said
-    assert run.json("data.json")["images"] == 1438
+    assert "At step 10, 64 samples against 64 validation images: fid@digits-v1 " in said
+    assert {k: run.json("data.json")[k] for k in ("train", "validation", "test")} == {
+        "train": 1438, "validation": 90, "test": 269,
+    }  # fmt: skip
     assert run.json("model/config.json")["facts"]["images"] == 1438
