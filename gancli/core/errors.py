@@ -5,6 +5,7 @@ Every error that is not a bug derives from `GanError`; the command line prints i
 
 from __future__ import annotations
 
+import signal
 from typing import ClassVar
 
 
@@ -66,3 +67,4 @@ class StoppedError(GanError):
     def __init__(self, signal_number: int, cause: str, remedy: str = "") -> None:
         super().__init__(cause, remedy)
         self.exit_code = 128 + signal_number
+        self.name = signal.Signals(signal_number).name  # "SIGTERM"

@@ -18,8 +18,6 @@ SECTIONS = {
     "rhythm": "intervals",
     "machine": "runtime",
 }
-
-
 LOGS = {
     "logit_real": "logit/D/real",
     "logit_fake": "logit/D/fake",
@@ -27,14 +25,18 @@ LOGS = {
     "apart": "apart/D",
     "overfit": "overfit/D",
 }
+NET_LOGS = {"loss": "loss", "grad": "grad", "update": "update", "aux": "auxiliary"}  # d_NAME -> NAME/D; others are penalties
+COLUMNS = {"d_loss": "loss/D", "g_loss": "loss/G"}  # written beside today's keys
+KINDS = {"overfitting": "overfitting of D", "no gradient": "no gradient of G"}  # of the monitor's warnings
+BY_CLASSES = "labels-if-any"  # a condition that was one or the other by the data: now a rule of the preset
 
 
-def config(table: dict[str, Any], classes: int = 0) -> dict[str, Any]:
+def config(table: dict[str, Any], classes: int | None = None) -> dict[str, Any]:
     """A configuration (whole, or one layer of it) under today's names.
 
     Args:
         table: nested values of a run's config.json, a recorded change, or a user's file.
-        classes: those of the run's data, where they are known.
+        classes: those of the data; None where they are not known yet, and what depends on them is left as it is.
 
     Returns:
         A new table; what has today's names already is returned as it is.
@@ -49,7 +51,7 @@ def config(table: dict[str, Any], classes: int = 0) -> dict[str, Any]:
     return out
 
 
-def run_config(table: dict[str, Any], classes: int = 0) -> dict[str, Any]:
+def run_config(table: dict[str, Any], classes: int | None = None) -> dict[str, Any]:
     """A run's whole config.json: as `config`; runs of format 1 had no validation set."""
     out = config(table, classes)
     if isinstance(data := out.get("data"), dict) and "validation" not in data:
@@ -63,10 +65,9 @@ def _optimizer(table: Any) -> Any:
     return table
 
 
-def _task(table: dict[str, Any], classes: int) -> dict[str, Any]:
+def _task(table: dict[str, Any], classes: int | None) -> dict[str, Any]:
     out = {("n_critic" if key == "turns" else key): value for key, value in table.items()}
-    condition = out.get("condition")
-    if condition in ("labels-if-any", {"name": "labels-if-any"}):
+    if out.get("condition") in (BY_CLASSES, {"name": BY_CLASSES}) and classes is not None:
         out["condition"] = {"name": "projection" if classes > 1 else "none"}
     return out
 
@@ -78,32 +79,39 @@ def model(table: dict[str, Any]) -> dict[str, Any]:
         out["facts"] = {("ema" if k == "average" else k): v for k, v in facts.items()}
     if "spec" not in out and isinstance(shape := out.get("shape"), dict):
         out["spec"] = {"name": "images", **shape}
-    spec = out.get("spec")
-    classes = spec.get("classes", 0) if isinstance(spec, dict) else 0
     if isinstance(out.get("task"), dict):
-        out["task"] = _task(out["task"], classes if isinstance(classes, int) else 0)
+        out["task"] = _task(out["task"], classes_of(out) or 0)
     return out
+
+
+def classes_of(table: dict[str, Any]) -> int | None:
+    """The classes of the data of a model's config.json under today's names; None if it does not say."""
+    spec = table.get("spec")
+    classes = spec.get("classes") if isinstance(spec, dict) else None
+    return classes if isinstance(classes, int) else None
 
 
 def state(table: dict[str, Any]) -> dict[str, Any]:
     """A checkpoint's state.json under today's names."""
     out = {("optimizer" if key == "optimiser" else key): value for key, value in table.items()}
     if isinstance(window := out.get("window"), dict):
-        out["window"] = logs(window)
+        out["window"] = {_log(key): value for key, value in window.items()}
     return out
 
 
-def logs(line: dict[str, Any]) -> dict[str, Any]:
+def line(values: dict[str, Any]) -> dict[str, Any]:
     """A line of a journal under today's keys; `d_loss` and `g_loss` stay beside them."""
-    out: dict[str, Any] = {}
-    for key, value in line.items():
-        net, _, rest = key.partition("_")
-        if key in LOGS:
-            out[LOGS[key]] = value
-        elif net in ("d", "g") and rest:
-            name = {"loss": f"loss/{net.upper()}", "grad": f"grad/{net.upper()}", "update": f"update/{net.upper()}"}
-            name["aux"] = f"auxiliary/{net.upper()}"
-            out[name.get(rest, f"penalty/{net.upper()}/{rest}")] = value
-        else:
-            out[key] = value
+    out = {_log(key): value for key, value in values.items()}
+    out |= {key: values[key] for key in COLUMNS if key in values}
+    for key in ("warned", "over"):
+        if isinstance(kinds := out.get(key), list):
+            out[key] = [KINDS.get(kind, kind) if isinstance(kind, str) else kind for kind in kinds]
     return out
+
+
+def _log(key: str) -> str:
+    """A log's key by today's name."""
+    net, _, rest = key.partition("_")
+    if key in LOGS or net not in ("d", "g") or not rest:
+        return LOGS.get(key, key)
+    return f"{NET_LOGS[rest]}/{net.upper()}" if rest in NET_LOGS else f"penalty/{net.upper()}/{rest}"

@@ -43,7 +43,7 @@ class Sink:
 
         Args:
             kind: `note` or `warning` (text); `epoch` (progress, values); `validation`, `monitor` (line); `saving`, `saved` (step);
-                `finished` (reason); `stopped` (signal); `diverged`, `failed` (cause).
+                `finished`, `stopped`, `diverged`, `failed` (reason).
             facts: what belongs to it.
         """
 

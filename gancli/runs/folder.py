@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,9 @@ class Run:
 
     def config(self) -> Config:
         """The configuration in force: the one of the start, and every change since (`history.jsonl`)."""
-        layers = [migration.run_config(self.json("config.json"), self._classes())]
-        layers += [migration.config(line["changes"]) for line in history.read(self.path) if "changes" in line]
+        classes = self._classes()
+        layers = [migration.run_config(self.json("config.json"), classes)]
+        layers += [migration.config(line["changes"], classes) for line in history.read(self.path) if "changes" in line]
         try:
             return resolve(merge(layers))
         except UsageError as error:
@@ -86,14 +88,13 @@ class Run:
                 f"{self.path / 'config.json'} does not fit this gan: {error.cause}", error.remedy
             ) from None
 
-    def _classes(self) -> int:
-        """The classes of the run's data, by its model; 0 where there is none yet."""
-        try:
-            spec = migration.model(table(read_capped(self.model / "config.json", MAX_JSON), "config.json")).get("spec")
-        except CheckpointError:
-            return 0
-        classes = spec.get("classes") if isinstance(spec, dict) else 0
-        return classes if isinstance(classes, int) else 0
+    def _classes(self) -> int | None:
+        """The classes of the run's data, by its model or a checkpoint; None where there is neither yet."""
+        models = [self.model / "config.json", *sorted(self.checkpoints.glob("*/model.json"), reverse=True)]
+        for path in models:
+            with suppress(CheckpointError):
+                return migration.classes_of(migration.model(table(read_capped(path, MAX_JSON), str(path))))
+        return None
 
 
 def check_place(runs: Path, name: str | None = None) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gancli.core import migration
 from gancli.core.files import replace
 from gancli.runs.files import disk
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All whole lines. A last line that was cut off is left out."""
-    return [value for value, _ in _lines(path)]
+    """All whole lines, under today's keys. A last line that was cut off is left out."""
+    return [migration.line(value) for value, _ in _lines(path)]
 
 
 def _lines(path: Path) -> list[tuple[dict[str, Any], bytes]]:

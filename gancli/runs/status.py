@@ -12,6 +12,7 @@ minutes_left  by that rate; null where it is not known yet
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import time
@@ -33,14 +34,18 @@ ENDED = ("finished", "stopped", "diverged", "failed")
 
 
 class Status(Sink):
-    """Keeps `status.json` up to date. It is not synced to the disk, and a disk that refuses it is no reason to stop."""
+    """Keeps `status.json` up to date. It is not synced to the disk, and a disk that refuses it is no reason to stop.
+
+    To be made under the run's lock. A session that fails before its first step leaves the progress that an earlier one reported.
+    """
 
     def __init__(self, run: Run) -> None:
         self.path = run.path / NAME
-        now = round(time.time(), 3)
+        now, before = round(time.time(), 3), read(run)
+        done = {k: n if isinstance(n := before.get(k), int) else 0 for k in ("step", "images", "total")}
         self.facts: dict[str, Any] = {
             "state": "running", "reason": "", "pid": os.getpid(), "host": socket.gethostname(), "started": now,
-            "updated": now, "step": 0, "images": 0, "total": 0, "rate": None, "minutes_left": None,
+            "updated": now, **done, "rate": None, "minutes_left": None,
         }  # fmt: skip
         self._begun = (0, time.monotonic())
         self._latest: Progress | None = None

@@ -30,7 +30,7 @@ from gancli.core.task import Context
 from gancli.data.loader import Loader
 from gancli.evaluation.selection import classifier
 from gancli.training.net import in_evaluation
-from gancli.training.rules import RULES
+from gancli.training.rules import RULES, name_of
 
 if TYPE_CHECKING:
     from gancli.training.prepare import Plan
@@ -87,7 +87,7 @@ class Monitor:
         if self._classify is not None:
             line["classes"] = round(self._classes(made), 4)
         line |= {k: v for k, v in scalars.items() if k.startswith(("update/", "grad/"))}
-        self._judge(line)
+        self._apply_rules(line)
         self.lines.append(line)
         return line
 
@@ -100,7 +100,7 @@ class Monitor:
         )
         return base, mine
 
-    def _judge(self, line: dict[str, Any]) -> None:
+    def _apply_rules(self, line: dict[str, Any]) -> None:
         """Warn of what has held for long enough, and take back what is over; both are recorded in the line."""
         holds: set[str] = set()
         for old in self.lines:
@@ -110,7 +110,7 @@ class Monitor:
         for rule in RULES:
             for signal, kind in rule.signals(line).items():
                 where = f"({signal} {line.get(signal, 0):.3g} at step {line['step']:,})"
-                name = signal.removeprefix(rule.signal)
+                name = name_of(signal)
                 if kind not in holds and rule.broken(lines, signal):
                     line.setdefault("warned", []).append(kind)
                     passing = "; so early in a run it often passes" if early and rule.past else ""

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import torch
 
+from gancli.core import migration
 from gancli.core.config import Config, Data, Layer, differences, merge, read_preset, resolve
 from gancli.core.data import Reading, Source, Spec, Split
 from gancli.core.errors import DataError, UsageError
@@ -107,7 +108,7 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     given: Layer = {"preset": preset, "data": {"source": source.model_dump(mode="json")}}
     plain = resolve(base, given)
     small = _for_small_data(plain, asked, len(split.train), choices)
-    cfg = resolve(base, small, *request.layers, given)
+    cfg = resolve(base, small, *(migration.config(layer, _classes(split)) for layer in request.layers), given)
     if cfg.stop.until:
         parse_bound(cfg.stop.until)
     loader, fingerprint = _loader(cfg, split, ranks), _fingerprint(split, ranks)

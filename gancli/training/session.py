@@ -206,7 +206,8 @@ class Session:
 
         def work() -> None:
             cfg = self.plan.cfg
-            ask = cfg.task.preview(state.spec, self.plan.split.validation, PREVIEWS)
+            data = self.plan.split.validation if len(self.plan.split.validation) else self.plan.split.train
+            ask = cfg.task.preview(state.spec, data, PREVIEWS)
             recipe = {"run": self.run.name, "step": state.step, "ema": bool(state.ema), "rows": ask.names()}
             self.sinks.samples(state.step, "samples", state.model(cfg.task).generate(ask), recipe)
 
@@ -241,7 +242,10 @@ def _status(sinks: Sinks) -> Iterator[None]:
     try:
         yield
     except StoppedError as error:
-        sinks.event("stopped", reason=error.cause)
+        sinks.event("stopped", reason=error.name)
+        raise
+    except KeyboardInterrupt:
+        sinks.event("stopped", reason="SIGINT, twice: not saved")
         raise
     except DivergedError as error:
         sinks.event("diverged", reason=error.cause)

@@ -30,10 +30,11 @@ class Validation:
     def validate(self, state: State) -> str:
         """Score the moving average: "quality" once `until` has held as often in a row as asked, "best" if none was as good.
 
-        A signal leaves it at once; it is then made up for when the run is resumed.
+        A signal leaves it at once; it is then made up for when the run is resumed. Without a validation set there is no score.
         """
-        cfg = self.plan.cfg
-        bound = _bound(cfg)
+        cfg, bound = self.plan.cfg, _bound(self.plan.cfg)
+        if not len(self.plan.split.validation):
+            return ""
         try:
             with self.signals.breaking():
                 evaluator = self.evaluator
@@ -47,7 +48,7 @@ class Validation:
         line: dict[str, Any] = {"step": state.step, "images": state.images, **scores}
         if bound:
             line |= {"until": cfg.stop.until, "met": bound.met(result)}
-        chosen = result.score(bound.metric if bound else cfg.task.quick[0])
+        chosen = result.score(_decides(cfg, bound))
         key = next(k for k, s in result.scores.items() if s is chosen)
         line["best"] = _is_best(chosen.value, [old.get(key) for old in before], chosen.better)
         self.sinks.event("validation", line=line)
@@ -86,18 +87,25 @@ def check(plan: Plan, resumed: bool = False) -> None:
     more = "hold out more (--set data.validation=0.2), or leave --until and --evaluate-every away"
     if resumed:  # the training data cannot be changed
         more = 'go on with --until "", and without intervals.evaluate'
+    if not _decides(cfg, bound):
+        raise UsageError(f"the task {cfg.task.name!r} has no scores while training", "leave --evaluate-every away")
     few = UsageError(f"the validation set is too small for scores: {len(plan.split.validation)} images", more)
     if not len(plan.split.validation):
+        if resumed and bound is None:  # a run of format 1
+            plan.reading.note("this run has no validation set: it goes on without scores")
+            return
         raise few
     evaluator = _evaluator(plan, progress=plan.reading.progress)
     subject = evaluator.subject(inputs.blank(plan.cfg.task, plan.spec, plan.split.train, cfg.intervals.evaluate_n))
     chosen = {m.name: m for m in evaluator.chosen(_metrics(cfg, bound))}
     why = {name: metric.objection(subject) for name, metric in chosen.items()}
-    if all(why[name] for name in cfg.task.quick):
+    if cfg.task.quick and all(why[name] for name in cfg.task.quick):
         raise few
+    metric = chosen[metric_of(_decides(cfg, bound))]
     if bound is None:
+        if why[metric.name]:
+            raise few
         return
-    metric = chosen[metric_of(bound.metric)]
     if why[metric.name]:
         raise UsageError(f"--until {bound}: {why[metric.name]}", 'ask for another score, such as --until "fid<8"')
     _check_space(bound, metric, evaluator.extractor.label)
@@ -125,8 +133,14 @@ def _bound(cfg: Config) -> Bound | None:
     return parse_bound(cfg.stop.until) if cfg.stop.until else None
 
 
+def _decides(cfg: Config, bound: Bound | None) -> str:
+    """The score that decides which checkpoint is the best."""
+    return bound.metric if bound else cfg.task.headline
+
+
 def _metrics(cfg: Config, bound: Bound | None) -> list[str]:
-    return sorted({*cfg.task.quick, *([metric_of(bound.metric)] if bound else [])})
+    decides = _decides(cfg, bound)
+    return sorted({*cfg.task.quick, *([metric_of(decides)] if decides else [])})
 
 
 def _held(lines: Sequence[Mapping[str, Any]], cfg: Config) -> bool:
