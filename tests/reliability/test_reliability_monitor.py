@@ -1,79 +1,59 @@
-"""The monitor: what it measures, that it changes nothing, that it says each thing once, and that it sees a collapse."""
+"""The monitor in a run: that it changes nothing, that it says each thing once, and that it sees a collapse."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import monitor as calibration
 import pytest
 import torch
 from faults import Bench, Heard, kept
-from gancli.training.signs import Signs
 
 from gancli.core.registry import find
 from gancli.runs import journal
 from gancli.training import snapshot
-from gancli.training.monitor import RULES, Rule, above, spread
-
-HIGH = Rule("high", "x", 0.5, True, 3, "high")
-MEAN = Rule("mean", "x", 0.5, True, 3, "high", mean=True)
-
-
-@pytest.mark.parametrize(
-    ("values", "each", "mean"),
-    [
-        ([0.6, 0.6, 0.6], True, True),
-        ([0.6, 0.6], False, False),
-        ([0.9, 0.1, 0.9], False, True),
-        ([0.9, 0.9, 0.1, 0.1, 0.1], False, False),
-        ([0.6, None, 0.6], False, False),
-    ],
-)
-def test_rules(values: list[float | None], each: bool, mean: bool) -> None:
-    lines = [{} if v is None else {"x": v} for v in values]
-    assert HIGH.broken(lines) is each
-    assert MEAN.broken(lines) is mean
-
-
-def test_spread_and_above() -> None:
-    x = torch.tensor([0.0, 0.0, 1.0, 1.0]).view(4, 1, 1, 1)
-    assert spread(x) == pytest.approx(4 / 6)
-    assert spread(x, torch.tensor([0, 0, 1, 1])) == 0
-    assert spread(x, torch.tensor([0, 1, 0, 1])) == 1
-    assert spread(x[:1]) == 0
-    assert above(torch.tensor([1.0, 3.0]), torch.tensor([2.0])) == 0.5
-    assert above(torch.tensor([2.0]), torch.tensor([2.0])) == 0.5
+from gancli.training.monitor import Monitor
+from gancli.training.rules import RULES
 
 
 def test_a_look_changes_nothing(bench: Bench) -> None:
-    run = bench.new()
     state = bench.plan.state()
-    signs = Signs(run, bench.plan, print, print, state)
+    monitor = Monitor(bench.plan, print, print)
     before = {f: {k: v.clone() for k, v in group.items()} for f, group in snapshot.tensors(state).items()}
     modes = {name: [m.training for m in net.module.modules()] for name, net in state.nets.items()}
-    signs.look(state)
+    line = monitor.look(state, {})
     after = snapshot.tensors(state)
     for file, group in before.items():
         assert all(torch.equal(v, after[file][k]) for k, v in group.items())
     assert modes == {name: [m.training for m in net.module.modules()] for name, net in state.nets.items()}
-    (line,) = journal.read(run.monitor)
-    assert {"step", "images", "real", "apart", "overfit", "spread", "classes"} <= line.keys()
+    assert {"step", "images", "known", "real/D", "apart/D", "overfit/D", "spread", "classes"} <= line.keys()
+    assert line["known"] == 1438
 
 
-def test_it_says_each_thing_once_over_all_sittings_and_takes_it_back(bench: Bench) -> None:
-    state = bench.plan.state()
-    run, said, over = bench.new(), list[str](), list[str]()
-    low = dict.fromkeys({rule.signal for rule in RULES}, 0.0)
+def test_the_looks_of_a_run_are_in_its_journal(bench: Bench) -> None:
+    """Four in an epoch of 1,438 images: after 359 and 719 of them."""
+    run = bench.new()
+    bench.go(run, 47)
+    lines = journal.read(run.monitor)
+    assert [line["images"] for line in lines] == [23 * 16, 45 * 16]
+    scalars = {line["step"]: line for line in journal.read(run.journal)}
+    for line, at in zip(lines, (21, 42), strict=True):  # of the latest line before the look
+        for key in ("update/G", "update/D", "grad/G", "grad/D"):
+            assert line[key] == scalars[at][key]
+
+
+def test_it_says_each_thing_once_over_all_sessions_and_takes_it_back(bench: Bench) -> None:
+    said, over, lines = list[str](), list[str](), []
+    low = {rule.signal.replace("*", "" if rule.signal == "grad/G*" else "D"): 0.0 for rule in RULES}
     for spread_of in (0.0, 0.0, 0.9, 0.9, 0.0):
-        signs = Signs(run, bench.plan, said.append, over.append, state)
+        monitor = Monitor(bench.plan, said.append, over.append, lines)
         for _ in range(2):
-            line: dict[str, Any] = {"step": state.step, "images": state.images, **low, "spread": spread_of}
-            signs.monitor._judge(line)
-            signs.monitor.lines.append(line)
-            signs.journal.write(line)
+            line = {"step": 0, "images": 0, **low, "spread": spread_of}
+            monitor._apply_rules(line)
+            monitor.lines.append(line)
+        lines = monitor.lines
     assert len(said) == 3  # collapse, few images, no gradient
-    assert sum("G is collapsing" in text and "often passes" in text for text in said) == 1
+    assert sum("mode collapse" in text and "often passes" in text for text in said) == 1
     assert over == ["the samples differ again (spread 0.9 at step 0)"]
 
 
@@ -86,8 +66,8 @@ def test_a_collapse_is_seen_within_a_tenth_of_the_budget(tmp_path: Path, kind: s
 
     heard = Heard()
     run = start(request, plan, tmp_path / "runs", "run")
-    train(run, plan, heard)
-    warned = [text for text in heard.said if "collapsing" in text]
+    train(run, plan, [heard])
+    warned = [text for text in heard.said if "mode collapse" in text]
     assert len(warned) == (1 if kind == "z ignored" else 0)
 
 

@@ -1,0 +1,127 @@
+"""The monitor's rules and measures: each net and critic by itself; ranks of logits as they are defined."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gancli.core.config import resolve
+from gancli.core.data import Reading, Split
+from gancli.data.images import ImageDataset
+from gancli.data.loader import Loader
+from gancli.training.monitor import Monitor, above, spread
+from gancli.training.prepare import Plan
+from gancli.training.rules import RULES, Rule
+
+HIGH = Rule("high", "x", 0.5, True, 3, "high")
+MEAN = Rule("mean", "x", 0.5, True, 3, "high", mean=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "each", "mean"),
+    [
+        ([0.6, 0.6, 0.6], True, True),
+        ([0.6, 0.6], False, False),
+        ([0.9, 0.1, 0.9], False, True),
+        ([0.9, 0.9, 0.1, 0.1, 0.1], False, False),
+        ([0.6, None, 0.6], False, False),
+    ],
+)
+def test_rules(values: list[float | None], each: bool, mean: bool) -> None:
+    lines = [{} if v is None else {"x": v} for v in values]
+    assert HIGH.broken(lines, "x") is each
+    assert MEAN.broken(lines, "x") is mean
+    assert not HIGH.over(lines, "x"), "nothing is said of a rule without a `past`"
+
+
+def test_a_rule_of_any_net_is_one_of_each() -> None:
+    line = {"step": 1, "spread": 1.0, "update/D_A": 0.1, "update/G": 0.2, "grad/G_AB": 0.0, "grad/D_A": 0.0}
+    found = {kind: signal for rule in RULES for signal, kind in rule.signals(line).items()}
+    assert found == {
+        "collapse": "spread", "rate of D_A": "update/D_A", "rate of G": "update/G", "no gradient of G_AB": "grad/G_AB",
+    }  # fmt: skip
+
+
+def monitor(tmp_path: Path, said: list[str], over: list[str], lines: Iterable[dict[str, Any]] = ()) -> Monitor:
+    data = ImageDataset(np.zeros((500, 1, 8, 8), np.uint8))
+    cfg = resolve({"data": {"source": "digits"}})
+    loader = Loader(data, 0, torch.device("cpu"), torch.float32)
+    plan = Plan(cfg, Split(data, data, data), "", loader, Reading(tmp_path, tmp_path), cfg)
+    return Monitor(plan, said.append, over.append, list(lines))
+
+
+def test_two_critics_are_warned_of_by_name_and_neither_takes_the_other_s_back(tmp_path: Path) -> None:
+    said, over = list[str](), list[str]()
+    looking = monitor(tmp_path, said, over)
+
+    def look(a: float, b: float) -> dict[str, Any]:
+        line = {"step": 7, "images": 10_000, "overfit/D_A": a, "overfit/D_B": b}
+        looking._apply_rules(line)
+        looking.lines.append(line)
+        return line
+
+    warned = [look(0.9, 0.5).get("warned") for _ in range(4)]
+    assert warned == [None, None, None, ["overfitting of D_A"]]
+    assert said == [text for text in said if text.startswith("D_A tells") and "(overfit/D_A 0.9 at step 7)" in text]
+    lines = [look(0.5, 0.9) for _ in range(5)]
+    nothing = (None, None)
+    assert [(line.get("warned"), line.get("over")) for line in lines] == [
+        (["overfitting of D_B"], None), nothing, nothing, (None, ["overfitting of D_A"]), nothing,
+    ]  # fmt: skip
+    assert len(said) == 2
+    assert over == ["D_A hardly tells training images from validation images any more (overfit/D_A 0.5 at step 7)"]
+
+
+def test_what_was_warned_of_in_format_1_is_not_said_again(tmp_path: Path) -> None:
+    from gancli.runs import journal
+
+    old = {
+        "step": 9,
+        "images": 9000,
+        "known": 500,
+        "overfit": 0.9,
+        "d_update": 0.2,
+        "warned": ["overfitting", "rate of D"],
+    }
+    (tmp_path / "monitor.jsonl").write_bytes(b"".join([journal.encode(old)] * 4))
+    said, over = list[str](), list[str]()
+    looking = monitor(tmp_path, said, over, journal.read(tmp_path / "monitor.jsonl"))
+    line = {"step": 12, "images": 10_000, "known": 500, "overfit/D": 0.9, "update/D": 0.2}
+    looking._apply_rules(line)
+    assert not said
+    assert not over
+    assert looking.last == 9000
+
+
+def test_spread() -> None:
+    x = torch.tensor([0.0, 0.0, 1.0, 1.0]).view(4, 1, 1, 1)
+    assert spread(x) == pytest.approx(4 / 6)
+    assert spread(x, torch.tensor([0, 0, 1, 1])) == 0
+    assert spread(x, torch.tensor([0, 1, 0, 1])) == 1
+    assert spread(x[:1]) == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_above_is_the_share_of_pairs_and_ties_count_half(seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    n, m = (int(torch.randint(1, 40, (), generator=random)) for _ in range(2))
+    real, fake = (torch.randint(0, 6, (k,), generator=random) / 4 for k in (n, m))
+    difference = real[:, None] - fake[None, :]
+    pairs = ((difference > 0).double() + (difference == 0).double() / 2).mean()
+    assert above(real, fake) == pytest.approx(float(pairs), abs=1e-12)
+
+
+def test_above_of_the_patches_of_a_patch_critic() -> None:
+    """256 images of 30x30 patches: 230,400 logits against as many. Their pairs would take 212 GB."""
+    random = torch.Generator().manual_seed(0)
+    real, fake = (torch.randn(256 * 900, generator=random) for _ in range(2))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert above(real, fake) == pytest.approx(0.5, abs=0.005)
+    assert above(real + 1, fake) == pytest.approx(0.760, abs=0.005)  # Phi(1 / sqrt(2))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
