@@ -16,10 +16,12 @@ from typing import Any
 import fuzz
 import fuzz_changes
 import fuzz_parts
+import fuzz_pictures
 import numpy as np
 import pytest
 from fuzz import Result, Trial
-from fuzz_parts import Checkpoints, Files, Part
+from fuzz_base import Files, Part
+from fuzz_parts import Checkpoints
 
 from gancli.core.errors import CheckpointError, DataError, GanError
 
@@ -119,7 +121,7 @@ READ: dict[str, Files] = {
 
 @pytest.mark.parametrize("name", [*REFUSED, *READ])
 def test_odd_archives_and_labels(name: str, tmp_path: Path) -> None:
-    part, here = fuzz_parts.Archives(tmp_path), lay(tmp_path / "x", {**REFUSED, **READ}[name])
+    part, here = fuzz_pictures.Archives(tmp_path), lay(tmp_path / "x", {**REFUSED, **READ}[name])
     if name in READ:
         part.read(here)
     else:
@@ -197,7 +199,7 @@ def test_what_is_changed_is_read_or_refused(name: str, inputs: int, checkpoints:
 
 
 def test_the_same_number_is_the_same_input() -> None:
-    part = fuzz_parts.Images(Path())
+    part = fuzz_pictures.Images(Path())
     first: list[Files] = []
     with pytest.raises(StopIteration):
         fuzz.endless("images", part)(7, _taker(first, 3))

@@ -31,8 +31,10 @@ from typing import Any
 
 import torch
 from faults import fork, wait
+from fuzz_base import Files, Part, nothing
 from fuzz_changes import Rng
-from fuzz_parts import PARTS, Files, Images, Part, nothing
+from fuzz_parts import PARTS
+from fuzz_pictures import Images
 
 from gancli.core.errors import GanError
 from gancli.data import decode

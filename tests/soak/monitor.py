@@ -22,6 +22,7 @@ import torch
 from faults import Heard
 from torch import Tensor, nn
 
+from gancli.core import migration
 from gancli.core.config import Layer, merge
 from gancli.core.contracts import Model
 from gancli.core.data import Reading
@@ -117,10 +118,11 @@ def signs(kind: str, preset: str, seed: int, share: float) -> list[dict[str, Any
 def flagged(lines: list[dict[str, Any]]) -> list[str]:
     """The kinds that the present rules warn of. A run that was stopped because something is not finite counts."""
     out = ["stopped"] if any("stopped" in line for line in lines) else []
-    looks = [line for line in lines if "stopped" not in line]
+    looks = [migration.line(line) for line in lines if "stopped" not in line]
     for rule in RULES:
-        if any(rule.broken(looks[: i + 1]) for i in range(len(looks))):
-            out.append(rule.kind)
+        for signal, kind in rule.signals(looks[-1] if looks else {}).items():
+            if any(rule.broken(looks[: i + 1], signal) for i in range(len(looks))):
+                out.append(kind)
     return out
 
 
