@@ -26,6 +26,7 @@ from gancli.core import migration
 from gancli.core.config import Layer, merge
 from gancli.core.contracts import Model
 from gancli.core.data import Reading
+from gancli.core.errors import GanError
 from gancli.core.registry import find
 from gancli.core.specs import Images
 from gancli.data.loader import Loader
@@ -107,8 +108,8 @@ def signs(kind: str, preset: str, seed: int, share: float) -> list[dict[str, Any
         request, plan = planned(kind, preset, seed, share, place)
         run = start(request, plan, place / "runs", "run")
         try:
-            train(run, plan, Heard())
-        except Exception as error:  # noqa: BLE001
+            train(run, plan, [Heard()])
+        except GanError as error:
             return [*journal.read(run.monitor), {"stopped": f"{type(error).__name__}: {error}"}]
         return journal.read(run.monitor)
     finally:
