@@ -59,7 +59,7 @@ def trained(run: Run, layers: list[Layer], data_dir: Path, images: int, every: i
         console.plan(plan)
         start(request, plan, run.path.parent, run.name)
     console.open(run)
-    train(run, plan, console, resumed)
+    train(run, plan, [console], resumed)
 
 
 def seen(run: Run) -> int:

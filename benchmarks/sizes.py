@@ -79,7 +79,8 @@ def planned(images: np.ndarray, batch: int, layer: Layer) -> Plan:
 
 def step_times(plan: Plan, seconds: float) -> list[float]:
     """Milliseconds of each step of so many seconds of training; of three at least."""
-    state, out = plan.state(), []
+    state = plan.state()
+    out: list[float] = []
     for _ in range(WARM):
         one(plan, state)
     device, end = plan.loader.device, time.perf_counter() + seconds

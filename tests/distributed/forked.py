@@ -54,11 +54,11 @@ def curves(preset: str, steps: int, here: Ranks, **more: Any) -> list[dict[str, 
     seen: list[torch.Tensor] = []
     indices = loader.orders.indices
 
-    def read(*where: Any) -> torch.Tensor:
+    def spy(*where: Any) -> torch.Tensor:
         seen.append(indices(*where))
         return seen[-1]
 
-    loader.orders.indices = read  # type: ignore[method-assign]
+    loader.orders.indices = spy  # type: ignore[method-assign]
     for _ in range(steps):
         logs = step(cfg.task, state, loader, cfg, here)
         weights = {f"{n}_size": float(net.flat.detach().norm()) for n, net in state.nets.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import monitor as calibration
 import pytest
@@ -43,7 +44,7 @@ def test_the_looks_of_a_run_are_in_its_journal(bench: Bench) -> None:
 
 
 def test_it_says_each_thing_once_over_all_sessions_and_takes_it_back(bench: Bench) -> None:
-    said, over, lines = list[str](), list[str](), []
+    said, over, lines = list[str](), list[str](), list[Any]()
     low = {rule.signal.replace("*", "" if rule.signal == "grad/G*" else "D"): 0.0 for rule in RULES}
     for spread_of in (0.0, 0.0, 0.9, 0.9, 0.0):
         monitor = Monitor(bench.plan, said.append, over.append, lines)

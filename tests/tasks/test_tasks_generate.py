@@ -163,7 +163,7 @@ def test_clipping_cuts_every_weight_of_d() -> None:
 def test_memory_is_that_of_the_parts() -> None:
     task, state, _ = trained({"model": DCGAN, "penalties": ["lecam"], "augment": ["ada"]})
     assert state.memory.keys() == {"lecam_real", "lecam_fake", "ada_p", "ada_r"}
-    assert task.memory()["ada_p"] == 0
+    assert task.memory(state.spec)["ada_p"] == 0
 
 
 @pytest.mark.parametrize("penalty", ["lecam", "cr", "bcr", "zcr", "drift", "dragan", "zero-gp", "r2"])
