@@ -19,7 +19,7 @@ from gancli.core.errors import GanError, UsageError
 from gancli.core.sinks import Progress, Sink
 from gancli.distributed import group
 from gancli.distributed.ranks import ALONE, Ranks, nameless
-from gancli.runs import checkpoint
+from gancli.runs import checkpoint, status
 from gancli.runs.folder import Run
 from gancli.training.monitor import Monitor
 from gancli.training.prepare import Request, make
@@ -132,6 +132,8 @@ def test_a_signal_to_any_rank_stops_all_at_the_same_step(
     point = checkpoint.newest(tmp_path / "runs" / "run" / "checkpoints", print)
     assert point.step in (17, 18)
     assert f"step {point.step};" in ends[0]["said"]
+    found = status.read(Run(tmp_path / "runs" / "run"))
+    assert (found["state"], found["reason"], found["step"]) == ("stopped", "SIGTERM", point.step)
     fork(2, session(tmp_path, 30, resumed=True))
     same_curves(tmp_path, undisturbed)
 
