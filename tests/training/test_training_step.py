@@ -17,6 +17,7 @@ from gancli.core.data import Reading
 from gancli.core.errors import DivergedError
 from gancli.data.images import ImageDataset
 from gancli.data.loader import Loader
+from gancli.distributed.ranks import Ranks
 from gancli.training.net import Flat
 from gancli.training.state import State, new_state
 from gancli.training.step import step
@@ -165,3 +166,32 @@ def test_the_order_of_the_data_has_no_state() -> None:
         pieces = [read(p, min(size, 25 - p)) for p in range(0, 25, size)]
         assert [i for piece in pieces for i in piece] == stream
     assert Tick(0, 1, 2).images == 2
+
+
+class Watching(Ranks):
+    """One rank, which keeps the logs of each turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns: list[dict[str, float]] = []
+
+    def average(self, nets: Any, logs: Any, *rest: Any) -> Any:
+        self.turns.append({key: float(value) for key, value in logs.items()})
+        return logs
+
+
+def test_logs_are_means_over_the_turns_of_a_step(gradients: list[Tensor]) -> None:
+    """Five turns of a critic: the means of five logs of one turn each."""
+    task = {**SMALL["task"], "loss": "wasserstein", "clip": 0.05, "n_critic": 5, "penalties": [{"name": "drift"}]}
+    cfg, state, loader = made({"task": task})
+    watching = Watching()
+    for number in range(2):
+        logs = step(cfg.task, state, loader, cfg, watching)
+        *critic, generator = watching.turns[6 * number :]
+        assert len({turn["loss/D"] for turn in critic}) == 5
+        for key in ("loss/D", "logit/D/real", "logit/D/fake", "penalty/D/drift"):
+            assert float(logs[key]) == pytest.approx(np.mean([turn[key] for turn in critic]), rel=1e-6)
+        assert float(logs["loss/G"]) == generator["loss/G"]
+        norms = [float(g.norm()) for g in gradients[6 * number :]]
+        assert float(logs["grad/D"]) == pytest.approx(np.mean(norms[:5]), rel=1e-5)
+        assert float(logs["grad/G"]) == pytest.approx(norms[5], rel=1e-5)
