@@ -25,7 +25,12 @@ LOGS = {
     "apart": "apart/D",
     "overfit": "overfit/D",
 }
-NET_LOGS = {"loss": "loss", "grad": "grad", "update": "update", "aux": "auxiliary"}  # d_NAME -> NAME/D; others are penalties
+NET_LOGS = {
+    "loss": "loss",
+    "grad": "grad",
+    "update": "update",
+    "aux": "auxiliary",
+}  # d_NAME -> NAME/D; others are penalties
 COLUMNS = {"d_loss": "loss/D", "g_loss": "loss/G"}  # written beside today's keys
 KINDS = {"overfitting": "overfitting of D", "no gradient": "no gradient of G"}  # of the monitor's warnings
 BY_CLASSES = "labels-if-any"  # a condition that was one or the other by the data: now a rule of the preset

@@ -12,7 +12,6 @@ minutes_left  by that rate; null where it is not known yet
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import time
