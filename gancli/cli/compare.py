@@ -13,7 +13,7 @@ from gancli.core.errors import CheckpointError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gancli.evaluation.evaluator import Evaluation
+    from gancli.evaluation.results import Evaluation
     from gancli.report.console import Console
     from gancli.runs.folder import Run
 
@@ -29,8 +29,7 @@ def command(
 ) -> None:
     """Compare runs side by side. Scores of unlike protocols are refused."""
     from gancli.core.files import read_capped
-    from gancli.evaluation.evaluator import Evaluation, compare
-    from gancli.evaluation.results import plain
+    from gancli.evaluation.results import Evaluation, compare, plain
     from gancli.report.comparison import best, show
     from gancli.report.console import Console
     from gancli.runs import folder

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,26 +13,54 @@ from gancli.cli import options as o
 from gancli.core.errors import BoundError, UsageError
 
 if TYPE_CHECKING:
-    from gancli.evaluation.evaluator import Bound, Evaluation, Fakes
+    from gancli.core.data import Split
+    from gancli.evaluation.generated import Generated
+    from gancli.evaluation.results import Bound, Evaluation
     from gancli.report.console import Console
+    from gancli.runs.folder import Run
 
 PLACE = 4
+
+Images = Annotated[Path | None, typer.Option(help="Evaluate this folder, zip or npz instead of a run.")]
+Against = Annotated[str | None, typer.Option(help="The data to compare with; not given: the run's own.")]
+Metrics = Annotated[str | None, typer.Option(help="fid,prc,...; not given: all that apply.")]
+N = Annotated[int, typer.Option("--n", "-n", min=2, max=1_000_000, help="How many samples.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the samples and the subsets.")]
+FeatureName = Annotated[str | None, typer.Option(help="The feature net (gan list features).")]
+FeatureWeights = Annotated[Path | None, typer.Option(help="Its weights, where it needs a file.")]
+FeatureHash = Annotated[str, typer.Option(help="The SHA-256 that file must have.")]
+Ema = Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")]
+FailIf = Annotated[list[str] | None, typer.Option(help='Exit 8 if so: "fid>10".')]
+Out = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png; not given: the run.")]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated, and how its data are read."""
+
+    run: Run | None
+    images: Path | None
+    against: str | None
+    data_dir: Path | None
+    download: bool
+    ema: bool
+    step: int | None
 
 
 def command(
     run: o.RunName = None,
-    images: Annotated[Path | None, typer.Option(help="Judge this folder, zip or npz instead of a run.")] = None,
-    against: Annotated[str | None, typer.Option(help="The data to judge by; not given: the run's own.")] = None,
-    metrics: Annotated[str | None, typer.Option(help="fid,prc,...; not given: all that apply.")] = None,
-    n: Annotated[int, typer.Option("--n", "-n", min=2, max=1_000_000, help="How many samples.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the samples and the subsets.")] = 0,
-    features: Annotated[str | None, typer.Option(help="The feature net (gan list features).")] = None,
-    feature_weights: Annotated[Path | None, typer.Option(help="Its weights, where it needs a file.")] = None,
-    feature_hash: Annotated[str, typer.Option(help="The SHA-256 that file must have.")] = "",
-    ema: Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")] = True,
+    images: Images = None,
+    against: Against = None,
+    metrics: Metrics = None,
+    n: N = 10_000,
+    seed: Seed = 0,
+    features: FeatureName = None,
+    feature_weights: FeatureWeights = None,
+    feature_hash: FeatureHash = "",
+    ema: Ema = True,
     step: o.Step = None,
-    fail_if: Annotated[list[str] | None, typer.Option(help='Exit 8 if so: "fid>10".')] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png; not given: the run.")] = None,
+    fail_if: FailIf = None,
+    out: Out = None,
     plugin: o.Plugin = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
@@ -64,49 +93,58 @@ def command(
     part = inputs.feature_part(features, feature_weights, feature_hash)
     precision.set_threads(threads or 0)
     on = precision.device(here().device(device or "auto"))
-    if found is not None:
-        if data_dir is None and against is None:
-            data_dir = inputs.data_dir(found)
-        how = o.reading(console, data_dir, download=download)
-        model, source, split = inputs.of_run(found, against, how, ema, on, step, console.warn)
-        model.ranks = here()
-        fakes = inputs.of_model(model, split.train, n, seed, console.bar)
-    else:
-        assert images is not None
-        assert against is not None
-        source, split = inputs.data(against, o.reading(console, data_dir, download=download))
-        fakes = inputs.pictures(images, split, o.reading(console, data_dir, download=False))
+    subject = Subject(found, images, against, data_dir, download, ema, step)
+    generated, source_features, split = _subject(console, subject, n, seed, on)
     if number():
         return  # this rank has had its share of the sampling
     result = evaluate(
-        fakes, split, source.features, metrics=chosen, n=n, seed=seed, features=part, cache_dir=cache_dir(),
+        generated, split, source_features, metrics=chosen, n=n, seed=seed, features=part, cache_dir=cache_dir(),
         device=str(on), progress=console.bar, note=console.note,
     )  # fmt: skip
     console.end()
-    _tell(console, result, fakes, out or (found.path if found else None))
+    _report(console, result, out or (found.path if found else None))
     if found is not None and out is None:
         console.note(f"next     gan compare {found.path} OTHER")
-    for b in bounds:
-        if b.fails(result):
-            value = result.score(b.metric).value
-            raise BoundError(f"{b} {'holds' if math.isfinite(value) else 'cannot be told'}: {value:.4g}")
+    _check_bounds(bounds, result)
+
+
+def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple[Generated, str, Split[Any]]:
+    """The samples, the features that the data's source names, and the data."""
+    from gancli.distributed.ranks import here
+    from gancli.evaluation import inputs
+    from gancli.training.prepare import cache_dir
+
+    if of.run is None:
+        assert of.images is not None and of.against is not None  # noqa: PT018
+        source, split = inputs.data(of.against, o.reading(console, of.data_dir, download=of.download))
+        return (
+            inputs.pictures(of.images, split, o.reading(console, of.data_dir, download=False)),
+            source.features,
+            split,
+        )
+    own = inputs.data_dir(of.run) if of.data_dir is None and of.against is None else of.data_dir
+    how = o.reading(console, own, download=of.download)
+    model, source, split = inputs.of_run(of.run, of.against, how, of.ema, on, of.step, console.warn)
+    model.ranks = here()
+    made = inputs.of_model(model, split.train, split.test, n, seed, cache_dir(), console.bar)
+    return made, source.features, split
 
 
 def _check_images(images: Path, run: str | None, against: str | None, of_run: bool) -> None:
     """Raises UsageError for what does not go with --images."""
     if run is not None:
-        raise UsageError("a run and --images are two things to judge", "name one of them")
+        raise UsageError("a run and --images are two things to evaluate", "name one of them")
     if against is None:
-        raise UsageError("--images needs the data to judge by", "add --against mnist, or a folder")
+        raise UsageError("--images needs data to compare with", "add --against mnist, or a folder")
     if not images.exists():
         raise UsageError(f"--images {images}: there is no such file or folder")
     if of_run:
-        raise UsageError("--images are judged as they are", "leave away --step and --no-ema, which are of a run")
+        raise UsageError("--images are evaluated as they are", "leave away --step and --no-ema, which are of a run")
 
 
 def _bounds(texts: list[str], chosen: list[str] | None) -> list[Bound]:
     """Raises UsageError for one that is none, or whose score is not among the metrics that were chosen."""
-    from gancli.evaluation.evaluator import metric_of, parse_bound
+    from gancli.evaluation.results import metric_of, parse_bound
 
     bounds = [parse_bound(text) for text in texts]
     if chosen is not None:
@@ -119,7 +157,15 @@ def _bounds(texts: list[str], chosen: list[str] | None) -> list[Bound]:
     return bounds
 
 
-def _tell(console: Console, result: Evaluation, fakes: Fakes, folder: Path | None) -> None:
+def _check_bounds(bounds: list[Bound], result: Evaluation) -> None:
+    """Raises BoundError for the first that fails."""
+    for bound in bounds:
+        if bound.fails(result):
+            value = result.score(bound.metric).value
+            raise BoundError(f"{bound} {'holds' if math.isfinite(value) else 'cannot be told'}: {value:.4g}")
+
+
+def _report(console: Console, result: Evaluation, folder: Path | None) -> None:
     from gancli.core.files import replace
     from gancli.report.evaluation import picture, table
     from gancli.runs.files import disk
@@ -134,5 +180,5 @@ def _tell(console: Console, result: Evaluation, fakes: Fakes, folder: Path | Non
         with disk("the evaluation", folder, then=""):
             folder.mkdir(parents=True, exist_ok=True)
             replace(folder / "evaluation.json", (result.to_json() + "\n").encode())
-            picture(result, fakes, folder / "evaluation.png")
+            picture(result, folder / "evaluation.png")
         console.note(f"report   {folder / 'evaluation.json'}   {folder / 'evaluation.png'}")

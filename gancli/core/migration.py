@@ -120,3 +120,20 @@ def _log(key: str) -> str:
     if key in LOGS or net not in ("d", "g") or not rest:
         return LOGS.get(key, key)
     return f"{NET_LOGS[rest]}/{net.upper()}" if rest in NET_LOGS else f"penalty/{net.upper()}/{rest}"
+
+
+def evaluation(table: dict[str, Any]) -> dict[str, Any]:
+    """An evaluation.json under today's names. In format 1 the reference score was called the floor."""
+    if "format" in table:
+        return table
+    scores = {name: _score(score) for name, score in table["scores"].items()}
+    protocol = {**table["protocol"], "split": "test set"}
+    for key in ("metrics", "skipped"):
+        if isinstance(of := protocol.get(key), dict):
+            protocol[key] = {name.replace("memorisation", "memorization"): value for name, value in of.items()}
+    return {**table, "scores": scores, "protocol": protocol}
+
+
+def _score(table: dict[str, Any]) -> dict[str, Any]:
+    out = {key.replace("floor", "reference"): value for key, value in table.items()}
+    return {**out, "better": "reference"} if out.get("better") == "floor" else out

@@ -78,6 +78,10 @@ class Ask(Frozen):
     Sample i depends on row i alone, whatever else is asked with it: the engine asks in padded chunks of one size.
     """
 
+    needs: ClassVar[str] = "a request"  # what a sample is made from
+    verb: ClassVar[str] = "gan sample"  # the command that asks so
+    paired: ClassVar[bool] = False  # row i belongs to datum i of the data that it was made from: it has a target there
+
     def __len__(self) -> int:
         """The number of samples asked for."""
         raise NotImplementedError
@@ -94,6 +98,7 @@ class Ask(Frozen):
 class FromSeeds(Ask):
     """Samples of seeds, conditional on labels or attributes where the task knows any."""
 
+    needs: ClassVar[str] = "seeds"
     seeds: tuple[int, ...]
     labels: tuple[int, ...] | None = Field(None, description="class of each; not given: drawn from the seed")
     attributes: np.ndarray | None = Field(None, description="float32 [N, A]; not given: drawn from the seed")
@@ -119,6 +124,9 @@ class FromSeeds(Ask):
 class FromInput(Ask):
     """One output for each input picture: translation, restoration."""
 
+    needs: ClassVar[str] = "input pictures"
+    verb: ClassVar[str] = "gan apply"
+    paired: ClassVar[bool] = True
     images: np.ndarray = Field(description="uint8 [N, C, H, W]")
     masks: np.ndarray | None = Field(None, description="uint8 [N, 1, H, W], 255 in the hole")
     seeds: tuple[int, ...] | None = Field(None, description="of the noise, where there are many answers to one input")
@@ -139,13 +147,3 @@ class FromPrompt(FromSeeds):
 
     prompt: str = ""
     temperature: float = Field(1.0, gt=0)
-
-
-def chunk(ask: Ask, first: int, size: int) -> tuple[Ask, int]:
-    """Rows first .. first + size of an ask, and how many there are: what is missing is filled up with copies of its first row.
-
-    Matmuls of different heights may round differently; chunks of one size make a row's sample bitwise identical whatever is asked
-    with it.
-    """
-    rows = list(range(first, min(first + size, len(ask))))
-    return ask.rows([*rows, *[first] * (size - len(rows))]), len(rows)

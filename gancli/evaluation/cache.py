@@ -1,4 +1,4 @@
-"""What is computed of the reals, kept under the cache folder: features, and the scores that reals get (floors)."""
+"""What is computed of the data, kept under the cache folder: features, and the scores that baselines get."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from gancli.core.errors import CheckpointError
-from gancli.data.cache import fingerprint
 from gancli.evaluation.contracts import Extracted, Extractor, Progress, Score, silent
 from gancli.evaluation.results import plain
+from gancli.evaluation.sets import StoredSet
 from gancli.evaluation.weights import keep, kept, read, sha256, write
 
+Baselines = dict[str, dict[str, Score]]  # baseline name -> scores by name
 
-def features(
-    extractor: Extractor, images: np.ndarray, cache_dir: Path, what: str, progress: Progress = silent
-) -> Extracted:
-    """Features of uint8 images [N, C, H, W], read from the cache if they have been computed before.
 
-    The key is the images' fingerprint, the net's hash and its resizing rule. A damaged file is made again.
+def features(extractor: Extractor, of: StoredSet[Any], cache_dir: Path, progress: Progress = silent) -> Extracted:
+    """Features of data, read from the cache if they have been computed before.
+
+    The key is the data's fingerprint, the net's hash and its resizing rule. A damaged file is made again.
     """
-    name = f"{fingerprint(images)[:24]}-{extractor.hash[:12]}-{sha256(extractor.rule.encode())[:8]}"
+    name = f"{of.fingerprint[:24]}-{extractor.hash[:12]}-{sha256(extractor.rule.encode())[:8]}"
     path = cache_dir / "features" / f"{name}.safetensors"
     found = kept(path)
-    if found is not None and len(found[0].get("features", ())) == len(images):
+    if found is not None and len(found[0].get("features", ())) == len(of):
         tensors = found[0]
         probabilities = tensors.get("probabilities")
         return Extracted(tensors["features"].numpy(), None if probabilities is None else probabilities.numpy())
-    made = extractor(images, progress, what)
+    made = extractor(of.chunks(), len(of), progress, of.name)
     tensors = {"features": torch.from_numpy(made.features)}
     if made.probabilities is not None:
         tensors["probabilities"] = torch.from_numpy(made.probabilities)
@@ -40,12 +39,14 @@ def features(
     return made
 
 
-def scores(key: Mapping[str, Any], cache_dir: Path, make: Callable[[], dict[str, Score]]) -> dict[str, Score]:
+def baselines(key: Mapping[str, Any], cache_dir: Path, make: Callable[[], Baselines]) -> Baselines:
     """`make()`, or what it gave when it was last asked with an equal key (plain values)."""
-    path = cache_dir / "floors" / f"{sha256(json.dumps(plain(key), sort_keys=True).encode())[:32]}.json"
+    path = cache_dir / "baselines" / f"{sha256(json.dumps(plain(key), sort_keys=True).encode())[:32]}.json"
     try:
-        return {name: Score(**fields) for name, fields in json.loads(read(path)).items()}
+        found = json.loads(read(path))
+        return {name: {k: Score(**fields) for k, fields in of.items()} for name, of in found.items()}
     except (CheckpointError, ValueError, TypeError, AttributeError):
         made = make()
-        write(path, json.dumps(plain({name: asdict(s) for name, s in made.items()})).encode())
+        kept = {name: {k: asdict(score) for k, score in of.items()} for name, of in made.items()}
+        write(path, json.dumps(plain(kept)).encode())
         return made

@@ -1,31 +1,52 @@
-"""What this room's parts say to one another: features -> statistics -> number.
+"""The contracts of evaluation: samples -> features -> statistics -> scores.
 
-`Features` turns images into vectors (and class probabilities), `Metric` turns a `Subject` (held-out reals, fakes, training
-images) into named `Score`s. The mathematics of each metric are plain functions of raw float64 features in its own file.
-Images are uint8 [N, C, H, W], as saved; features are [N, d]; probabilities are [N, K].
+`Features` turn samples into vectors (and class probabilities). A `Metric` turns `Inputs` (the samples, the data that they are compared
+with, the training data) into named `Score`s. Both say which type of samples they accept. The mathematics of each metric are plain
+functions of raw float64 features in its own file. Features are [N, d]; probabilities are [N, K].
 """
 
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gancli.core.data import Dataset
 from gancli.core.errors import DataError
+from gancli.core.images import ImageSamples
 from gancli.core.registry import Part
-from gancli.data.images import ImageDataset
+from gancli.core.samples import Samples
+from gancli.evaluation.sets import BATCH, Inputs, SampleSet
+
+__all__ = [
+    "BATCH",
+    "Chart",
+    "Extracted",
+    "Extractor",
+    "Features",
+    "Inputs",
+    "Metric",
+    "Progress",
+    "SampleSet",
+    "Score",
+    "classes_of",
+    "in_words",
+    "need",
+    "of_images",
+    "silent",
+    "too_few",
+]
 
 Progress = Callable[[str, int, int], None]  # what, done, all
-T = TypeVar("T")
-BATCH = 64  # images per pass of a feature net; fixed, so that the arithmetic does not depend on the machine
+Passed = tuple[Tensor, Tensor | None]  # features [n, d], probabilities [n, K] or None
 
 
 def silent(_what: str, _done: int, _all: int) -> None:
@@ -34,7 +55,7 @@ def silent(_what: str, _done: int, _all: int) -> None:
 
 @dataclass(frozen=True)
 class Extracted:
-    """What a feature net says of N images."""
+    """What a feature net says of N samples."""
 
     features: np.ndarray  # float32 [N, d]
     probabilities: np.ndarray | None = None  # float32 [N, K], rows sum to 1; None if the net is no classifier
@@ -46,61 +67,91 @@ class Extractor:
 
     label: str  # the name that scores carry: fid@label
     hash: str  # sha256 of the weights (or of the recipe that makes them)
-    rule: str  # how images are resized and quantized before the net sees them
-    forward: Callable[[Tensor], tuple[Tensor, Tensor | None]]  # uint8 [n, C, H, W] -> features [n, d], probabilities
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    columns: tuple[
-        str, ...
-    ] = ()  # what the columns of the probabilities are called; empty: they are no classes of the data
+    rule: str  # how samples are brought to the form that the net sees: "uint8 as saved, bilinear to 28x28"
+    forward: Callable[[Any], Passed]  # a batch of the type of samples that the features accept; see `of_images`
+    classifies: bool = False  # whether it gives probabilities
+    columns: tuple[str, ...] = ()  # what the columns of those are called; empty: they are no classes of the data
 
-    def __call__(self, images: np.ndarray, progress: Progress = silent, what: str = "features") -> Extracted:
-        """Features of uint8 images [N, C, H, W], in batches. Raises DataError if they are no such thing or not finite."""
-        check_images(images, what)
-        features, probabilities = [], []
+    def __call__(
+        self, batches: Iterable[Samples], n: int, progress: Progress = silent, what: str = "features"
+    ) -> Extracted:
+        """Features of all samples.
+
+        Args:
+            batches: of samples; `BATCH` at a time, where features are to be compared with others.
+            n: how many samples there are.
+            progress: called with `what`, samples done, and n.
+            what: the samples, in words.
+
+        Raises:
+            DataError: there are no samples, or their features are not finite.
+        """
+        features: list[Tensor] = []
+        probabilities: list[Tensor] = []
+        done = 0
         with torch.inference_mode():
-            for start in range(0, len(images), BATCH):
-                batch = torch.from_numpy(np.ascontiguousarray(images[start : start + BATCH]))
-                f, p = self.forward(batch.to(self.device))
+            for batch in batches:
+                f, p = self.forward(batch)
                 features.append(f.float().cpu())
-                if p is not None:
-                    probabilities.append(p.float().cpu())
-                progress(what, min(start + BATCH, len(images)), len(images))
+                probabilities += [] if p is None else [p.float().cpu()]
+                done += len(batch)
+                progress(what, done, n)
+        if not done:
+            raise DataError(f"{what}: there are no samples")
         out = torch.cat(features)
         if not bool(torch.isfinite(out).all()):
             raise DataError(
-                f"features {self.label} of {what} are not finite", "check the images, or choose other features"
+                f"features {self.label} of {what} are not finite", "check the samples, or choose other features"
             )
         return Extracted(out.numpy(), torch.cat(probabilities).numpy() if probabilities else None)
 
 
-def check_images(images: np.ndarray, what: str) -> None:
-    """Raises DataError unless `images` is a non-empty uint8 array [N, C, H, W]."""
-    if images.ndim != 4 or images.dtype != np.uint8:
-        if images.dtype.kind == "f" and not np.isfinite(images).all():
-            raise DataError(
-                f"{what}: images hold NaN or infinite values", "the generator has diverged or the file is broken"
-            )
-        raise DataError(
-            f"{what}: images are {images.dtype} {list(images.shape)}",
-            "they must be uint8 [N, C, H, W] (see `gancli.evaluation.evaluator.quantize`)",
-        )
-    if not len(images):
-        raise DataError(f"{what}: there are no images")
+def of_images(net: Callable[[Tensor], Passed], device: torch.device) -> Callable[[ImageSamples], Passed]:
+    """A net of uint8 images [n, C, H, W] as `Extractor.forward`. Raises DataError on images that are no such thing."""
+
+    def forward(samples: ImageSamples) -> Passed:
+        images = samples.images
+        if images.ndim != 4 or images.dtype != np.uint8:
+            raise DataError(f"images are {images.dtype} {list(images.shape)}", "they must be uint8 [N, C, H, W]")
+        return net(torch.from_numpy(np.ascontiguousarray(images)).to(device))
+
+    return forward
 
 
 class Features(Part, ABC):
-    """A way to turn images into vectors. A plugin for any torch module is a subclass whose `prepare` returns an Extractor."""
+    """A way to turn samples into vectors. A plug-in for any torch module is a subclass whose `prepare` returns an Extractor."""
 
     kind: ClassVar[str] = "features"
+    accepts: ClassVar[type[Samples]] = ImageSamples
+
+    @classmethod
+    def suits(cls, train: Dataset) -> int:  # noqa: ARG003
+        """How well these features suit data that name none: those with the highest number are taken. 0: only if they are named."""
+        return 0
 
     @abstractmethod
-    def prepare(
-        self, train: ImageDataset, cache_dir: Path, device: torch.device, progress: Progress = silent
-    ) -> Extractor:
-        """The frozen net. May learn from the training images once and keep the weights under `cache_dir`.
+    def prepare(self, train: Dataset, cache_dir: Path, device: torch.device, progress: Progress = silent) -> Extractor:
+        """The frozen net. It may learn from the training data once.
 
-        Raises CheckpointError on weights that are not the pinned ones, UsageError if the net does not suit the data.
+        Args:
+            train: the training data, whose samples are of the type that is accepted.
+            cache_dir: where it may keep weights.
+            device: of the net.
+            progress: called with what is done, steps done and all steps.
+
+        Raises:
+            CheckpointError: the weights are not the pinned ones.
+            UsageError: the net does not suit the data.
         """
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A panel of the evaluation's picture. Scores with the same chart share it."""
+
+    title: str
+    beside: str = ""  # a few words at the right of the title
+    of: Literal["value", "detail"] = "value"  # a bar for each score, or one for each detail of a score
 
 
 @dataclass(frozen=True)
@@ -109,13 +160,17 @@ class Score:
 
     value: float
     meaning: str  # one line of plain words
-    better: Literal["lower", "higher", "floor"] = "lower"  # "floor": the nearer to what reals get, the better
+    better: Literal["lower", "higher", "reference"] = (
+        "lower"  # "reference": the nearer to the reference score, the better
+    )
     error: float | None = None  # standard error
     how: str = ""  # where the error comes from
-    floor: float | None = None  # what real images of the same number get
-    floor_error: float | None = None
+    reference: float | None = None  # the reference score: what as many real samples get
+    reference_error: float | None = None
     detail: Mapping[str, float] = field(default_factory=dict)  # by class, by size, ...
-    floor_detail: Mapping[str, float] = field(default_factory=dict)  # the same of the reals
+    reference_detail: Mapping[str, float] = field(default_factory=dict)  # the same of the reference
+    baselines: Mapping[str, float] = field(default_factory=dict)  # values of further baselines, by name
+    alarm: bool = False  # it says that something is wrong
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -124,118 +179,86 @@ class Score:
             return None
         return self.value - 1.96 * self.error, self.value + 1.96 * self.error
 
-    def with_floor(self, other: Score) -> Score:
-        """The same with the reals' score as its floor."""
-        return replace(self, floor=other.value, floor_error=other.error, floor_detail=other.detail)
-
-
-class Side:
-    """One set of images, and what is computed of it when somebody asks."""
-
-    def __init__(
-        self,
-        name: str,
-        images: np.ndarray,  # uint8 [N, C, H, W]
-        labels: np.ndarray | None,  # int64 [N]
-        extract: Callable[[np.ndarray, str], Extracted],
-        index: np.ndarray | None = None,  # int64 [N]: where the images stand in the whole set, if they are some of it
-        attributes: np.ndarray | None = None,  # float32 [N, A]
-    ) -> None:
-        self.attributes = attributes
-        self.name, self.images, self.labels, self._extract, self._index = name, images, labels, extract, index
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def original(self, i: int) -> int:
-        """The number in the whole set of this side's i-th image."""
-        return i if self._index is None else int(self._index[i])
-
-    @cached_property
-    def extracted(self) -> Extracted:
-        return self._extract(self.images, self.name)
-
-    @cached_property
-    def features(self) -> np.ndarray:
-        """float64 [N, d]."""
-        return self.extracted.features.astype(np.float64)
-
-    @property
-    def probabilities(self) -> np.ndarray | None:
-        """float32 [N, K], or None where the features are no classifier."""
-        return self.extracted.probabilities
-
-    @property
-    def predicted(self) -> np.ndarray | None:
-        """int64 [N]: the class that the features' classifier says, or None."""
-        p = self.probabilities
-        return None if p is None else p.argmax(1)
-
-
-class Subject:
-    """What is judged: fakes against held-out reals, with the training images beside them."""
-
-    def __init__(
-        self,
-        real: Side,
-        fake: Side,
-        train: Side,
-        *,
-        classes: tuple[str, ...] = (),  # the data's, by label
-        columns: tuple[str, ...] = (),  # the classifier's, by column
-        seed: int = 0,
-        reals_memo: dict[str, Any] | None = None,  # shared between subjects of the same reals
-        attribute_names: tuple[str, ...] = (),
-        measure: Callable[[np.ndarray], np.ndarray] | None = None,  # uint8 [N, C, H, W] -> attributes [N, A]
-    ) -> None:
-        self.attribute_names, self.measure = attribute_names, measure
-        self.real, self.fake, self.train = real, fake, train
-        self.classes, self.columns, self.seed = classes, columns, seed
-        self.reals_memo: dict[str, Any] = {} if reals_memo is None else reals_memo
-        self._memo: dict[str, Any] = {}
-
-    def shared(self, key: str, make: Callable[[], T]) -> T:
-        """`make()`, once for all metrics that ask under this key."""
-        if key not in self._memo:
-            self._memo[key] = make()
-        found: T = self._memo[key]
-        return found
-
-    def shared_by_reals(self, key: str, make: Callable[[], T]) -> T:
-        """As `shared`, for what depends on the real and training images alone."""
-        if key not in self.reals_memo:
-            self.reals_memo[key] = make()
-        found: T = self.reals_memo[key]
-        return found
+    def beside(self, baselines: Mapping[str, Score]) -> Score:
+        """The same with what baselines get, by their names; "reference" is the reference score."""
+        out = self
+        if (real := baselines.get("reference")) is not None:
+            out = replace(out, reference=real.value, reference_error=real.error, reference_detail=real.detail)
+        others = {name: score.value for name, score in baselines.items() if name != "reference"}
+        return replace(out, baselines={**out.baselines, **others}) if others else out
 
 
 class Metric(Part, ABC):
-    """Subject -> scores by name."""
+    """Inputs -> scores by name."""
 
     kind: ClassVar[str] = "metric"
-    gives: ClassVar[tuple[str, ...]]  # the names of its scores
-    space: ClassVar[Literal["features", "pixels", "both"]] = "features"  # what a score's name carries after the @
-    floor: ClassVar[Literal["train", "own"]] = "train"  # training images scored as if they were fakes; or its own way
+    accepts: ClassVar[type[Samples]] = ImageSamples
+    reference: ClassVar[Literal["real", "paired", "none"]] = "real"
+    """What the samples are compared with: the data as a set; each with the datum that it belongs to, `inputs.real`'s
+    sample i with `inputs.fake`'s; nothing, or the training data alone."""
+    gives: ClassVar[tuple[str, ...]]  # the names of its scores, in the order of reports
+    space: ClassVar[str] = "features"
+    """What a score's name carries after the @: "features": the features' name; any other word: the word, of a metric that needs
+    the samples themselves ("pixels"); "both": it needs both, and a name of its that carries no @ gets the features'."""
+    whole_train: ClassVar[bool] = False  # needs the features of all training data
+    rank: ClassVar[int] = 100  # its place in reports; equal ones by name
+    headlines: ClassVar[tuple[str, ...]] = ()  # those of its scores that one looks at first
+    charts: ClassVar[Mapping[str, Chart]] = {}  # how its scores are drawn, by name
 
-    def objection(self, subject: Subject) -> str:  # noqa: ARG002
-        """Why this metric cannot be had for the subject; empty if it can."""
+    @property
+    def needs_features(self) -> bool:
+        """Whether it looks at features."""
+        return self.space in ("features", "both")
+
+    @property
+    def needs_samples(self) -> bool:
+        """Whether it looks at the samples themselves."""
+        return self.space != "features"
+
+    def objection(self, inputs: Inputs) -> str:  # noqa: ARG002
+        """Why this metric is not available for such inputs; empty if it is.
+
+        Only sizes, labels, attributes and whether there are classes are known of the samples: they may not be made yet.
+        """
         return ""
 
     @abstractmethod
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        """The scores, by the names in `gives` (of those, all that apply). Raises DataError on too few images."""
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        """The scores, by the names in `gives` (of those, all that apply).
+
+        Raises:
+            DataError: there are too few samples.
+        """
+
+    def baselines(self, inputs: Inputs) -> dict[str, dict[str, Score]]:
+        """What others get in the samples' place: baseline name -> scores by name.
+
+        "reference" is the reference score, real against real: by default that of as many training data. A function of the data and the
+        number of samples.
+        """
+        return {} if self.reference == "paired" else {"reference": self.compute(inputs.reference)}
 
 
-def too_few(subject: Subject, at_least: int) -> str:
+def classes_of(data: Dataset) -> tuple[str, ...]:
+    """The names of the data's classes, by label; none where it has none."""
+    return tuple(getattr(data, "classes", ()))
+
+
+def in_words(kind: type[Samples]) -> str:
+    """A type of samples: `image samples`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", kind.__name__).lower()
+
+
+def too_few(inputs: Inputs, at_least: int) -> str:
     """The objection of a metric to fewer than `at_least` samples or reals; empty if there are enough."""
-    few = min(len(subject.real), len(subject.fake))
+    few = min(len(inputs.real), len(inputs.fake))
     return f"fewer than {at_least} samples or reals" if few < at_least else ""
 
 
 def need(n: int, at_least: int, what: str) -> None:
-    """Raises DataError if there are fewer than `at_least` images."""
+    """Raises DataError if there are fewer than `at_least` samples."""
     if n < at_least:
         raise DataError(
-            f"{what} needs at least {at_least} images, there are {n}",
-            "take more samples (--n), or data with more images",
+            f"{what} needs at least {at_least} samples, there are {n}",
+            "take more samples (--n), or data with more samples",
         )

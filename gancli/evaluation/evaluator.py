@@ -1,82 +1,71 @@
-"""Judge samples: features -> metrics -> scores, with the protocol that they were made by.
+"""Evaluate samples: features -> metrics -> scores, with the protocol that they were made by.
 
-Fakes are compared with the held-out reals: what the generator has not seen. The floor beside a score is what as many training images
-get in the fakes' place: real against real. All images pass through uint8, as saved. What is computed of the reals
-(features, floors) is kept under the cache folder, by the images' fingerprint and the features' hash.
+Samples are compared with data that the model has not seen: the test set, or while training the validation set. The reference score beside a
+score is what as many training data get in the samples' place: real against real. Samples are evaluated as they are saved, and read chunk by
+chunk. What is computed of the data (features, reference scores) is kept under the cache folder, by the data's fingerprint and the features'
+hash.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from gancli.core.data import Split
+from gancli.core.data import Dataset, Split
 from gancli.core.errors import DataError, UsageError
-from gancli.core.registry import Part, build, parts
-from gancli.data.cache import fingerprint
-from gancli.data.images import ImageDataset
-from gancli.evaluation import cache
+from gancli.core.registry import Part
+from gancli.core.samples import Samples
+from gancli.evaluation import cache, protocol
 from gancli.evaluation.contracts import (
     Extracted,
-    Extractor,
+    Inputs,
     Metric,
     Progress,
+    SampleSet,
     Score,
-    Side,
-    Subject,
-    check_images,
+    classes_of,
+    in_words,
     silent,
 )
-from gancli.evaluation.results import Bound, Evaluation, Pair, compare, metric_of, parse_bound, plain, score_names
-from gancli.evaluation.selection import choose_features, features_part, subset
+from gancli.evaluation.generated import Generated, check_alike
+from gancli.evaluation.results import Evaluation, Pairs, in_order
+from gancli.evaluation.selection import available, choose_features, chosen, compared_with, subset
+from gancli.evaluation.sets import StoredSet, StreamedSet
+from gancli.inference.stream import Stream
 
-__all__ = [
-    "Bound",
-    "Evaluation",
-    "Evaluator",
-    "Fakes",
-    "Pair",
-    "Score",
-    "choose_features",
-    "compare",
-    "evaluate",
-    "metric_of",
-    "parse_bound",
-    "quick",
-    "score_names",
-]
-
-VERSION = 1  # of the protocol: raised whenever a score changes its meaning
-ERRORS = 2  # of standard errors: raised whenever one is estimated otherwise, so that kept floors are made again
-QUICK = ("fid", "prc")
-TRAIN_LIMIT = 100_000  # training images that are searched for copies
-
-
-@dataclass(frozen=True)
-class Fakes:
-    """Samples to judge, and where they come from."""
-
-    images: np.ndarray  # uint8 [N, C, H, W], as saved
-    labels: np.ndarray | None = None  # int64 [N]: the labels asked for, of a conditional generator
-    description: Mapping[str, Any] = field(default_factory=dict)  # run, checkpoint, averaged or raw weights, seeds, ...
-    attributes: np.ndarray | None = None  # float32 [N, A]: the attributes asked for
+TRAIN_LIMIT = 100_000  # training data that are searched for copies
 
 
 class Evaluator:
-    """A data set prepared for evaluation: features and the reals' statistics are made once, then asked for again and again."""
+    """Data prepared for evaluation: its features and statistics are made once, then used again and again.
+
+    Args:
+        train: the training data.
+        reals: the data that samples are compared with: the test set, or while training the validation set.
+        source_features: the features that the data's source names, or "auto".
+        n: samples, and reals, that are looked at.
+        seed: of which are looked at where there are more, and of what metrics draw.
+        features: other features; not given: the source's, or what suits the data.
+        cache_dir: where features and reference scores are kept, and temporary files are written.
+        device: of the feature net.
+        progress: called with what is done, how much, and of how much.
+        note: called with lines of words.
+        name: of `reals`.
+
+    Raises:
+        UsageError: n is too small, or the features do not accept such data.
+        DataError: there are no data.
+    """
 
     def __init__(
         self,
-        train: ImageDataset,
-        reals: ImageDataset,
+        train: Dataset,
+        reals: Dataset,
         source_features: str = "auto",
         *,
         n: int = 10_000,
@@ -92,212 +81,221 @@ class Evaluator:
             raise UsageError(
                 f"cannot evaluate {n} samples", "take --n 2 or more; scores are steady from some thousands on"
             )
-        check_images(train.images, "training images")
-        check_images(reals.images, f"the {name}")
-        self.data_set, self.name, self.n, self.seed, self.cache_dir = train, name, n, seed, cache_dir
-        self.progress, self.note = progress, note
-        part = choose_features(source_features, train) if features is None else features_part(features)
-        self.part = part
-        self.extractor: Extractor = part.prepare(train, cache_dir, torch.device(device), progress)
-        test = reals.take(subset(len(reals), n, seed, "held-out"))
-        index = subset(len(train), TRAIN_LIMIT, seed, "train")
-        train = train if len(index) == len(train) else train.take(index)
-        self.real = Side(name, test.images, test.labels, self._extract_kept)
-        self.train = Side("training images", train.images, train.labels, self._extract_kept, index, train.attributes)
-        self.reals_memo: dict[str, Any] = {}
+        for what, data in (("training set", train), (name, reals)):
+            if not len(data):
+                raise DataError(f"the {what} is empty", "hold out more (--set data.holdout=0.2)")
+        self.data, self.name, self.n, self.seed, self.cache_dir, self.progress = (
+            train,
+            name,
+            n,
+            seed,
+            cache_dir,
+            progress,
+        )
+        part = choose_features(features, source_features, train)
+        self._accepts = Samples if part is None else part.accepts
+        place = torch.device(device)
+        self.extractor = None if part is None else part.prepare(train, cache_dir, place, progress)
+        self._more: dict[str, Any] = {
+            "folder": cache_dir, "classified": self.extractor is not None and self.extractor.classifies
+        }  # fmt: skip
+        self.real = self._stored(reals, name, compared_with(len(reals), n, seed), self._extract_kept)
+        some = subset(len(train), TRAIN_LIMIT, seed, "train")
+        rows = None if len(some) == len(train) else some
+        self.train = self._stored(train, "training set", rows, self._extract_kept)
+        self._known_of_reals: dict[str, Any] = {}
         if len(self.real) < n:
-            note(f"the {name} has {len(self.real):,} images: scores are no steadier than that allows")
+            note(f"the {name} has {len(self.real):,} samples: scores are no steadier than that allows")
 
-    def _extract_kept(self, images: np.ndarray, what: str) -> Extracted:
-        return cache.features(self.extractor, images, self.cache_dir, what, self.progress)
+    def _stored(
+        self,
+        data: Dataset,
+        name: str,
+        rows: np.ndarray | None,
+        extract: Callable[[StoredSet[Any]], Extracted],
+        labelled: bool = True,
+    ) -> StoredSet[Any]:
+        """Some of the data."""
+        samples = data.samples()
+        return StoredSet(
+            name, samples, extract, rows, labelled=labelled, fingerprint=lambda: data.fingerprint, **self._more
+        )
 
-    @cached_property
-    def data(self) -> tuple[str, str]:
-        """Fingerprints of the held-out and of the training images, labels included."""
-        return fingerprint(self.real.images, self.real.labels), fingerprint(self.train.images, self.train.labels)
+    @property
+    def label(self) -> str:
+        """The features' name, which their scores carry; empty where there are none."""
+        return "" if self.extractor is None else self.extractor.label
 
-    def subject(self, fakes: Fakes) -> Subject:
-        """What the metrics are given of these fakes."""
-        return self._subject(self._fake_side(fakes))
+    def _extract_kept(self, of: StoredSet[Any]) -> Extracted:
+        assert self.extractor is not None
+        return cache.features(self.extractor, of, self.cache_dir, self.progress)
 
-    def _subject(self, fake: Side) -> Subject:
-        return Subject(
+    def _extract(self, chunks: Iterable[Samples], n: int, progress: Progress = silent) -> Extracted:
+        assert self.extractor is not None
+        return self.extractor(chunks, n, progress, "samples")
+
+    def _inputs(self, fake: SampleSet[Any]) -> Inputs:
+        """What the metrics are given of these samples."""
+        return Inputs(
             self.real,
             fake,
             self.train,
-            classes=self.data_set.classes,
-            columns=self.extractor.columns,
+            reference=lambda: self._inputs(self._reference(len(fake), fake.labels is not None)),
+            classes=classes_of(self.data),
+            columns=() if self.extractor is None else self.extractor.columns,
             seed=self.seed,
-            reals_memo=self.reals_memo,
-            attribute_names=self.data_set.attribute_names,
-            measure=self.data_set.measure,
+            known_of_reals=self._known_of_reals,
+            attribute_names=tuple(getattr(self.data, "attribute_names", ())),
+            measure=getattr(self.data, "measure", None),
         )
 
-    def _floor_side(self, n: int, conditional: bool) -> Side:
-        """As many training images as there are fakes, in the fakes' place."""
-        index = subset(len(self.train), n, self.seed, "floor")
-        labels = self.train.labels[index] if conditional and self.train.labels is not None else None
+    def _reference(self, n: int, labelled: bool) -> SampleSet[Any]:
+        """As many training data as there are samples, in their place."""
+        some = subset(len(self.train), n, self.seed, "floor")
 
-        def extract(images: np.ndarray, what: str) -> Extracted:
+        def extract(of: StoredSet[Any]) -> Extracted:
             if "extracted" not in vars(self.train):  # not yet needed as a whole
-                return self._extract_kept(images, what)
+                return self._extract_kept(of)
             whole = self.train.extracted
             p = whole.probabilities
-            return Extracted(whole.features[index], None if p is None else p[index])
+            return Extracted(whole.features[some], None if p is None else p[some])
 
-        attributes = None if self.train.attributes is None else self.train.attributes[index]
-        return Side("training images as fakes", self.train.images[index], labels, extract, attributes=attributes)
+        rows = some if self.train.rows is None else self.train.rows[some]
+        return self._stored(self.data, "training data in the samples' place", rows, extract, labelled)
 
-    def chosen(self, metrics: Sequence[str | Metric] | None) -> list[Metric]:
-        """The metrics asked for, by name, by a score's name, or as parts; all there are for None.
+    def objections(
+        self,
+        metrics: Sequence[Metric],
+        n: int,
+        labels: np.ndarray | None = None,
+        attributes: np.ndarray | None = None,
+        kind: type[Samples] | None = None,
+        paired: bool = False,
+    ) -> dict[str, str]:
+        """Why metrics are not available for samples that need not be made yet.
 
-        Raises UsageError on an unknown one, with the nearest.
+        Args:
+            metrics: those in question.
+            n: how many samples.
+            labels: asked for, int64 [n].
+            attributes: asked for, float32 [n, A].
+            kind: the samples' type; not given: the data's.
+            paired: whether sample i belongs to datum i.
+
+        Returns:
+            The reason for each metric by name, empty if it is available.
         """
-        wanted: dict[str, str | Metric]
-        if metrics is None:
-            wanted = dict.fromkeys(parts("metric"), "")
-        else:
-            wanted = {m.name if isinstance(m, Metric) else metric_of(m): m for m in metrics}
-        out = []
-        for name, given in wanted.items():
-            part = given if isinstance(given, Metric) else build("metric", name)
-            assert isinstance(part, Metric)
-            out.append(part)
-        return sorted(out, key=lambda m: m.floor == "train")  # those that look at all training images go first
+        n = min(n, self.n)
+        fake = SampleSet("samples", kind or self.real.kind, n, labels=labels, attributes=attributes, **self._more)
+        inputs = self._inputs(fake)
+        return {m.name: self._objection(m, fake, paired) or m.objection(inputs) for m in metrics}
+
+    def _objection(self, metric: Metric, fake: SampleSet[Any], paired: bool) -> str:
+        """What speaks against a metric whatever it computes."""
+        compared = [fake.kind] if metric.reference == "none" else [fake.kind, self.real.kind]
+        for one in compared:
+            if not issubclass(one, metric.accepts):
+                return f"it scores {in_words(metric.accepts)}, and these are {in_words(one)}"
+        if metric.reference == "paired" and not (paired and len(fake) == len(self.real)):
+            return f"the samples do not belong to the data of the {self.name}, one to one"
+        if metric.needs_features and (self.extractor is None or not issubclass(fake.kind, self._accepts)):
+            return f"there are no features of {in_words(fake.kind)}"
+        return ""
 
     def __call__(
         self,
-        fakes: Fakes,
+        generated: Generated,
         metrics: Sequence[str | Metric] | None = None,
         *,
-        floors: bool = True,
+        baselines: bool = True,
         insist: bool = True,
     ) -> Evaluation:
-        """Score the samples. Metrics that cannot be had are left out, unless they were asked for; without `insist`, even then.
+        """Score samples. They are read once, chunk by chunk.
 
-        Raises DataError or UsageError on samples that cannot be scored.
+        Args:
+            generated: the samples.
+            metrics: by name, by a score's name, or as parts; None: all that are available.
+            baselines: whether reference scores and other baselines are computed, too.
+            insist: whether a metric that was asked for must be available; else it is left out.
+
+        Raises:
+            DataError: the samples cannot be scored.
+            UsageError: a metric is unknown, or not available.
         """
-        self._check(fakes)
         begun = time.perf_counter()
-        timings: dict[str, float] = {}
-        subject = self.subject(fakes)
-        fake = subject.fake
-        floor = self._subject(self._floor_side(len(fake), fake.labels is not None)) if floors else None
-        todo, skipped = self._applicable(metrics, subject, insist and metrics is not None)
-        scores: dict[str, Score] = {}
-        for i, metric in enumerate(todo):
-            start = time.perf_counter()
-            found = metric.compute(subject)
-            if floor is not None and metric.floor == "train":
-                below = self._floor(metric, floor)
-                found = {k: s.with_floor(below[k]) if k in below else s for k, s in found.items()}
-            scores.update({self._full_name(metric, k): s for k, s in found.items()})
-            timings[metric.name] = time.perf_counter() - start
-            self.progress("metrics", i + 1, len(todo))
+        fake = self._fake(generated)
+        todo = chosen(metrics)
+        why = self.objections(todo, len(fake), fake.labels, fake.attributes, fake.kind, generated.paired)
+        todo, skipped = available(todo, why, insist and metrics is not None)
+        fake.read(any(m.needs_features for m in todo), any(m.needs_samples for m in todo))
+        inputs = self._inputs(fake)
+        scores, timings = self._scores(todo, inputs, baselines)
         timings["total"] = time.perf_counter() - begun
-        pairs: tuple[Pair, ...] = subject.shared("pairs", tuple)
-        return Evaluation(dict(sorted(scores.items())), self._protocol(fakes, fake, todo, skipped), timings, pairs)
+        pairs: Pairs | None = inputs.shared("pairs", lambda: None)
+        ordered = {name: scores[name] for name in in_order(scores)}
+        return Evaluation(ordered, protocol.of(self, generated, len(fake), todo, skipped), timings, pairs, fake.head)
 
-    def _applicable(
-        self, metrics: Sequence[str | Metric] | None, subject: Subject, insist: bool
-    ) -> tuple[list[Metric], dict[str, str]]:
-        """The metrics to compute, and those left out with the reason.
+    def _fake(self, generated: Generated) -> StoredSet[Any] | StreamedSet[Any]:
+        """The samples to look at. Raises DataError if they cannot be scored."""
+        generated.check(self.data)
+        samples, n = generated.samples, len(generated.samples)
+        some = None if n <= self.n else subset(n, self.n, self.seed, "samples")
+        fake: StoredSet[Any] | StreamedSet[Any]
+        if isinstance(samples, Stream):
+            stream = samples if some is None else samples.take(some)
+            known = {"labels": stream.labels, "attributes": stream.attributes, "numbers": some}
+            fake = StreamedSet(
+                "samples", stream, len(stream), lambda chunks: self._extract(chunks, len(stream)), **known, **self._more
+            )
+        else:
+            fake = StoredSet(
+                "samples", samples, lambda of: self._extract(of.chunks(), len(of), self.progress), some, **self._more
+            )
+        check_alike(fake.head, self.real.take(np.arange(1)))
+        return fake
 
-        Raises UsageError with `insist` if one cannot be had, DataError if none can.
-        """
-        todo, skipped = [], {}
-        for metric in self.chosen(metrics):
-            why = metric.objection(subject)
-            if why and insist:
-                raise UsageError(f"{metric.name} cannot be had: {why}", "leave it out of --metrics")
-            if why:
-                skipped[metric.name] = why
-            else:
-                todo.append(metric)
-        if skipped and not todo:
-            reasons = "; ".join(f"{name}: {why}" for name, why in skipped.items())
-            raise DataError(f"nothing can be scored ({reasons})", "take more samples, or data with more images")
-        return todo, skipped
-
-    def _check(self, fakes: Fakes) -> None:
-        check_images(fakes.images, "samples")
-        want, got = self.real.images.shape[1:], fakes.images.shape[1:]
-        if want != got:
-            sizes = ["x".join(map(str, s)) for s in (got, want)]
-            raise DataError(f"samples are {sizes[0]}, the data's images {sizes[1]}", "compare images of the same size")
-        if fakes.labels is not None and len(fakes.labels) != len(fakes.images):
-            raise DataError(f"{len(fakes.labels)} labels for {len(fakes.images)} samples")
-        want_attributes = (len(fakes.images), len(self.data_set.attribute_names))
-        if fakes.attributes is not None and fakes.attributes.shape != want_attributes:
-            raise DataError(f"attributes of the samples are {fakes.attributes.shape}, the data's {want_attributes}")
-        if len(fakes.images) < 2:
-            raise DataError("there is one sample only", "take more (--n)")
-
-    def _fake_side(self, fakes: Fakes) -> Side:
-        index = subset(len(fakes.images), self.n, self.seed, "samples")
-        some = index if len(index) < len(fakes.images) else slice(None)
-        labels = None if fakes.labels is None else np.asarray(fakes.labels[some], np.int64)
-        if labels is not None and (labels.min() < 0 or labels.max() >= max(1, len(self.data_set.classes))):
-            raise DataError("labels of the samples are not classes of the data")
-        asked = None if fakes.attributes is None else np.asarray(fakes.attributes[some], np.float32)
-        extract = lambda images, what: self.extractor(images, self.progress, what)  # noqa: E731
-        return Side("samples", fakes.images[some], labels, extract, index, asked)
+    def _scores(
+        self, metrics: Sequence[Metric], inputs: Inputs, baselines: bool
+    ) -> tuple[dict[str, Score], dict[str, float]]:
+        """All scores by name, and the seconds of each metric."""
+        scores: dict[str, Score] = {}
+        timings: dict[str, float] = {}
+        for i, metric in enumerate(metrics):
+            start = time.perf_counter()
+            found = metric.compute(inputs)
+            others = self._baselines(metric, inputs) if baselines else {}
+            for key, score in found.items():
+                beside = {name: of[key] for name, of in others.items() if key in of}
+                scores[self._full_name(metric, key)] = score.beside(beside)
+            inputs.release()
+            timings[metric.name] = time.perf_counter() - start
+            self.progress("metrics", i + 1, len(metrics))
+        return scores, timings
 
     def _full_name(self, metric: Metric, key: str) -> str:
         if "@" in key:
             return key
-        return f"{key}@{'pixels' if metric.space == 'pixels' else self.extractor.label}"
+        return f"{key}@{self.label if metric.needs_features else metric.space}"
 
-    def _floor(self, metric: Metric, subject: Subject) -> dict[str, Score]:
-        """The training images' scores, from the cache where they are known."""
-        key = {
-            "version": [VERSION, ERRORS, _version("gancli")],
-            "metric": metric.model_dump(mode="json"),
-            "features": [self.extractor.hash, self.extractor.rule],
-            "n": [len(subject.fake), self.n],
-            "seed": self.seed,
-            "data": self.data,
-            "labels": subject.fake.labels is not None,
-        }
+    def _baselines(self, metric: Metric, inputs: Inputs) -> dict[str, dict[str, Score]]:
+        """What baselines get, from the cache where it is known."""
         if not type(metric).__module__.startswith("gancli."):
-            return metric.compute(subject)  # a plugin's code may have changed since
-        return cache.scores(key, self.cache_dir, lambda: metric.compute(subject))
-
-    def _protocol(
-        self, fakes: Fakes, fake: Side, metrics: Sequence[Metric], skipped: Mapping[str, str]
-    ) -> dict[str, Any]:
-        data, train = self.data
-        versions = {name: _version(name) for name in ("gancli", "torch", "numpy")}
-        return {
-            "version": VERSION,
-            "features": self.extractor.label,
-            "features_hash": self.extractor.hash,
-            "rule": self.extractor.rule,
-            "n_fake": len(fake),
-            "n_real": len(self.real),
-            "n_train": len(self.train),
-            "split": f"{self.name}; the floor is training images in the fakes' place",
-            "data": data,
-            "train": train,
+            return metric.baselines(inputs)  # a plug-in's code may have changed since
+        key = {
+            "version": [protocol.VERSION, protocol.ERRORS, protocol.version("gancli")],
+            "metric": metric.model_dump(mode="json"),
+            "features": None if self.extractor is None else [self.extractor.hash, self.extractor.rule],
+            "n": [len(inputs.fake), self.n],
             "seed": self.seed,
-            "interval": "95 %: value +- 1.96 standard errors",
-            "fakes": plain(fakes.description),
-            "metrics": {m.name: m.model_dump(mode="json") for m in sorted(metrics, key=lambda m: m.name)},
-            "skipped": dict(skipped),
-            "versions": versions,
+            "data": [self.real.fingerprint, self.train.fingerprint],
+            "labels": inputs.fake.labels is not None,
         }
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+        return cache.baselines(key, self.cache_dir, lambda: metric.baselines(inputs))
 
 
 def evaluate(
-    fake: Fakes,
-    split: Split[ImageDataset],
+    generated: Generated,
+    split: Split[Any],
     source_features: str = "auto",
     *,
     metrics: Sequence[str | Metric] | None = None,
@@ -309,15 +307,30 @@ def evaluate(
     progress: Progress = silent,
     note: Callable[[str], None] = lambda _text: None,
 ) -> Evaluation:
-    """Score at most `n` samples against as many held-out reals, or all there are; `metrics=None` is everything that applies.
+    """Score at most n samples against as many data of the test set, or all there are.
 
-    Raises GanError with the cause.
+    Args:
+        generated: the samples.
+        split: the data.
+        source_features: the features that the data's source names, or "auto".
+        metrics: by name, by a score's name, or as parts; None: all that are available.
+        n: samples, and reals, that are looked at.
+        seed: of which are looked at, and of what metrics draw.
+        features: other features.
+        cache_dir: where features and reference scores are kept.
+        device: of the feature net.
+        progress: called with what is done, how much, and of how much.
+        note: called with lines of words.
+
+    Raises:
+        GanError: the samples cannot be scored, or a metric is not available; with the cause.
     """
+    many = len(generated.samples)
     evaluator = Evaluator(
         split.train,
         split.test,
         source_features,
-        n=min(n, len(fake.images)) if len(fake.images) > 1 else n,
+        n=min(n, many) if many > 1 else n,
         seed=seed,
         features=features,
         cache_dir=cache_dir,
@@ -325,9 +338,9 @@ def evaluate(
         progress=progress,
         note=note,
     )
-    return evaluator(fake, metrics)
+    return evaluator(generated, metrics)
 
 
-def quick(evaluator: Evaluator, fake: Fakes, metrics: Sequence[str] = QUICK) -> Evaluation:
-    """Scores while training: few metrics, those that cannot be had left out, no floors."""
-    return evaluator(fake, metrics, floors=False, insist=False)
+def quick(evaluator: Evaluator, generated: Generated, metrics: Sequence[str]) -> Evaluation:
+    """Scores while training: few metrics, those that are not available left out, no baselines."""
+    return evaluator(generated, metrics, baselines=False, insist=False)

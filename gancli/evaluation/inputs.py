@@ -1,4 +1,4 @@
-"""What is judged, and by what: samples of a run, or pictures from anywhere, against a data set."""
+"""What is evaluated, and against what: samples of a run, or pictures from anywhere, against a data set."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from gancli.core.data import Dataset, Reading, Source, Spec, Split
 from gancli.core.errors import UsageError
-from gancli.core.images import ImageSamples
 from gancli.core.registry import Part, build
-from gancli.core.samples import FromSeeds
-from gancli.core.specs import Images
+from gancli.core.samples import Ask
 from gancli.core.task import Task
 from gancli.data import find
-from gancli.data.images import ImageDataset
-from gancli.evaluation.evaluator import Fakes
+from gancli.evaluation.generated import Generated
+from gancli.evaluation.selection import compared_with
 from gancli.inference.generator import Model
 from gancli.inference.loading import load
+from gancli.inference.spool import spooled
+from gancli.inference.stream import Stream
 from gancli.runs import folder, history
 
 Progress = Callable[[str, int, int], None]
@@ -36,7 +35,7 @@ def feature_part(name: str | None, weights: Path | None, sha256: str = "") -> Pa
     return None if name is None else build("features", name)
 
 
-def data(text: str, how: Reading) -> tuple[Source, Split[ImageDataset]]:
+def data(text: str, how: Reading) -> tuple[Source, Split[Any]]:
     """A data set by name or path."""
     source = build("data", find.source_for(text))
     assert isinstance(source, Source)
@@ -59,19 +58,31 @@ def of_run(
     device: torch.device,
     step: int | None = None,
     warn: Callable[[str], None] = lambda _text: None,
-) -> tuple[Model, Source, Split[ImageDataset]]:
-    """A run's model, and the data to judge it by: its own, or another brought to its images' shape.
+) -> tuple[Model, Source, Split[Any]]:
+    """A run's model, and the data to compare with: its own, or another brought to its images' shape.
 
     Of its own data `facts["same_data"]` says whether it is what the run was trained on.
+
+    Args:
+        run: its folder.
+        against: other data, by name or path; None: the run's own.
+        how: the data are read.
+        ema: the averaged nets, or the raw ones.
+        device: of the nets.
+        step: of the checkpoint; None: the newest.
+        warn: called if the data are not what the run was trained on.
+
+    Raises:
+        UsageError: a bare model does not say what its data are.
+        CheckpointError, DataError: the run or the data cannot be read.
     """
     model = load(run.path, step=step, ema=ema, device=device, note=how.note)
-    spec = model.spec
     if against is not None:
-        assert isinstance(spec, Images)
-        return model, *data(against, replace(how, size=(spec.height, spec.width), channels=spec.channels))
+        return model, *data(against, _shaped(how, model.spec))
     if not (run.path / "data.json").is_file():
         raise UsageError(
-            f"{run.path} is a bare model: it does not say by what to judge it", "add --against mnist, or a folder"
+            f"{run.path} is a bare model: it does not say which data to compare with",
+            "add --against mnist, or a folder",
         )
     cfg = run.config().data
     split = find.read(
@@ -80,8 +91,14 @@ def of_run(
     )
     model.facts["same_data"] = split.train.fingerprint == _trained_on(run, model.tick.step)
     if not model.facts["same_data"]:
-        warn("the data is not what this run was trained on: it is judged by what is there now")
+        warn("the data is not what this run was trained on: it is evaluated against what is there now")
     return model, cfg.source, split
+
+
+def _shaped(how: Reading, spec: Spec) -> Reading:
+    """To read data with the height, width and channels of a spec, where it has them."""
+    height, width, channels = (getattr(spec, name, None) for name in ("height", "width", "channels"))
+    return replace(how, size=(height, width) if height and width else None, channels=channels)
 
 
 def _trained_on(run: folder.Run, step: int) -> Any:
@@ -90,27 +107,50 @@ def _trained_on(run: folder.Run, step: int) -> Any:
     return later[-1] if later else run.json("data.json").get("fingerprint")
 
 
-def of_model(model: Model, data: Dataset, n: int, seed: int, progress: Progress) -> Fakes:
-    """n samples of seeds seed .. seed + n - 1; of a conditional model, with labels or attributes in the data's proportions."""
-    ask = model.task.evaluation(model.spec, data, n, seed)
-    made = model.generate(ask, lambda done: progress("sampling", done, n))
-    assert isinstance(made, ImageSamples)
+def asked(task: Task, spec: Spec, train: Dataset, reals: Dataset, n: int, seed: int) -> Ask:
+    """What is asked of a task for an evaluation of n samples.
+
+    Args:
+        task: of the model.
+        spec: of its data.
+        train: the training data, in whose proportions labels and attributes occur.
+        reals: the data that samples are compared with: a task that makes its samples from input is given theirs.
+        n: samples, at most.
+        seed: of the first sample.
+    """
+    rows = compared_with(len(reals), n, seed)
+    matched = reals if len(rows) == len(reals) else reals.take(rows)
+    return task.evaluation(spec, matched if task.asks.paired else train, n, seed)
+
+
+def of_model(
+    model: Model, train: Dataset, reals: Dataset, n: int, seed: int, cache_dir: Path, progress: Progress
+) -> Generated:
+    """A model's samples, which are made as they are read.
+
+    Several ranks make them together and at once: each must call this.
+
+    Args:
+        model: to sample from.
+        train: the training data.
+        reals: the data that samples are compared with.
+        n: samples, at most.
+        seed: samples of seeds seed .. seed + n - 1, where the task takes seeds.
+        cache_dir: where temporary files may be written.
+        progress: called with what is done, samples done and all samples.
+    """
+    ask = asked(model.task, model.spec, train, reals, n, seed)
+    stream = Stream(model, ask, lambda done: progress("sampling", done, len(ask)))
     when = {"step": model.tick.step, "images_seen": model.tick.images}
-    return Fakes(made.images, made.labels, {**when, "seed": seed, **model.facts}, made.attributes)
+    samples = stream if model.ranks.world == 1 else spooled(stream, len(ask), cache_dir)
+    return Generated(samples, {**when, "seed": seed, **model.facts}, type(ask).paired)
 
 
-def blank(task: Task, spec: Spec, data: Dataset, n: int) -> Fakes:
-    """What an evaluation will be of, with blank images for the samples: enough for a metric to object to."""
-    ask = task.evaluation(spec, data, n, 0)
-    assert isinstance(ask, FromSeeds) and isinstance(spec, Images)  # noqa: PT018
-    labels = None if ask.labels is None else np.array(ask.labels, np.int64)
-    return Fakes(np.zeros((n, spec.channels, spec.height, spec.width), np.uint8), labels, {}, ask.attributes)
-
-
-def pictures(path: Path, split: Split[ImageDataset], how: Reading) -> Fakes:
-    """Pictures from a folder, a zip or an npz, in the size of the data."""
-    _, c, h, w = split.test.images.shape
+def pictures(path: Path, split: Split[Any], how: Reading) -> Generated:
+    """Samples from a folder, a zip or an npz, in the shape of the data."""
     found = build("data", find.source_for(str(path.absolute())))
     assert isinstance(found, Source)
-    both = find.read(found, replace(how, size=(h, w), channels=c, holdout=0.0, validation=0.0))
-    return Fakes(both.train.images, None, {"images": path.name})
+    both = find.read(found, replace(_shaped(how, split.test.spec), holdout=0.0, validation=0.0))
+    packed = both.train.samples().pack()
+    nobody_asked = {key: value for key, value in packed.items() if key not in ("labels", "attributes")}
+    return Generated(type(both.train.samples()).unpack(nobody_asked), {"images": path.name})

@@ -6,14 +6,16 @@ import json
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from gancli.core import migration
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.registry import nearest, parts
+from gancli.core.samples import Samples
 from gancli.evaluation.contracts import Metric, Score
 
 LIKE = (
@@ -27,7 +29,8 @@ LIKE = (
     "split",
     "seed",
 )  # must agree to compare
-BETTER = ("lower", "higher", "floor")
+BETTER = ("lower", "higher", "reference")
+FORMAT = 2  # of evaluation.json
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -38,14 +41,21 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True)
 class Pair:
-    """A sample and the training image that is nearest to it."""
+    """A sample and the training datum that is nearest to it."""
 
-    fake: int  # index among the fakes
-    train: int  # index among the training images
+    fake: int  # its number among the samples
+    train: int  # its number among the training data
     distance: float
-    ratio: float  # distance over that to the second nearest training image; near 0 is a copy
-    fake_image: np.ndarray  # uint8 [C, H, W]
-    train_image: np.ndarray
+    ratio: float  # distance over that to the second nearest training datum; near 0 is a copy
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs, and the samples themselves in the same order."""
+
+    pairs: tuple[Pair, ...]
+    fakes: Samples
+    trains: Samples
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,8 @@ class Evaluation:
     scores: Mapping[str, Score]
     protocol: Mapping[str, Any]
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds by step
-    pairs: tuple[Pair, ...] = ()  # the closest, for the picture; their indices go into the JSON
+    pairs: Pairs | None = None  # the closest, for the picture; their numbers go into the JSON
+    samples: Samples | None = None  # the first ones, for the picture
 
     def score(self, name: str) -> Score:
         """The score called `name`, or `name@features`, the evaluation's own features before others.
@@ -70,16 +81,22 @@ class Evaluation:
         skipped = self.protocol.get("skipped", {})
         metric = score_names().get(name.split("@", maxsplit=1)[0])
         if metric in skipped:
-            raise UsageError(f"{name} cannot be had: {skipped[metric]}")
+            raise UsageError(f"{name} is not available: {skipped[metric]}")
         raise UsageError(
             f"no score {name!r} in this evaluation", nearest(name, known) or f"there are: {', '.join(known)}"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values in a stable order; `timings` apart, equal evaluations give equal dictionaries."""
-        pairs = [{"fake": p.fake, "train": p.train, "distance": p.distance, "ratio": p.ratio} for p in self.pairs]
+        pairs = [] if self.pairs is None else [asdict(pair) for pair in self.pairs.pairs]
         scores = {name: {**asdict(s), "interval": s.interval} for name, s in self.scores.items()}
-        whole = {"scores": scores, "protocol": dict(self.protocol), "pairs": pairs, "timings": dict(self.timings)}
+        whole = {
+            "format": FORMAT,
+            "scores": scores,
+            "protocol": dict(self.protocol),
+            "pairs": pairs,
+            "timings": dict(self.timings),
+        }
         out: dict[str, Any] = plain(whole)
         return out
 
@@ -88,9 +105,16 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Evaluation:
-        """What `to_json` wrote, without the pictures of the pairs. Raises CheckpointError if it is no such thing."""
+        """What `to_json` wrote, of this format or an earlier one; without samples.
+
+        Raises:
+            CheckpointError: it is no such thing, or of a later format.
+        """
         try:
             raw = json.loads(text)
+            if raw.get("format", 1) not in range(1, FORMAT + 1):
+                raise TypeError(f"its format is {raw['format']!r}; this gan reads up to {FORMAT}")
+            raw = migration.evaluation(raw)
             scores = {name: _score(s) for name, s in raw["scores"].items()}
             protocol, timings = raw["protocol"], raw.get("timings", {})
             if not isinstance(protocol, dict) or not isinstance(timings, dict):
@@ -106,7 +130,7 @@ def _score(raw: Mapping[str, Any]) -> Score:
     known = {k: v for k, v in raw.items() if k != "interval"}
     known["value"] = math.nan if known["value"] is None else known["value"]
     found = Score(**known)
-    numbers = (found.value, found.error, found.floor, found.floor_error)
+    numbers = (found.value, found.error, found.reference, found.reference_error, *found.baselines.values())
     if found.better not in BETTER or not all(isinstance(x, int | float | None) for x in numbers):
         raise TypeError("a score is no number")
     return found
@@ -132,6 +156,19 @@ def score_names() -> dict[str, str]:
         assert issubclass(cls, Metric)
         out.update(dict.fromkeys(cls.gives, metric))
     return out
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Scores' names in the order of reports: by their metric's rank, then by name; those of one ranked metric as it gives them."""
+
+    def place(name: str) -> tuple[int, str, int, str]:
+        bare = name.split("@", maxsplit=1)[0]
+        cls = parts("metric").get(score_names().get(bare, ""))
+        if cls is None or not issubclass(cls, Metric) or cls.rank >= Metric.rank:
+            return Metric.rank, "", 0, name
+        return cls.rank, cls.name, cls.gives.index(bare), name
+
+    return sorted(names, key=place)
 
 
 def metric_of(name: str) -> str:
@@ -187,17 +224,24 @@ def parse_bound(text: str) -> Bound:
 
 
 def compare(evaluations: Mapping[str, Evaluation] | Sequence[Evaluation]) -> list[dict[str, Any]]:
-    """Rows of a table, one per score: {"score", "floor", "runs": {name: {"value", "error"}}}; evaluations by name or number.
+    """Scores of several evaluations side by side.
 
-    Raises UsageError, naming the difference, if two were made in unlike ways: their scores do not compare.
+    Args:
+        evaluations: by name, or in an order that numbers them.
+
+    Returns:
+        Rows of a table, one per score: {"score", "reference", "runs": {name: {"value", "error"}}}.
+
+    Raises:
+        UsageError: two were made in unlike ways, so that their scores do not compare; it names the difference.
     """
     named = evaluations if isinstance(evaluations, Mapping) else {str(i): e for i, e in enumerate(evaluations)}
     if not named:
         raise UsageError("nothing to compare", "name two runs that have an evaluation.json")
-    (first, reference), *others = named.items()
+    (first, whole), *others = named.items()
     for name, other in others:
         for key in LIKE:
-            a, b = reference.protocol.get(key), other.protocol.get(key)
+            a, b = whole.protocol.get(key), other.protocol.get(key)
             if a != b:
                 raise UsageError(
                     f"{first} and {name} do not compare: {key} is {_short(a)} and {_short(b)}",
@@ -208,8 +252,8 @@ def compare(evaluations: Mapping[str, Evaluation] | Sequence[Evaluation]) -> lis
     for key in order:
         scores = {name: e.scores.get(key) for name, e in named.items()}
         runs = {name: {"value": s and s.value, "error": s and s.error} for name, s in scores.items()}
-        floor = next((s.floor for s in scores.values() if s is not None and s.floor is not None), None)
-        rows.append({"score": key, "floor": floor, "runs": runs})
+        reference = next((s.reference for s in scores.values() if s is not None and s.reference is not None), None)
+        rows.append({"score": key, "reference": reference, "runs": runs})
     return rows
 
 

@@ -1,33 +1,55 @@
-"""Which features suit which data, and which images are looked at."""
+"""Which features suit which data, which metrics are computed, and which samples are looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from gancli.core.data import Dataset
-from gancli.core.registry import build
+from gancli.core.errors import DataError, UsageError
+from gancli.core.registry import build, parts
 from gancli.core.samples import Samples
 from gancli.core.seeds import derive
-from gancli.data.images import ImageDataset
-from gancli.evaluation.contracts import Features
+from gancli.evaluation.contracts import Features, Metric, classes_of, in_words
+from gancli.evaluation.results import metric_of
+from gancli.inference.spool import pieces
 
-CLASSIFIED = 16  # images at once while training: maps of 64 would take 30 MB
-LABELLED = 500  # images from which on a classifier of the data's own is worth training
+CLASSIFIED = 16  # samples at once while training: maps of 64 images would take 30 MB
 
 
-def choose_features(source_features: str, train: ImageDataset) -> Features:
-    """The features that suit the data: those its source names; else a classifier on its labels; else random convolutions."""
-    if source_features != "auto":
-        return features_part(source_features)
-    labels = train.labels
-    if labels is not None and len(labels) >= LABELLED and len(np.unique(labels)) >= 2:
-        return features_part("classifier")
-    return features_part("random-conv")
+def choose_features(named: Any, source_features: str, train: Dataset) -> Features | None:
+    """The features to evaluate with.
+
+    Args:
+        named: those that the user asks for (a name, a table or a part), or None.
+        source_features: those that the data's source names, or "auto".
+        train: the training data.
+
+    Returns:
+        Those named; else the source's; else of those that accept such samples the ones that suit the data best, or None.
+
+    Raises:
+        UsageError: they are unknown, or those that the user asks for do not accept such samples.
+    """
+    kind = type(train.samples())
+    if named is not None:
+        part = features_part(named)
+        if not issubclass(kind, part.accepts):
+            raise UsageError(
+                f"features {part.name!r} are of {in_words(part.accepts)}, and these are {in_words(kind)}",
+                "leave --features away",
+            )
+        return part
+    if source_features != "auto" and issubclass(kind, (part := features_part(source_features)).accepts):
+        return part
+    known = cast("dict[str, type[Features]]", parts("features"))
+    suits = {name: cls.suits(train) for name, cls in known.items() if issubclass(kind, cls.accepts)}
+    best = max(suits, key=lambda name: suits[name], default="")
+    return features_part(best) if suits.get(best) else None
 
 
 def features_part(value: Any) -> Features:
@@ -37,12 +59,57 @@ def features_part(value: Any) -> Features:
     return part
 
 
+def chosen(metrics: Sequence[str | Metric] | None) -> list[Metric]:
+    """The metrics asked for.
+
+    Args:
+        metrics: by name, by a score's name, or as parts; None: all there are.
+
+    Raises:
+        UsageError: one is unknown; with the nearest.
+    """
+    wanted: dict[str, str | Metric]
+    if metrics is None:
+        wanted = dict.fromkeys(parts("metric"), "")
+    else:
+        wanted = {m.name if isinstance(m, Metric) else metric_of(m): m for m in metrics}
+    out = []
+    for name, given in wanted.items():
+        part = given if isinstance(given, Metric) else build("metric", name)
+        assert isinstance(part, Metric)
+        out.append(part)
+    return sorted(out, key=lambda m: not m.whole_train)  # so that the training set's features are extracted as a whole
+
+
+def available(metrics: Sequence[Metric], why: Mapping[str, str], insist: bool) -> tuple[list[Metric], dict[str, str]]:
+    """The metrics to compute, and the reasons of those that are left out.
+
+    Raises:
+        UsageError: with `insist`, if one is not available.
+        DataError: none is.
+    """
+    skipped = {name: reason for name, reason in why.items() if reason}
+    for name, reason in skipped.items():
+        if insist:
+            raise UsageError(f"{name} is not available: {reason}", "leave it out of --metrics")
+    todo = [metric for metric in metrics if metric.name not in skipped]
+    if not todo:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(skipped.items()))
+        raise DataError(f"nothing can be scored ({reasons})", "take more samples, or more data")
+    return todo, skipped
+
+
 def subset(n: int, most: int, *seed: int | str) -> np.ndarray:
-    """Indices, sorted, of at most `most` of n images."""
+    """Indices, sorted, of at most `most` of n samples."""
     if n <= most:
         return np.arange(n)
     chosen = np.random.Generator(np.random.PCG64(derive(*seed))).permutation(n)[:most]
     return np.sort(chosen)
+
+
+def compared_with(size: int, n: int, seed: int) -> np.ndarray:
+    """Which data n samples are compared with: indices, sorted, of at most n of a set of `size`."""
+    return subset(size, n, seed, "held-out")
 
 
 def classifier(
@@ -56,15 +123,19 @@ def classifier(
         cache_dir: where the features keep what they make.
         device: of the net.
     """
-    if name == "auto" or not isinstance(train, ImageDataset) or train.labels is None:
+    data = train.samples()
+    if name == "auto" or getattr(data, "labels", None) is None:
         return None
-    net = features_part(name).prepare(train, cache_dir, device)
-    if not net.columns or net.columns != train.classes:
+    part = features_part(name)
+    if not isinstance(data, part.accepts):
+        return None
+    net = part.prepare(train, cache_dir, device)
+    if not net.columns or net.columns != classes_of(train):
         return None
 
     def classify(samples: Samples) -> np.ndarray:
-        images = samples.arrays()["images"].transpose(0, 3, 1, 2)
-        parts = [net(images[i : i + CLASSIFIED]).probabilities for i in range(0, len(images), CLASSIFIED)]
-        return np.concatenate([p.argmax(1) for p in parts if p is not None])
+        found = net(pieces(samples, CLASSIFIED), len(samples)).probabilities
+        assert found is not None
+        return np.asarray(found.argmax(1))
 
     return classify

@@ -11,64 +11,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gancli.core import migration
-from gancli.core.contracts import Condition, Nets, Tick
+from gancli.core.contracts import Tick
 from gancli.core.data import Spec
 from gancli.core.errors import UsageError
 from gancli.core.registry import nearest
-from gancli.core.samples import Ask, FromSeeds, Samples, chunk
+from gancli.core.samples import Ask, FromSeeds, Samples
 from gancli.core.specs import Images
 from gancli.core.task import Choices, Task
-from gancli.distributed.ranks import ALONE, Ranks, share
-from gancli.models.latents import Points, lerp, slerp
+from gancli.distributed.ranks import ALONE, Ranks
+from gancli.inference.capabilities import Latent, Mixing
+from gancli.inference.spool import joined
+from gancli.models.latents import lerp, slerp
 from gancli.tasks.sampling import ROW, class_rows
 
 CHUNK = 32  # samples per pass of the nets
 
 
-@runtime_checkable
-class Latent(Protocol):
-    """A task whose images come from latent points."""
+def padded(first: int, n: int) -> tuple[list[int], int]:
+    """The chunk of rows of n that begins at `first`, filled up with copies of it, and how many rows of it count.
 
-    @property
-    def condition(self) -> Condition: ...
-    def images(self, nets: Nets, ask: FromSeeds, spec: Images) -> Tensor: ...
-    def latents(self, seeds: Sequence[int]) -> Tensor: ...
-    def codes(
-        self, seeds: Sequence[int], spec: Images, labels: Sequence[int] | None = None, attributes: Tensor | None = None
-    ) -> Tensor | None: ...
-    def decode(
-        self,
-        nets: Nets,
-        z: Tensor,
-        c: Tensor | None,
-        spec: Images,
-        seeds: Sequence[int] | None = None,
-        truncation: float = 1.0,
-        clamp: bool = True,
-    ) -> Tensor: ...
-
-
-@runtime_checkable
-class Mixing(Latent, Protocol):
-    """One whose images can take coarse styles from one latent point and fine ones from another."""
-
-    def mix(
-        self,
-        nets: Nets,
-        coarse: Points,
-        fine: Points,
-        spec: Images,
-        cut: int | None,
-        seeds: Sequence[int],
-        truncation: float,
-    ) -> Tensor: ...
+    Matmuls of different heights may round differently; chunks of one size make a row's sample bitwise identical whatever is
+    made with it.
+    """
+    rows = list(range(first, min(first + CHUNK, n)))
+    return [*rows, *[first] * (CHUNK - len(rows))], len(rows)
 
 
 @dataclass
@@ -85,37 +58,49 @@ class Model:
     def stream(self, ask: Ask, progress: Callable[[int], None] | None = None) -> Iterator[Samples]:
         """The samples asked for, a chunk at a time: no more than a chunk is in memory.
 
+        Several ranks share the work: each must read the stream to its end, and gets all of it.
+
         Args:
             ask: of the task's kind (`Task.asks`).
             progress: called with the number of samples that are done.
-        """
-        yield from self._chunks(ask, range(0, len(ask), CHUNK), progress)
 
-    def generate(self, ask: Ask, progress: Callable[[int], None] | None = None) -> Samples:
-        """All samples asked for; several ranks share the work, and all get all of it."""
-        firsts = share(range(0, len(ask), CHUNK), self.ranks)
-        some = firsts if len(firsts) else range(0, 1, CHUNK)
+        Yields:
+            Samples of up to `CHUNK` rows, in the order of the ask.
+        """
+        firsts = range(0, len(ask), CHUNK)
+        for turn in range(0, len(firsts), self.ranks.world):
+            now = firsts[turn : turn + self.ranks.world]
+            for first, made in zip(now, self._shared(ask, now), strict=True):
+                yield made
+                if progress is not None:
+                    progress(first + len(made))
+
+    def _shared(self, ask: Ask, firsts: range) -> list[Samples]:
+        """The chunks that begin at these rows, one for each rank, made at the same time and given to all."""
+        mine = self.ranks.rank < len(firsts)
 
         def work() -> Samples:
-            parts = list(self._chunks(ask, some, progress))
-            made = type(parts[0]).concat(parts)
-            return made if len(firsts) else made.take(slice(0, 0))
+            made = self._chunk(ask, firsts[self.ranks.rank if mine else 0])
+            return made if mine else made.take(slice(0, 0))  # only so that it has the others' shape
 
         own = self.ranks.each(work)
         if self.ranks.world == 1:
-            return own
-        packed = [self.ranks.collect(torch.from_numpy(np.ascontiguousarray(a))) for a in own.pack().values()]
-        parts = [dict(zip(own.pack(), (p.numpy() for p in of), strict=True)) for of in zip(*packed, strict=True)]
-        return type(own).concat([type(own).unpack(part) for part in parts])
+            return [own]
+        packed = own.pack()
+        collected = [self.ranks.collect(torch.from_numpy(np.ascontiguousarray(a))) for a in packed.values()]
+        parts = [
+            dict(zip(packed, (tensor.numpy() for tensor in of), strict=True)) for of in zip(*collected, strict=True)
+        ]
+        return [type(own).unpack(part) for part in parts[: len(firsts)]]
 
-    def _chunks(self, ask: Ask, firsts: range, progress: Callable[[int], None] | None) -> Iterator[Samples]:
-        for first in firsts:
-            filled, n = chunk(ask, first, CHUNK)
-            with torch.no_grad():
-                made = self.task.generate(self.nets, filled, self.spec).take(slice(0, n))
-            yield made
-            if progress is not None:
-                progress(first + n)
+    def _chunk(self, ask: Ask, first: int) -> Samples:
+        rows, n = padded(first, len(ask))
+        with torch.no_grad():
+            return self.task.generate(self.nets, ask.rows(rows), self.spec).take(slice(0, n))
+
+    def generate(self, ask: Ask, progress: Callable[[int], None] | None = None) -> Samples:
+        """All samples asked for, in memory."""
+        return joined(list(self.stream(ask, progress)))
 
     def sample(
         self,
@@ -148,12 +133,22 @@ class Model:
         task, spec = self.latent("sample images from seeds")
         seeds = list(seeds) if seeds is not None else [seed + i for i in range(64 if n is None else n)]
         ask = self.from_seeds(seeds, labels, attributes, truncation)
-        out = [torch.empty(0, spec.channels, spec.height, spec.width)]
-        for first in range(0, len(seeds), CHUNK):
-            filled, count = chunk(ask, first, CHUNK)
-            assert isinstance(filled, FromSeeds)
+        empty = torch.empty(0, spec.channels, spec.height, spec.width)
+        return self._images(len(seeds), lambda rows: task.images(self.nets, ask.rows(rows), spec), progress, empty)
+
+    def _images(
+        self,
+        n: int,
+        make: Callable[[list[int]], Tensor],
+        progress: Callable[[int], None] | None,
+        *before: Tensor,
+    ) -> Tensor:
+        """Images [N, C, H, W] on the CPU, made chunk by chunk from the numbers of their rows."""
+        out = list(before)
+        for first in range(0, n, CHUNK):
+            rows, count = padded(first, n)
             with torch.no_grad():
-                out.append(task.images(self.nets, filled, spec)[:count].float().cpu())
+                out.append(make(rows)[:count].float().cpu())
             if progress is not None:
                 progress(first + count)
         return torch.cat(out)
@@ -165,9 +160,18 @@ class Model:
         attributes: Mapping[str, float] | np.ndarray | None = None,
         truncation: float = 1.0,
     ) -> FromSeeds:
-        """The ask for these seeds. Raises UsageError if labels or attributes do not fit."""
+        """The ask for these seeds, of the task's kind.
+
+        Raises:
+            UsageError: the task does not make its samples from seeds, or labels or attributes do not fit.
+        """
+        asks = self.task.asks
+        if not issubclass(asks, FromSeeds):
+            raise UsageError(
+                f"the task {self.task.name!r} makes its samples from {asks.needs}, not from seeds", asks.verb
+            )
         chosen, asked = self.checked(labels, len(seeds)), self._attributes(attributes, len(seeds))
-        return FromSeeds(
+        return asks(
             seeds=tuple(seeds),
             labels=None if chosen is None else tuple(chosen),
             attributes=None if asked is None else asked.numpy(),
@@ -205,14 +209,12 @@ class Model:
         legs = [(k, (k + 1) % len(stops), t[t.long() == k] - k) for k in range(len(stops))]
         points = torch.cat([slerp(z[a], z[b], at) for a, b, at in legs])
         codes = None if c is None else torch.cat([lerp(c[a], c[b], at) for a, b, at in legs])
-        out = []
-        for i in range(0, frames, CHUNK):
-            piece, code = points[i : i + CHUNK], None if codes is None else codes[i : i + CHUNK]
-            made = task.decode(self.nets, piece, code, spec, truncation=truncation)
-            out.append(made.float().cpu())
-            if progress is not None:
-                progress(i + len(piece))
-        return torch.cat(out)
+
+        def make(rows: list[int]) -> Tensor:
+            code = None if codes is None else codes[rows]
+            return task.decode(self.nets, points[rows], code, spec, truncation=truncation)
+
+        return self._images(frames, make, progress)
 
     @torch.no_grad()
     def mix(
@@ -240,17 +242,13 @@ class Model:
         z = task.latents(seeds)
         c = task.codes(seeds, spec, labels, asked)
         pairs = [(len(columns) + i, k) for i in range(len(rows)) for k in range(len(columns))]
-        out = []
-        for first in range(0, len(pairs), CHUNK):
-            piece = pairs[first : first + CHUNK]
-            sides = [list(side) for side in zip(*piece, *[(0, 0)] * (CHUNK - len(piece)), strict=True)]
+
+        def make(some: list[int]) -> Tensor:
+            sides = [list(side) for side in zip(*(pairs[i] for i in some), strict=True)]
             coarse, fine = ((z[side], None if c is None else c[side]) for side in sides)
-            noise = [seeds[i] for i in sides[0]]
-            made = task.mix(self.nets, coarse, fine, spec, at, noise, truncation)
-            out.append(made[: len(piece)].float().cpu())
-            if progress is not None:
-                progress(first + len(piece))
-        return torch.cat(out)
+            return task.mix(self.nets, coarse, fine, spec, at, [seeds[i] for i in sides[0]], truncation)
+
+        return self._images(len(pairs), make, progress)
 
     @property
     def choices(self) -> Choices:

@@ -1,7 +1,7 @@
 """Projection of an image into latent space: the z whose image is nearest (inversion by optimization, 1609.03552).
 
 The best of many random points is followed by Adam on the mean squared difference of pixels. z is kept at a length that the generator has
-seen by a small price on |z|^2 / width - 1. The condition stays that of the random point; where the class is not given, all are tried.
+seen by a small penalty, (|z|^2 / width - 1)^2. The condition stays that of the random point; where the class is not given, all are tried.
 """
 
 from __future__ import annotations
@@ -17,13 +17,24 @@ from torch import Tensor
 from gancli.core.errors import DataError
 from gancli.core.specs import Images
 from gancli.data.decode import BrokenImageError, decode
-from gancli.inference.generator import CHUNK, Model
+from gancli.inference.generator import CHUNK, Model, padded
 
 Progress = Callable[[str, int, int], None]
 
 
 def picture(path: Path, spec: Images) -> np.ndarray:
-    """A picture as uint8 [C, H, W] of the size of a model's images. Raises DataError if it cannot be read."""
+    """A picture from a file.
+
+    Args:
+        path: of the file.
+        spec: of the model's images, whose size and channels it is given.
+
+    Returns:
+        uint8 [C, H, W].
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         return decode(path.read_bytes(), spec.channels, (spec.height, spec.width), "white")
     except OSError as error:
@@ -51,9 +62,19 @@ def project(
     lr: float = 0.05,
     progress: Progress = lambda _what, _done, _all: None,
 ) -> Projection:
-    """The latent points of `targets` [N, C, H, W] in [-1, 1], and the class of each where it is not given; the same every time.
+    """The latent points whose images are nearest to given ones; the same every time.
 
-    Raises UsageError without a latent space, or for labels that do not fit.
+    Args:
+        model: with a latent space.
+        targets: images [N, C, H, W] in [-1, 1].
+        labels: N classes; not given: the nearest image's.
+        steps: of Adam.
+        tries: random points of which the best is the start.
+        lr: learning rate.
+        progress: called with what is done, steps done and all steps.
+
+    Raises:
+        UsageError: the model has no latent space, or the labels do not fit.
     """
     task, spec = model.latent("project images")
     labels = model.checked(labels, len(targets))
@@ -101,9 +122,9 @@ def _best(model: Model, targets: Tensor, tries: int, labels: list[int] | None) -
     task, spec = model.latent("project images")
     apart = []
     for first in range(0, tries, CHUNK):
-        seeds = list(range(first, min(first + CHUNK, tries)))
+        seeds, n = padded(first, tries)
         c = task.codes(seeds, spec, None if labels is None else [labels[i] for i in seeds])
-        images = task.decode(model.nets, task.latents(seeds), c, spec)
+        images = task.decode(model.nets, task.latents(seeds), c, spec)[:n]
         apart.append(
             torch.cdist(images.flatten(1), targets.flatten(1), compute_mode="donot_use_mm_for_euclid_dist").cpu()
         )

@@ -1,42 +1,46 @@
-"""Samples in the form that the file's name says: a grid, a folder, a walk, arrays."""
+"""Samples in the form that a file's name says: one file with all of them, a folder of files, arrays; a walk where there is latent space."""
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import zip_longest
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from gancli.core.errors import UsageError
-from gancli.core.files import replace
-from gancli.core.images import ImageSamples, gif, grid, picture, png, to_uint8, zoom_for
+from gancli.core.images import ImageSamples, gif, to_uint8, zoom_for
+from gancli.core.samples import Ask, FromSeeds, Samples
+from gancli.inference.capabilities import Latent
 from gancli.inference.generator import Model
-from gancli.runs.files import disk
+from gancli.inference.spool import joined, release, spooled
+from gancli.runs import files
 from gancli.tasks.sampling import ROW
 
 Progress = Callable[[str, int, int], None]
 MAX_FRAMES = 2000  # of a walk
+BLOCK = 16 << 20  # bytes that are compressed at a time
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is wanted."""
+class SampleOptions:
+    """What is to be made, and how it is to be shown."""
 
     seeds: list[int]
-    classes: list[int] | None  # in turn; None leaves it to the model
-    columns: int | None
-    frames: int | None  # of a walk; None: as many as it is long
-    facts: dict[str, Any]  # for the recipe
-    attributes: dict[str, float] | None = None
+    classes: list[int] | None = None  # in turn; None: as suits the seed
+    attributes: dict[str, float] | None = None  # of all samples, by name
     truncation: float = 1.0
-    rows: list[int] | None = None  # of a mix, whose columns are `seeds`
-    at: int | None = None  # the layer where its styles go over from the row's to the column's; None: half way
+    columns: int | None = None  # samples in a row of a grid
+    frames: int | None = None  # of a walk; None: as many as it is long
+    mix: list[int] | None = None  # seeds of the rows of a grid of mixed styles, whose columns are `seeds`
+    mix_at: int | None = None  # the layer where styles go over from the row's to the column's; None: half way
     folder: bool = False  # whether --out is one, whatever its name
+    facts: Mapping[str, Any] = field(default_factory=dict)  # for the recipe that a file carries
 
     @property
     def stops(self) -> list[int]:
@@ -49,47 +53,59 @@ class Order:
         """The frames of a walk."""
         return self.frames or min(max(60, 7 * len(self.stops)), MAX_FRAMES)
 
+    def form(self, out: Path) -> str:
+        """The suffix that says in which form samples are written; empty for a folder."""
+        return "" if self.folder else out.suffix.lower()
 
-def write(model: Model, order: Order, out: Path, progress: Progress) -> Path:
-    """Draw and write. Raises UsageError for a form that is not known, ResourceError if the disk refuses."""
-    form = _form(order, out)
-    writers = {".png": _grid, ".gif": _walk, ".npz": _arrays, "": _folder}
-    if form not in writers:
-        raise UsageError(f"--out {out}: do not know the form {form!r}", "use .png, .gif, .npz or a folder")
-    if order.rows is not None:
-        if form != ".png":
-            raise UsageError(f"--out {out}: --mix makes a grid", "use .png")
-        writers = {form: _mix}
+    def recipe(self, **more: Any) -> dict[str, Any]:
+        """All that is needed to make the samples again."""
+        asked = {"attributes": self.attributes} if self.attributes else {}
+        narrow = {"truncation": self.truncation} if self.truncation != 1 else {}
+        return {**self.facts, **asked, **narrow, "seeds": _short(self.seeds), **more}
+
+
+def write(model: Model, options: SampleOptions, out: Path, progress: Progress) -> Path:
+    """Make samples and write them. Called by every rank; the first one writes.
+
+    Args:
+        model: to sample from.
+        options: what is to be made.
+        out: where to; its suffix is the form.
+        progress: called with what is done, samples done and all samples.
+
+    Returns:
+        `out`.
+
+    Raises:
+        UsageError: a form that is not known or does not suit the task, or what is asked for does not fit.
+        ResourceError: the disk refuses.
+    """
+    form = options.form(out)
+    if options.mix is not None and form != ".png":
+        raise UsageError(f"--out {out}: --mix makes a grid", "use .png")
     if form and not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
-    with disk("samples", out, then=""):
-        writers[form](model, order, out, progress)
+    by_form = {"": _folder, ".npz": _arrays, ".gif": _walk}
+    writer = by_form.get(form, _whole) if options.mix is None else _mixed_grid
+    with files.disk("samples", out, then=""):
+        writer(model, options, out, progress)
     return out
 
 
-def _form(order: Order, out: Path) -> str:
-    return "" if order.folder else out.suffix.lower()
+def _ask(model: Model, options: SampleOptions, seeds: list[int] | None = None) -> FromSeeds:
+    """The ask for the options' seeds, or for others of their classes."""
+    seeds = options.seeds if seeds is None else seeds
+    return model.from_seeds(seeds, _labels(model, options, seeds), options.attributes, options.truncation)
 
 
-def help_out(model: Model, order: Order, out: Path) -> None:
-    """What the ranks do that do not write: their share of the drawing."""
-    if _form(order, out) != ".gif":
-        _draw(model, order if order.rows is None else _sources(model, order), lambda _what, _done, _all: None)
+def _labels(model: Model, options: SampleOptions, seeds: list[int]) -> list[int] | None:
+    if options.classes is not None:
+        return [options.classes[i % len(options.classes)] for i in range(len(seeds))]
+    return model.seed_labels(seeds)
 
 
-def _labels(model: Model, order: Order, n: int) -> list[int] | None:
-    if order.classes is not None:
-        return [order.classes[i % len(order.classes)] for i in range(n)]
-    return model.seed_labels(order.seeds)
-
-
-def _draw(model: Model, order: Order, progress: Progress) -> tuple[np.ndarray, list[int] | None]:
-    n = len(order.seeds)
-    labels = _labels(model, order, n)
-    ask = model.from_seeds(order.seeds, labels, order.attributes, order.truncation)
-    made = model.generate(ask, lambda done: progress("sampling", done, n))
-    assert isinstance(made, ImageSamples)
-    return made.images, labels
+def _stream(model: Model, ask: Ask, progress: Progress) -> Iterator[Samples]:
+    return model.stream(ask, lambda done: progress("sampling", done, len(ask)))
 
 
 def _short(seeds: list[int]) -> str | list[int]:
@@ -97,58 +113,85 @@ def _short(seeds: list[int]) -> str | list[int]:
     return f"{first}-{last}" if seeds == list(range(first, last + 1)) else seeds
 
 
-def _recipe(order: Order, **more: Any) -> dict[str, Any]:
-    asked = {"attributes": order.attributes} if order.attributes else {}
-    narrow = {"truncation": order.truncation} if order.truncation != 1 else {}
-    return {**order.facts, **asked, **narrow, "seeds": _short(order.seeds), **more}
+def _whole(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
+    """All samples in one file, as they render themselves: a grid, lines."""
+    ask = _ask(model, options)
+    parts: list[Samples] = []
+    for chunk in _stream(model, ask, progress):
+        if not parts:
+            _check_form(model, chunk, out)
+        parts.append(chunk)
+    if not model.ranks.first:
+        return
+    labels = {} if ask.labels is None else {"labels": list(ask.labels)}
+    columns = options.columns or (ROW if ask.labels is not None else None)
+    files.replace(out, joined(parts).render(columns, options.recipe(**labels)).content)
 
 
-def _grid(model: Model, order: Order, out: Path, progress: Progress) -> None:
-    images, labels = _draw(model, order, progress)
-    columns = order.columns or (ROW if labels is not None else None)
-    replace(out, png(grid(images, columns), _recipe(order, **({"labels": labels} if labels else {}))))
+def _check_form(model: Model, samples: Samples, out: Path) -> None:
+    """Raises UsageError if samples of this kind are not shown in a file of this name."""
+    suffix = samples.take(slice(0, 1)).render().suffix
+    if out.suffix.lower() != suffix:
+        forms = [suffix, *([".gif"] if isinstance(model.task, Latent) else []), ".npz"]
+        raise UsageError(
+            f"--out {out}: do not know the form {out.suffix.lower()!r}", f"use {', '.join(forms)} or a folder"
+        )
 
 
-def _sources(model: Model, order: Order) -> Order:
-    """What a mix is made of: the columns' seeds, then the rows'. Of one class, unless classes are asked for."""
-    seeds, classes = [*order.seeds, *(order.rows or [])], order.classes or model.seed_labels(range(1))
-    return Order(seeds, classes, None, order.frames, order.facts, order.attributes, order.truncation)
+def _folder(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
+    """A file each; of a class-conditional model in a folder for each class, as `gan train --data` reads them.
+
+    They are written into a folder within, and take their places when all are there.
+    """
+    ask = _ask(model, options)
+    places = [*map(str, ask.names())] if ask.labels is None else [
+        f"{_folder_name(model, label)}/{name}" for label, name in zip(ask.labels, ask.names(), strict=True)
+    ]  # fmt: skip
+    if len(set(places)) < len(places):
+        raise UsageError("a seed is named twice, and has one file", "name each once, or use a single file or .npz")
+    chunks = _stream(model, ask, progress)
+    if not model.ranks.first:
+        for _ in chunks:
+            pass
+        return
+    done = 0
+    with _together(out) as put:
+        for chunk in chunks:
+            for i in range(len(chunk)):
+                label = {} if ask.labels is None else {"label": ask.labels[done]}
+                file = chunk.file(i, {**options.facts, "seed": ask.seeds[done], **label})
+                put(places[done] + file.suffix, file.content)
+                done += 1
 
 
-def _mix(model: Model, order: Order, out: Path, progress: Progress) -> None:
-    """The figure of 1812.04948: sources above and at the left; within, the coarse styles of the row, the fine ones of the column."""
-    rows, columns = order.rows or [], order.seeds
-    sources, labels = _draw(model, _sources(model, order), progress)
-    inner = model.mix(
-        rows, columns, order.at, labels=labels, attributes=order.attributes, truncation=order.truncation,
-        progress=lambda done: progress("mixing", done, len(rows) * len(columns)),
-    )  # fmt: skip
-    above, left = sources[: len(columns)], sources[len(columns) :]
-    within = to_uint8(inner).reshape(len(rows), len(columns), *sources.shape[1:])
-    body = np.concatenate([left[:, None], within], 1)
-    head = np.concatenate([np.zeros_like(sources[:1]), above])
-    figure = np.concatenate([head[None], body]).reshape(-1, *sources.shape[1:])
-    how = {"mix": _short(rows), "mix_at": order.at or "half", **({"labels": labels} if labels else {})}
-    replace(out, png(grid(figure, len(columns) + 1), _recipe(order, **how)))
+@contextmanager
+def _together(out: Path) -> Iterator[Callable[[str, bytes], None]]:
+    """A function that puts files into a folder: all of them in the end, or none.
 
+    Raises:
+        UsageError: the folder has another file of a name.
+    """
+    new, staged = not out.exists(), out / ".part"
+    moves: dict[Path, Path] = {}
 
-def _folder(model: Model, order: Order, out: Path, progress: Progress) -> None:
-    """A file each; of a model that draws by label in a folder for each class, as `gan train --data` reads them."""
-    asked = _labels(model, order, len(order.seeds)) or []
-    if len({*zip_longest(order.seeds, asked)}) < len(order.seeds):
-        raise UsageError("a seed is named twice, and has one file", "name each once, or use .png or .npz")
-    images, labels = _draw(model, order, progress)
-    files: dict[Path, bytes] = {}
-    for i, (seed, image) in enumerate(zip(order.seeds, images, strict=True)):
-        label = {} if labels is None else {"label": labels[i]}
-        place = out if labels is None else out / _folder_name(model, labels[i])
-        files[place / f"seed{seed:06d}.png"] = png(image, {**order.facts, "seed": seed, **label})
-    others = [path for path, content in files.items() if path.exists() and path.read_bytes() != content]
-    if others:
-        raise UsageError(f"{out} holds other pictures: {len(others)} such as {others[0]}", "name another --out")
-    for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+    def put(name: str, content: bytes) -> None:
+        target, beside = out / name, staged / name
+        if target.exists() and target.read_bytes() != content:
+            raise UsageError(f"{out} holds other samples, such as {target}", "name another --out")
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        moves[beside] = target
+
+    try:
+        staged.mkdir(parents=True, exist_ok=True)
+        yield put
+        for beside, target in moves.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            beside.replace(target)
+    except BaseException:
+        shutil.rmtree(out if new else staged, ignore_errors=True)
+        raise
+    shutil.rmtree(staged)
 
 
 def _folder_name(model: Model, label: int) -> str:
@@ -157,33 +200,69 @@ def _folder_name(model: Model, label: int) -> str:
     return name if re.fullmatch(r"\w[\w .+-]*", name) else str(label)
 
 
-def _arrays(model: Model, order: Order, out: Path, progress: Progress) -> None:
-    images, labels = _draw(model, order, progress)
-    arrays = {"images": images.transpose(0, 2, 3, 1), "seeds": np.array(order.seeds, np.int64)}
-    if labels is not None:
-        arrays["labels"] = np.array(labels, np.int64)
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
-    replace(out, content.getvalue())
+def _arrays(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
+    """A .npz with the samples' arrays, labels and seeds."""
+    ask = _ask(model, options)
+    made = spooled(_stream(model, ask, progress), len(ask), out.parent)
+    if model.ranks.first:
+        with files.replacing(out) as file:
+            _write_npz(file, {**made.arrays(), "seeds": np.array(ask.seeds, np.int64)})
 
 
-def _walk(model: Model, order: Order, out: Path, progress: Progress) -> None:
+def _write_npz(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
+    """As `np.savez_compressed`, with a block of rows in memory at a time."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+            rows = max(1, BLOCK // max(1, array[:1].nbytes))
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array_header_1_0(entry, header)
+                for first in range(0, len(array), rows):
+                    entry.write(np.ascontiguousarray(array[first : first + rows]).tobytes())
+                    release(array)
+
+
+def _mixed_grid(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
+    """The figure of 1812.04948: sources above and at the left; within, the coarse styles of the row, the fine ones of the column."""
+    if not model.ranks.first:
+        return
+    rows, columns = options.mix or [], options.seeds
+    one = replace(
+        options, classes=options.classes or model.seed_labels(range(1))
+    )  # the same class for all, if none is asked for
+    sources = _ask(model, one, [*columns, *rows])
+    labels = None if sources.labels is None else list(sources.labels)
+    how: dict[str, Any] = {"attributes": options.attributes, "truncation": options.truncation, "labels": labels}
+    images = to_uint8(
+        model.sample(seeds=sources.seeds, progress=lambda done: progress("sampling", done, len(sources)), **how)
+    )
+    mixed = model.mix(
+        rows, columns, options.mix_at, progress=lambda done: progress("mixing", done, len(rows) * len(columns)), **how
+    )
+    above, left = images[: len(columns)], images[len(columns) :]
+    body = np.concatenate([left[:, None], to_uint8(mixed).reshape(len(rows), len(columns), *images.shape[1:])], 1)
+    head = np.concatenate([np.zeros_like(images[:1]), above])
+    figure = ImageSamples(np.concatenate([head[None], body]).reshape(-1, *images.shape[1:]))
+    made_by = {"mix": _short(rows), "mix_at": options.mix_at or "half", **({"labels": labels} if labels else {})}
+    files.replace(out, figure.render(len(columns) + 1, options.recipe(**made_by)).content)
+
+
+def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
     """A closed walk through the latent points of the seeds, on the sphere between each two; classes in turn, one for each."""
-    stops, n = order.stops, order.length
+    stops, n = options.stops, options.length
     if n < len(stops):
         raise UsageError(f"{n:,} frames do not reach {len(stops):,} seeds", "name fewer --seeds, or more --frames")
-    labels = None if order.classes is None else _labels(model, order, len(stops))
+    if not model.ranks.first:
+        return
+    labels = None if options.classes is None else _labels(model, options, stops)
     images = model.walk(
         stops,
         n,
         labels,
         lambda done: progress("walking", done, n),
-        attributes=order.attributes,
-        truncation=order.truncation,
+        attributes=options.attributes,
+        truncation=options.truncation,
     )
     pictures = to_uint8(images)
     zoom = max(1, zoom_for(*pictures.shape[2:]) * 3)
-    replace(out, gif([p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]))
-
-
-__all__ = ["Order", "picture", "write"]
+    files.replace(out, gif([p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]))

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gancli.evaluation.evaluator import Score
+from gancli.evaluation.contracts import Score
+from gancli.evaluation.results import in_order
 from gancli.report.console import Console
-from gancli.report.evaluation import BETTER, number, rank
+from gancli.report.evaluation import BETTER, compared, legend, number
 from gancli.report.text import short
 
 MOST = 8  # keys of the configurations that are shown
@@ -31,24 +32,29 @@ def best(scores: Mapping[str, Score]) -> str | None:
 def show(
     console: Console, rows: list[dict[str, Any]], p: Mapping[str, Any], different: dict[str, dict[str, Any]]
 ) -> None:
-    """As many tables as it takes for the runs to fit the terminal."""
-    rows = sorted(rows, key=lambda row: rank(row["score"]))
+    """Print the comparison, in as many tables as it takes for the runs to fit the terminal.
+
+    Args:
+        console: to print to.
+        rows: as `compare` gives them, with "better", "best" and "steps".
+        p: the protocol, which all runs share.
+        different: keys of the configurations that differ, and their values in each run.
+    """
+    order = in_order(row["score"] for row in rows)
+    rows = sorted(rows, key=lambda row: order.index(row["score"]))
     names = list(rows[0]["steps"])
     shown = dict(list(different.items())[:MOST])
     labels = ["step", *(row["score"] for row in rows), *shown]
     arrows = ["", *(BETTER.get(row["better"], "") for row in rows), *("" for _ in shown)]
-    reals = ["", *(number(row["floor"]) for row in rows), *("" for _ in shown)]
+    references = ["", *(number(row["reference"]) for row in rows), *("" for _ in shown)]
     columns = {}
     for name in names:
         step = rows[0]["steps"][name]
         scores = [_told(row["runs"][name], row["best"] == name) for row in rows]
         values = [short(of.get(name))[:24] for of in shown.values()]
         columns[name] = [f"{step:,}" if isinstance(step, int) else "–", *_cells(scores), *values]
-    console.say(
-        f"{p.get('n_fake', 0):,} samples against {p.get('n_real', 0):,} held-out reals, features {p.get('features')}",
-        "bold",
-    )
-    fixed = max(map(len, labels)) + max(map(len, reals)) + 7
+    console.say(compared(p), "bold")
+    fixed = max(map(len, labels)) + max(map(len, ("reference", *references))) + 7
     cell = max(len(text) for column in columns.values() for text in column)
     heads = {name: _folded(name, cell) for name in names}
     each = max(cell, *(len(line) for head in heads.values() for line in head.split("\n"))) + 2
@@ -56,11 +62,13 @@ def show(
     for start in range(0, len(names), many):
         console.say("")
         part = names[start : start + many]
-        table = [list(cells) for cells in zip(labels, arrows, reals, *(columns[name] for name in part), strict=True)]
+        table = [
+            list(cells) for cells in zip(labels, arrows, references, *(columns[name] for name in part), strict=True)
+        ]
         bold = {(i + 1, 3 + k) for i, row in enumerate(rows) for k, name in enumerate(part) if row["best"] == name}
-        console.sheet(["score", "", "reals", *(heads[name] for name in part)], table, (2,), bold)
+        console.sheet(["score", "", "reference", *(heads[name] for name in part)], table, (2,), bold)
     console.say("")
-    console.say("± is one standard error. ↓ lower is better, ↑ higher is better, ≈ nearer to the reals is better.")
+    console.say(legend())
     if len(names) > 1:
         console.say("* is the best, by more than two joint standard errors.")
         more = len(different) - len(shown)

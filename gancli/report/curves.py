@@ -73,7 +73,7 @@ def draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    found = panels([migration.logs(line) for line in lines], scores, headline)
+    found = panels(lines, scores, headline)
     columns = 1 if len(found) == 1 else 2 if len(found) <= 4 else 3
     rows = -(-len(found) // columns)
     wide = any(len(panel.curves) > INSIDE for panel in found)

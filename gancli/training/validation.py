@@ -14,6 +14,8 @@ from gancli.evaluation import inputs
 from gancli.evaluation.contracts import Metric, Progress, silent
 from gancli.evaluation.evaluator import Evaluator, quick
 from gancli.evaluation.results import Bound, metric_of, parse_bound
+from gancli.evaluation.selection import chosen
+from gancli.inference.stream import attributes_of, labels_of
 from gancli.runs import folder, journal
 from gancli.runs.signals import InterruptedWork, Signals
 from gancli.training.loop import validation_interval
@@ -39,7 +41,9 @@ class Validation:
             with self.signals.breaking():
                 evaluator = self.evaluator
                 model = state.model(cfg.task)
-                made = inputs.of_model(model, self.plan.split.train, cfg.intervals.evaluate_n, 0, silent)
+                train, reals = self.plan.split.train, self.plan.split.validation
+                n, place = cfg.intervals.evaluate_n, self.plan.reading.cache_dir
+                made = inputs.of_model(model, train, reals, n, 0, place, silent)
                 result = quick(evaluator, made, _metrics(cfg, bound))
         except InterruptedWork:
             return ""
@@ -81,7 +85,7 @@ def reached(run: folder.Run, cfg: Config, step: int) -> bool:
 
 def check(plan: Plan, resumed: bool = False) -> None:
     """Raises UsageError, before anything is written, if validations are asked for that are not available."""
-    cfg, bound = plan.cfg, _bound(plan.cfg)
+    cfg, bound, split = plan.cfg, _bound(plan.cfg), plan.split
     if not validation_interval(cfg, plan.loader.epoch):
         return
     more = "hold out more (--set data.validation=0.2), or leave --until and --evaluate-every away"
@@ -89,31 +93,35 @@ def check(plan: Plan, resumed: bool = False) -> None:
         more = 'go on with --until "", and without intervals.evaluate'
     if not _decides(cfg, bound):
         raise UsageError(f"the task {cfg.task.name!r} has no scores while training", "leave --evaluate-every away")
-    few = UsageError(f"the validation set is too small for scores: {len(plan.split.validation)} images", more)
-    if not len(plan.split.validation):
+    few = UsageError(f"the validation set is too small for scores: {len(split.validation)} images", more)
+    if not len(split.validation):
         if resumed and bound is None:  # a run of format 1
             plan.reading.note("this run has no validation set: it goes on without scores")
             return
         raise few
     evaluator = _evaluator(plan, progress=plan.reading.progress)
-    subject = evaluator.subject(inputs.blank(plan.cfg.task, plan.spec, plan.split.train, cfg.intervals.evaluate_n))
-    chosen = {m.name: m for m in evaluator.chosen(_metrics(cfg, bound))}
-    why = {name: metric.objection(subject) for name, metric in chosen.items()}
-    if cfg.task.quick and all(why[name] for name in cfg.task.quick):
+    ask = inputs.asked(cfg.task, plan.spec, split.train, split.validation, cfg.intervals.evaluate_n, 0)
+    metrics = {m.name: m for m in chosen(_metrics(cfg, bound))}
+    why = evaluator.objections(
+        list(metrics.values()), len(ask), labels_of(ask), attributes_of(ask), paired=type(ask).paired
+    )
+    metric = metrics[metric_of(_decides(cfg, bound))]
+    if cfg.task.quick and all(why[metric_of(name)] for name in cfg.task.quick):
         raise few
-    metric = chosen[metric_of(_decides(cfg, bound))]
     if bound is None:
         if why[metric.name]:
             raise few
         return
     if why[metric.name]:
-        raise UsageError(f"--until {bound}: {why[metric.name]}", 'ask for another score, such as --until "fid<8"')
-    _check_space(bound, metric, evaluator.extractor.label)
+        raise UsageError(
+            f"--until {bound}: {why[metric.name]}", f'ask for another score, such as --until "{cfg.task.headline}<8"'
+        )
+    _check_space(bound, metric, evaluator.label)
 
 
 def _check_space(bound: Bound, metric: Metric, features: str) -> None:
     """Raises UsageError if the bound is on features that validations do not use."""
-    known = {"features": [features], "pixels": ["pixels"], "both": [features, "pixels"]}[metric.space]
+    known = {"features": [features], "both": [features, "pixels"]}.get(metric.space, [metric.space])
     name, _, asked = bound.metric.partition("@")
     if asked and asked not in known:
         plain = Bound(name, bound.op, bound.value)

@@ -1,7 +1,7 @@
 """`classifier`: for labelled data that has no shipped features, a small classifier trained once on the data's own labels.
 
 Its weights are kept under the cache folder, named by the training data's fingerprint and the recipe. The labels are those of the training
-images: the held-out reals are not seen.
+images: those of the test set are not seen.
 """
 
 from __future__ import annotations
@@ -13,18 +13,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from gancli.core.data import Dataset
 from gancli.core.errors import CheckpointError, UsageError
-from gancli.data.cache import fingerprint
-from gancli.data.images import ImageDataset
-from gancli.evaluation.contracts import Extractor, Features, Progress, silent
-from gancli.evaluation.features.convnet import Plan, forward, resized, train
+from gancli.core.images import ImageSamples
+from gancli.data.cache import fingerprint, release
+from gancli.evaluation.contracts import Extractor, Features, Progress, classes_of, of_images, silent
+from gancli.evaluation.features.convnet import Plan, forward, resized, square, train
 from gancli.evaluation.weights import expect, keep, kept
 
-
-def square(images: np.ndarray, smallest: int = 8, largest: int = 32) -> tuple[int, int]:
-    """The size at which a net sees images [N, C, H, W]: square, their longer side, within bounds."""
-    side = min(largest, max(smallest, *images.shape[2:]))
-    return side, side
+LABELLED = 500  # images from which on a classifier of the data's own is worth training
 
 
 class Classifier(Features):
@@ -32,14 +29,18 @@ class Classifier(Features):
     seed: int = Field(0, description="of the weights and of the order of the images")
     images: int = Field(60_000, ge=1, description="training images seen in all, repeats counted")
 
-    def prepare(
-        self, train: ImageDataset, cache_dir: Path, device: torch.device, progress: Progress = silent
-    ) -> Extractor:
-        if train.labels is None or len(np.unique(train.labels)) < 2:
+    @classmethod
+    def suits(cls, train: Dataset) -> int:
+        return 2 if len(train) >= LABELLED and _several(train.samples()) else 0
+
+    def prepare(self, train: Dataset, cache_dir: Path, device: torch.device, progress: Progress = silent) -> Extractor:
+        data, classes = train.samples(), classes_of(train)
+        assert isinstance(data, ImageSamples)
+        if not _several(data):
             raise UsageError("features 'classifier' need labelled data with two classes or more", "take random-conv")
-        size = square(train.images)
-        plan = Plan(train.images.shape[1], len(train.classes))
-        own, digest = self._weights(train, plan, size, cache_dir, progress)
+        size = square(data.images.shape)
+        plan = Plan(data.images.shape[1], len(classes))
+        own, digest = self._weights(data, plan, size, cache_dir, progress)
         own = {k: v.to(device) for k, v in own.items()}
 
         def net(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,10 +48,10 @@ class Classifier(Features):
             return features, logits.softmax(1)
 
         rule = f"uint8 as saved, antialiased bilinear to {size[0]}x{size[1]}"
-        return Extractor(f"classifier-{digest[:8]}", digest, rule, net, device, train.classes)
+        return Extractor(f"classifier-{digest[:8]}", digest, rule, of_images(net, device), True, classes)
 
     def _weights(
-        self, data: ImageDataset, plan: Plan, size: tuple[int, int], cache_dir: Path, progress: Progress
+        self, data: ImageSamples, plan: Plan, size: tuple[int, int], cache_dir: Path, progress: Progress
     ) -> tuple[dict[str, Tensor], str]:
         assert data.labels is not None
         recipe = fingerprint(str(plan), size, self.seed, self.images)
@@ -64,6 +65,17 @@ class Classifier(Features):
             except CheckpointError:
                 pass
         steps = max(20, self.images // 64)
-        labels = torch.from_numpy(np.asarray(data.labels, np.int64))
-        own = train(plan, torch.from_numpy(np.asarray(data.images)), labels, size, steps, self.seed, progress)
+
+        def pictures(index: np.ndarray) -> np.ndarray:
+            found: np.ndarray = data.images[index]
+            release(data.images)
+            return found
+
+        own = train(plan, pictures, data.labels, size, steps, self.seed, progress)
         return own, keep(path, own)
+
+
+def _several(samples: object) -> bool:
+    """Whether samples have labels, of two classes or more."""
+    labels = getattr(samples, "labels", None)
+    return labels is not None and len(np.unique(labels)) >= 2

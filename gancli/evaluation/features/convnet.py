@@ -6,10 +6,11 @@ batch norm, which is then folded into the convolutions: the frozen net has no st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,6 +34,12 @@ class Plan:
             out[f"conv{i}.weight"], out[f"conv{i}.bias"] = (b, a, 3, 3), (b,)
         out["head.weight"], out["head.bias"] = (self.classes, self.widths[-1]), (self.classes,)
         return out
+
+
+def square(shape: Sequence[int], smallest: int = 8, largest: int = 32) -> tuple[int, int]:
+    """The size at which a net sees images of shape [N, C, H, W]: square, their longer side, within bounds."""
+    side = min(largest, max(smallest, *shape[2:]))
+    return side, side
 
 
 def resized(images: Tensor, size: tuple[int, int], dtype: torch.dtype = torch.float32) -> Tensor:
@@ -96,8 +103,8 @@ def _folded(net: nn.Sequential) -> dict[str, Tensor]:
 
 def train(
     plan: Plan,
-    images: Tensor,  # uint8 [N, C, H, W]
-    labels: Tensor,  # int64 [N]
+    pictures: Callable[[np.ndarray], np.ndarray],
+    labels: np.ndarray,
     size: tuple[int, int],
     steps: int,
     seed: int,
@@ -106,7 +113,24 @@ def train(
     batch: int = 64,
     lr: float = 4e-3,
 ) -> dict[str, Tensor]:
-    """The weights of a net trained on (images, labels): AdamW, one-cycle schedule, label smoothing 0.05; a function of `seed`."""
+    """Train a net: AdamW, one-cycle schedule, label smoothing 0.05; a function of `seed`.
+
+    Args:
+        plan: of the net.
+        pictures: int64 [n] -> the images of these numbers, uint8 [n, C, H, W].
+        labels: of all images, int64 [N].
+        size: at which the net sees them.
+        steps: of the optimizer.
+        seed: of the weights and of the order.
+        progress: called with `what`, steps done and all steps.
+        what: is trained, in words.
+        batch: images a step.
+        lr: the highest learning rate.
+
+    Returns:
+        The weights by name.
+    """
+    targets = torch.from_numpy(np.asarray(labels, np.int64))
     random = torch.Generator().manual_seed(seed)
     net = _trainable(plan, seed)
     optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=1e-2)
@@ -116,10 +140,10 @@ def train(
     with torch.enable_grad():
         for step in range(steps):
             while len(order) < batch:
-                order = torch.cat([order, torch.randperm(len(images), generator=random)])
+                order = torch.cat([order, torch.randperm(len(targets), generator=random)])
             index, order = order[:batch], order[batch:]
-            x = resized(images[index], size).to(memory_format=torch.channels_last)
-            loss = F.cross_entropy(net(x), labels[index], label_smoothing=0.05)
+            x = resized(torch.from_numpy(pictures(index.numpy())), size).to(memory_format=torch.channels_last)
+            loss = F.cross_entropy(net(x), targets[index], label_smoothing=0.05)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

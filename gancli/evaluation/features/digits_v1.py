@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gancli.data.images import ImageDataset
-from gancli.evaluation.contracts import Extractor, Features, Progress, silent
+from gancli.core.data import Dataset
+from gancli.core.images import ImageSamples
+from gancli.evaluation.contracts import Extractor, Features, Progress, classes_of, of_images, silent
 from gancli.evaluation.features.convnet import Plan, forward, grey, resized
 from gancli.evaluation.weights import expect, read, verified
 
@@ -30,12 +31,12 @@ def weights(file: Path = FILE) -> dict[str, Tensor]:
     return found
 
 
-def column_names(train: ImageDataset) -> tuple[str, ...]:
+def column_names(classes: tuple[str, ...]) -> tuple[str, ...]:
     """Names of the ten columns: the data's own, where its classes are the digits; the digits, where it has none."""
-    if not train.classes:
+    if not classes:
         return DIGITS
-    named = all(name.startswith(d) for name, d in zip(train.classes, DIGITS, strict=False))
-    return train.classes if len(train.classes) == 10 and named else ()
+    named = all(name.startswith(d) for name, d in zip(classes, DIGITS, strict=False))
+    return classes if len(classes) == 10 and named else ()
 
 
 class DigitsV1(Features):
@@ -43,14 +44,16 @@ class DigitsV1(Features):
 
     def prepare(
         self,
-        train: ImageDataset,
+        train: Dataset,
         cache_dir: Path,  # noqa: ARG002
         device: torch.device,
         progress: Progress = silent,  # noqa: ARG002
     ) -> Extractor:
         own = {k: v.to(device) for k, v in weights().items()}
-        channels = train.images.shape[1]
-        stacked = channels > 1 and len(train.classes) == 10**channels
+        data, classes = train.samples(), classes_of(train)
+        assert isinstance(data, ImageSamples)
+        channels = data.images.shape[1]
+        stacked = channels > 1 and len(classes) == 10**channels
 
         def net(x: Tensor) -> tuple[Tensor, Tensor]:
             features, logits = forward(own, PLAN, x)
@@ -69,7 +72,7 @@ class DigitsV1(Features):
             label=self.name,
             hash=SHA256,
             rule=f"uint8 as saved, {how}, antialiased bilinear to 28x28",
-            forward=each if stacked else lambda images: net(grey(resized(images, (28, 28)))),
-            device=device,
-            columns=train.classes if stacked else column_names(train),
+            forward=of_images(each if stacked else lambda images: net(grey(resized(images, (28, 28)))), device),
+            classifies=True,
+            columns=classes if stacked else column_names(classes),
         )

@@ -13,9 +13,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from gancli.core.data import Dataset
 from gancli.core.errors import CheckpointError, UsageError
-from gancli.data.images import ImageDataset
-from gancli.evaluation.contracts import Extractor, Features, Progress, silent
+from gancli.evaluation.contracts import Extractor, Features, Progress, of_images, silent
 from gancli.evaluation.weights import expect, read, sha256, verified
 
 CONVERT = (
@@ -80,7 +80,7 @@ class Inception(Features):
 
     def prepare(
         self,
-        train: ImageDataset,  # noqa: ARG002
+        train: Dataset,  # noqa: ARG002
         cache_dir: Path,  # noqa: ARG002
         device: torch.device,
         progress: Progress = silent,  # noqa: ARG002
@@ -101,7 +101,7 @@ class Inception(Features):
         net.load_state_dict(tensors, assign=True)
         net.to(device).eval().requires_grad_(False)
         rule = "uint8 as saved, grey repeated to RGB, bilinear as in TensorFlow 1 to 299x299 (torch-fidelity)"
-        return Extractor(self.name, sha256(data), rule, lambda images: _run(net, images), device)
+        return Extractor(self.name, sha256(data), rule, of_images(lambda images: _run(net, images), device), True)
 
 
 def _run(net: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gancli.evaluation.contracts import Metric, Score, Subject
+from gancli.core.images import ImageSamples
+from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.metrics.resampling import HOW, groups_of, jackknife
 
 
@@ -21,21 +22,26 @@ def correlations(asked: np.ndarray, seen: np.ndarray) -> np.ndarray:
 class AttributeAgreement(Metric):
     name = "attribute-agreement"
     gives = ("attribute-agreement",)
+    reference = "none"
     space = "pixels"
 
-    def objection(self, subject: Subject) -> str:
-        if subject.fake.attributes is None:
+    def objection(self, inputs: Inputs) -> str:
+        if inputs.fake.attributes is None:
             return "the samples were not asked for by attributes"
-        return "" if subject.measure is not None else "the data cannot measure its attributes from an image"
+        return "" if inputs.measure is not None else "the data cannot measure its attributes from an image"
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        asked = subject.fake.attributes
-        assert asked is not None and subject.measure is not None  # noqa: PT018
-        seen = subject.measure(subject.fake.images)
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        asked, measure = inputs.fake.attributes, inputs.measure
+        assert asked is not None and measure is not None  # noqa: PT018
+
+        def measured(samples: ImageSamples) -> np.ndarray:
+            return measure(samples.images)
+
+        seen = inputs.fake.view(measured)
         r = correlations(asked, seen)
         least = int(r.argmin())
         group = groups_of(len(asked))
         error = jackknife(lambda g: correlations(asked[group != g], seen[group != g])[least], len(asked))
-        detail = {name: float(v) for name, v in zip(subject.attribute_names, r, strict=True)}
+        detail = {name: float(v) for name, v in zip(inputs.attribute_names, r, strict=True)}
         meaning = "least correlation of an attribute asked for with the same measured"
         return {"attribute-agreement": Score(float(r[least]), meaning, "higher", error, HOW, detail=detail)}

@@ -8,11 +8,12 @@ a dropped class costs much, but not infinitely much.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import numpy as np
 
-from gancli.evaluation.contracts import Metric, Score, Subject
+from gancli.evaluation.contracts import Chart, Inputs, Metric, Score
 from gancli.evaluation.metrics.resampling import GROUPS, HOW, groups_of, jackknife
 
 
@@ -45,17 +46,20 @@ def divergence(p: np.ndarray, q: np.ndarray) -> float:
 
 class ClassHistogram(Metric):
     name = "class-histogram"
-    gives = ("class-entropy", "class-kl")
+    gives = ("class-kl", "class-entropy")
+    rank = 60
+    charts: ClassVar[Mapping[str, Chart]] = {
+        "class-entropy": Chart("Classes of the samples", "%, by the classifier; line: reference", "detail")
+    }
 
-    def objection(self, subject: Subject) -> str:
-        if subject.real.predicted is None or len(subject.columns) < 2:
-            return "the data has no classes that the features know"
-        return ""
+    def objection(self, inputs: Inputs) -> str:
+        known = inputs.real.classified and len(inputs.columns) >= 2
+        return "" if known else "the data has no classes that the features know"
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        real, fake = subject.real.predicted, subject.fake.predicted
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        real, fake = inputs.real.predicted, inputs.fake.predicted
         assert real is not None and fake is not None  # noqa: PT018
-        k = len(subject.columns)
+        k = len(inputs.columns)
         p, counts = shares(histogram(real, k)), histogram(fake, k)
         group = groups_of(len(fake))
         parts = np.stack([histogram(fake[group == g], k) for g in range(GROUPS)])
@@ -69,12 +73,12 @@ class ClassHistogram(Metric):
         def apart(c: np.ndarray) -> float:
             return divergence(p, shares(c, smooth=True))
 
-        named = {name: float(s) for name, s in zip(subject.columns, shares(counts), strict=True)} if k <= 100 else {}
+        named = {name: float(s) for name, s in zip(inputs.columns, shares(counts), strict=True)} if k <= 100 else {}
         return {
             "class-entropy": Score(
                 mixed(counts),
                 f"how evenly classes occur (at most {np.log(k):.3f})",
-                "floor",
+                "reference",
                 spread(mixed),
                 HOW,
                 detail=named,

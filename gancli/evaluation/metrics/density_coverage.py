@@ -7,11 +7,14 @@ B(x_i) reaches to the k-th nearest real. Unlike precision, density is not fooled
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 
-from gancli.evaluation.contracts import Metric, Score, Subject, too_few
-from gancli.evaluation.metrics.distances import Crossing, crossing, crossings, neighbours
+from gancli.evaluation.contracts import Chart, Inputs, Metric, Score, too_few
+from gancli.evaluation.metrics.distances import OVERLAP, Crossing, crossing, crossings, neighbours
 from gancli.evaluation.metrics.resampling import binomial, standard_error
 
 
@@ -29,20 +32,22 @@ def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> tuple[fl
 class DensityCoverage(Metric):
     name = "density-coverage"
     gives = ("density", "coverage")
+    rank = 50
+    charts: ClassVar[Mapping[str, Chart]] = dict.fromkeys(gives, OVERLAP)
     k: int = Field(5, ge=1, description="a ball reaches to the k-th neighbour")
 
-    def objection(self, subject: Subject) -> str:
-        return too_few(subject, self.k + 1)
+    def objection(self, inputs: Inputs) -> str:
+        return too_few(inputs, self.k + 1)
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        found = crossing(subject, self.k)
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        found = crossing(inputs, self.k)
         density, coverage = from_crossing(found, self.k)
         density_error = standard_error(found.fake_count / self.k)
         return {
             "density": Score(
                 density,
                 "how thickly samples lie where reals are",
-                "floor",
+                "reference",
                 density_error,
                 "analytic, over the fakes",
             ),
@@ -50,7 +55,7 @@ class DensityCoverage(Metric):
                 coverage,
                 "share of reals that have a sample close by",
                 "higher",
-                binomial(coverage, len(subject.real)),
+                binomial(coverage, len(inputs.real)),
                 "binomial, the fakes held fixed",
             ),
         }

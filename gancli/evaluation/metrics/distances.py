@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gancli.evaluation.contracts import Subject, need
+from gancli.evaluation.contracts import Chart, Inputs, need
+from gancli.inference.spool import release
 
 BLOCK = 1 << 20  # distances in memory at a time: 8 MiB in float64, that caches and the allocator like
 CANCELS = 1e-8
 TIE = 1e-9  # squared distances that agree to this are on the edge of a ball, whatever rounding says
 KEEP = 10  # neighbours kept of each point
 LEADING = 100  # principal components in which wide points are searched
+OVERLAP = Chart("How the sets overlap", "blue: samples (95 %); grey: reference")
 
 
 def blocks(n: int, m: int) -> Iterator[slice]:
@@ -111,24 +113,24 @@ def crossings(
     return {k: Crossing(inside[k], covered[k], count[k], reached[k]) for k in radii}
 
 
-def crossing(subject: Subject, k: int) -> Crossing:
-    """The subject's crossing for k neighbours; those of 3 and 5, that the standard metrics use, come from one pass."""
-    few = min(len(subject.real), len(subject.fake))
+def crossing(inputs: Inputs, k: int) -> Crossing:
+    """The inputs's crossing for k neighbours; those of 3 and 5, that the standard metrics use, come from one pass."""
+    few = min(len(inputs.real), len(inputs.fake))
     need(few, k + 1, f"a {k}-th nearest neighbour")
     ks = {kk for kk in (3, 5) if kk < few} | {k}
     keep = max(k, min(KEEP, few - 1))
-    real = subject.shared_by_reals(f"neighbours {keep}", lambda: neighbours(subject.real.features, keep))
-    fake = subject.shared(f"neighbours {keep}", lambda: neighbours(subject.fake.features, keep))
+    real = inputs.shared_by_reals(f"neighbours {keep}", lambda: neighbours(inputs.real.features, keep))
+    fake = inputs.shared(f"neighbours {keep}", lambda: neighbours(inputs.fake.features, keep))
 
     def make() -> dict[int, Crossing]:
         radii = {kk: (real[:, kk - 1], fake[:, kk - 1]) for kk in ks}
-        return crossings(subject.real.features, subject.fake.features, radii)
+        return crossings(inputs.real.features, inputs.fake.features, radii)
 
-    return subject.shared(f"crossings {sorted(ks)}", make)[k]
+    return inputs.shared(f"crossings {sorted(ks)}", make)[k]
 
 
 def nearest(query: np.ndarray, base: np.ndarray, k: int = 2, candidates: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Distances [N, k] float64 and indices [N, k] of the k nearest points of `base`, ascending.
+    """Distances [N, k] float64 and indices [N, k] of the k nearest points of `base`, ascending; either may be memory-mapped.
 
     The search runs in float32, of wide points in their leading principal components with the length of the rest beside
     them (a lower bound of the distance, tight for natural images); the candidates it finds are measured in float64 from the
@@ -138,7 +140,7 @@ def nearest(query: np.ndarray, base: np.ndarray, k: int = 2, candidates: int = 6
     wide = base.shape[1] > 2 * LEADING
     take = min(len(base), max(k, 2 * candidates if wide else candidates))
     shorten = leading(base) if wide else _centring(base)
-    y = torch.cat([shorten(base[rows]) for rows in blocks(len(base), base.shape[1])])
+    y = torch.cat([_released(shorten(base[rows]), base) for rows in blocks(len(base), base.shape[1])])
     half = y.square().sum(1).mul_(0.5)
     distances, indices = np.empty((len(query), k)), np.empty((len(query), k), np.int64)
     for rows in blocks(len(query), len(base) // 4):
@@ -149,7 +151,13 @@ def nearest(query: np.ndarray, base: np.ndarray, k: int = 2, candidates: int = 6
         order = np.lexsort((found, exact), axis=1)[:, :k]
         distances[rows] = np.take_along_axis(exact, order, 1)
         indices[rows] = np.take_along_axis(found, order, 1)
+        release(query, base)
     return distances, indices
+
+
+def _released(made: Tensor, source: np.ndarray) -> Tensor:
+    release(source)
+    return made
 
 
 def _centring(base: np.ndarray) -> Callable[[np.ndarray], Tensor]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gancli.core.errors import DataError
-from gancli.evaluation.contracts import Metric, Score, Subject, need, too_few
+from gancli.evaluation.contracts import Inputs, Metric, Score, need, too_few
 from gancli.evaluation.metrics.resampling import GROUPS, HOW, groups_of, jackknife
 
 JACKKNIFE_WIDTH = 512  # beyond this many features, the analytic error is used: the jackknife takes ten more distances
@@ -133,14 +133,16 @@ def error(real: np.ndarray, fake: np.ndarray) -> tuple[float | None, str]:
 class FID(Metric):
     name = "fid"
     gives = ("fid",)
+    rank = 10
+    headlines = gives
 
-    def objection(self, subject: Subject) -> str:
-        return too_few(subject, 2)
+    def objection(self, inputs: Inputs) -> str:
+        return too_few(inputs, 2)
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        real, fake = subject.real.features, subject.fake.features
-        a = subject.shared_by_reals("gaussian", lambda: statistics(real))
-        half = subject.shared_by_reals("gaussian root", lambda: root(a.covariance))
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        real, fake = inputs.real.features, inputs.fake.features
+        a = inputs.shared_by_reals("gaussian", lambda: statistics(real))
+        half = inputs.shared_by_reals("gaussian root", lambda: root(a.covariance))
         value = frechet(a, statistics(fake), half)
         spread, how = error(real, fake)
         meaning = "distance of the two sets' features, as Gaussians"

@@ -1,7 +1,7 @@
 """FID extrapolated to infinitely many samples (1911.07023, section 3).
 
 FID of N samples is too high by about c / N. It is computed for several N and a straight line through (1/N, FID) is read off at
-1/N = 0. The paper shrinks the fakes only, against very many reals; held-out reals are few, so by default both sides shrink alike.
+1/N = 0. The paper shrinks the fakes only, against very many reals; the test set is small, so by default both sides shrink alike.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from gancli.core.seeds import derive
-from gancli.evaluation.contracts import Metric, Score, Subject, need, too_few
+from gancli.evaluation.contracts import Inputs, Metric, Score, need, too_few
 from gancli.evaluation.metrics.fid import JACKKNIFE_WIDTH, Gaussian, frechet, grouped
 from gancli.evaluation.metrics.resampling import HOW, groups_of, jackknife
 
@@ -56,17 +56,19 @@ def spread_sizes(n: int, points: int, first: float) -> np.ndarray:
 class FIDInfinity(Metric):
     name = "fid-inf"
     gives = ("fid-inf",)
+    rank = 20
+    headlines = gives
     points: int = Field(15, ge=2, description="sizes at which FID is computed")
     first: float = Field(0.5, gt=0, lt=1, description="the smallest size, as a share of all")
     shrink: Shrink = Field("both", description="which side is cut down: both, or the fakes only (as in the paper)")
 
-    def objection(self, subject: Subject) -> str:
-        return too_few(subject, 100)
+    def objection(self, inputs: Inputs) -> str:
+        return too_few(inputs, 100)
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
         sets = []
-        for side, name in ((subject.real, "real"), (subject.fake, "fake")):
-            random = np.random.Generator(np.random.PCG64(derive(subject.seed, "fid-inf", name)))
+        for side, name in ((inputs.real, "real"), (inputs.fake, "fake")):
+            random = np.random.Generator(np.random.PCG64(derive(inputs.seed, "fid-inf", name)))
             sets.append(side.features[random.permutation(len(side))])
         real, fake = sets
 

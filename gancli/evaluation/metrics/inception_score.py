@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from gancli.core.seeds import derive
-from gancli.evaluation.contracts import Metric, Score, Subject
+from gancli.evaluation.contracts import Inputs, Metric, Score
 
 
 def inception_score(probabilities: np.ndarray, splits: int = 10) -> tuple[float, float]:
@@ -30,19 +30,20 @@ def inception_score(probabilities: np.ndarray, splits: int = 10) -> tuple[float,
 class InceptionScore(Metric):
     name = "inception-score"
     gives = ("inception-score",)
+    reference = "none"
     splits: int = Field(10, ge=1, description="parts that the score is averaged over")
 
-    def objection(self, subject: Subject) -> str:
-        if subject.fake.probabilities is None:
+    def objection(self, inputs: Inputs) -> str:
+        if not inputs.fake.classified:
             return "the features are no classifier"
-        return f"fewer than {10 * self.splits} samples" if len(subject.fake) < 10 * self.splits else ""
+        return f"fewer than {10 * self.splits} samples" if len(inputs.fake) < 10 * self.splits else ""
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        p = subject.fake.probabilities
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        p = inputs.fake.probabilities
         assert p is not None
-        random = np.random.Generator(np.random.PCG64(derive(subject.seed, "inception-score")))
+        random = np.random.Generator(np.random.PCG64(derive(inputs.seed, "inception-score")))
         value, deviation = inception_score(p[random.permutation(len(p))], self.splits)
         error = deviation / (self.splits - 1) ** 0.5 if self.splits > 1 else None
         how = f"standard error over {self.splits} parts"
         meaning = f"clear and varied to the classifier (1 to {p.shape[1]})"
-        return {"inception-score": Score(value, meaning, "floor", error, how)}
+        return {"inception-score": Score(value, meaning, "reference", error, how)}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gancli.evaluation.contracts import Metric, Score, Subject, need, too_few
+from gancli.evaluation.contracts import Inputs, Metric, Score, need, too_few
 from gancli.evaluation.metrics.distances import blocks
 
 
@@ -92,13 +92,15 @@ def kid(real: np.ndarray, fake: np.ndarray) -> float:
 class KID(Metric):
     name = "kid"
     gives = ("kid",)
+    rank = 30
+    headlines = gives
 
-    def objection(self, subject: Subject) -> str:
-        return too_few(subject, 2)
+    def objection(self, inputs: Inputs) -> str:
+        return too_few(inputs, 2)
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        real, fake = subject.real.features, subject.fake.features
-        own = subject.shared_by_reals("kernel rows", lambda: rows_within(real))
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        real, fake = inputs.real.features, inputs.fake.features
+        own = inputs.shared_by_reals("kernel rows", lambda: rows_within(real))
         sums = RowSums(own, rows_within(fake), *rows_between(real, fake))
         meaning = "distance of the two sets, unbiased: 0 if alike"
         return {"kid": Score(discrepancy(sums), meaning, "lower", jackknife_error(sums), "jackknife over all samples")}

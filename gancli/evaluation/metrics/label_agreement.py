@@ -1,6 +1,6 @@
 """The label asked for is the class seen: the share of samples that the features' classifier gives the label they were asked for.
 
-The classifier errs, too: the floor is its accuracy on as many training images. (Known as classification accuracy of
+The classifier errs, too: the reference score is its accuracy on as many training images. (Known as classification accuracy of
 conditional samples, as in AC-GAN, 1610.09585, section 4.2, which has it of a net trained on the data.)
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gancli.evaluation.contracts import Metric, Score, Subject
+from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.metrics.resampling import binomial
 
 
@@ -27,21 +27,18 @@ def by_class(asked: np.ndarray, seen: np.ndarray, names: Sequence[str]) -> dict[
 class LabelAgreement(Metric):
     name = "label-agreement"
     gives = ("label-agreement",)
+    reference = "none"
 
-    def objection(self, subject: Subject) -> str:
-        if subject.fake.labels is None:
+    def objection(self, inputs: Inputs) -> str:
+        if inputs.fake.labels is None:
             return "the samples were not asked for by label"
-        same = tuple(subject.columns) == tuple(subject.classes) and len(subject.classes) > 1
-        return (
-            ""
-            if same and subject.fake.predicted is not None
-            else "the features' classifier has other classes than the data"
-        )
+        same = tuple(inputs.columns) == tuple(inputs.classes) and len(inputs.classes) > 1
+        return "" if same and inputs.fake.classified else "the features' classifier has other classes than the data"
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        asked, seen = subject.fake.labels, subject.fake.predicted
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        asked, seen = inputs.fake.labels, inputs.fake.predicted
         assert asked is not None and seen is not None  # noqa: PT018
         share, n = agreement(asked, seen), len(asked)
-        named = by_class(asked, seen, subject.classes)
+        named = by_class(asked, seen, inputs.classes)
         meaning = "share of samples seen as the class asked for"
         return {"label-agreement": Score(share, meaning, "higher", binomial(share, n), "binomial", detail=named)}

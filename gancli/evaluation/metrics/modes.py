@@ -1,14 +1,14 @@
 """Modes captured and reverse KL (1611.02163, 1705.07761): how many classes the fakes hit, and KL(fakes' classes || data's).
 
 On Stacked MNIST there are 1,000 modes, one for each triple of digits. The data's shares are those of the training labels;
-without labels, of what the classifier says of the held-out reals.
+without labels, of what the classifier says of the reals.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from gancli.evaluation.contracts import Metric, Score, Subject
+from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.metrics.class_histogram import divergence, histogram, shares
 from gancli.evaluation.metrics.resampling import HOW, groups_of, jackknife
 
@@ -27,16 +27,16 @@ class Modes(Metric):
     name = "modes"
     gives = ("modes", "reverse-kl")
 
-    def objection(self, subject: Subject) -> str:
-        known = subject.real.predicted is not None and len(subject.columns) >= 2
+    def objection(self, inputs: Inputs) -> str:
+        known = inputs.real.classified and len(inputs.columns) >= 2
         return "" if known else "the data has no classes that the features know"
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        fake, real = subject.fake.predicted, subject.real.predicted
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        fake, real = inputs.fake.predicted, inputs.real.predicted
         assert fake is not None and real is not None  # noqa: PT018
-        k = len(subject.columns)
-        labels = subject.train.labels
-        known = labels is not None and len(subject.classes) == k
+        k = len(inputs.columns)
+        labels = inputs.train.labels
+        known = labels is not None and len(inputs.classes) == k
         reference = histogram(labels if known and labels is not None else real, k)
         group = groups_of(len(fake))
         error = jackknife(lambda g: reverse_kl(fake[group != g], reference), len(fake))

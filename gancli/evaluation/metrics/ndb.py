@@ -11,7 +11,7 @@ import math
 import numpy as np
 from pydantic import Field
 
-from gancli.evaluation.contracts import Metric, Score, Subject
+from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.metrics.class_histogram import divergence, histogram
 from gancli.evaluation.metrics.kmeans import assign, kmeans
 from gancli.evaluation.metrics.pixels import pixels
@@ -42,23 +42,23 @@ class NDB(Metric):
     bins: int = Field(100, ge=2, description="bins at most; fewer where a bin would hold less than 20 images")
     alpha: float = Field(0.05, gt=0, lt=1, description="level of the test in a bin")
 
-    def _bins(self, subject: Subject) -> int:
-        return min(self.bins, min(len(subject.train), len(subject.real), len(subject.fake)) // 20)
+    def _bins(self, inputs: Inputs) -> int:
+        return min(self.bins, min(len(inputs.train), len(inputs.real), len(inputs.fake)) // 20)
 
-    def objection(self, subject: Subject) -> str:
-        return "fewer than 40 samples or reals" if self._bins(subject) < 2 else ""
+    def objection(self, inputs: Inputs) -> str:
+        return "fewer than 40 samples or reals" if self._bins(inputs) < 2 else ""
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        k = self._bins(subject)
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        k = self._bins(inputs)
 
         def of_reals() -> tuple[np.ndarray, np.ndarray]:
-            random = np.random.Generator(np.random.PCG64(subject.seed))
-            chosen = random.permutation(len(subject.train))[:10_000]
-            centres = kmeans(pixels(subject.train.images[np.sort(chosen)]), k, subject.seed)
-            return centres, histogram(assign(pixels(subject.real.images), centres), k)
+            random = np.random.Generator(np.random.PCG64(inputs.seed))
+            chosen = random.permutation(len(inputs.train))[:10_000]
+            centres = kmeans(inputs.train.view(pixels, np.sort(chosen)), k, inputs.seed)
+            return centres, histogram(assign(inputs.real.view(pixels), centres), k)
 
-        centres, real = subject.shared_by_reals(f"bins {k}", of_reals)
-        fake = histogram(assign(pixels(subject.fake.images), centres), k)
+        centres, real = inputs.shared_by_reals(f"bins {k}", of_reals)
+        fake = histogram(assign(inputs.fake.view(pixels), centres), k)
         share = float(different(real, fake, self.alpha).mean())
         return {
             "ndb": Score(

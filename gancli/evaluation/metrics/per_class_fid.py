@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gancli.evaluation.contracts import Metric, Score, Subject
+from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.metrics.fid import error, fid
 
 FEWEST = 20  # samples of a class on average, for its FID to mean anything
@@ -30,24 +30,24 @@ class PerClassFID(Metric):
     name = "per-class-fid"
     gives = ("per-class-fid", "worst-class-fid")
 
-    def objection(self, subject: Subject) -> str:
-        real, fake, names = self._classes(subject)
-        if real is None or fake is None or len(names) < 2:
+    def objection(self, inputs: Inputs) -> str:
+        names = inputs.classes if _labelled(inputs) else inputs.columns if inputs.fake.classified else ()
+        if len(names) < 2:
             return "the data has no classes that the features know"
-        few = min(len(subject.real), len(subject.fake))
+        few = min(len(inputs.real), len(inputs.fake))
         return f"fewer than {FEWEST} samples or reals a class" if few < FEWEST * len(names) else ""
 
     @staticmethod
-    def _classes(subject: Subject) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
-        """The labels of reals [N] and fakes [M], and the classes' names; no names where the features know no classes."""
-        if subject.fake.labels is not None and subject.real.labels is not None:
-            return subject.real.labels, subject.fake.labels, subject.classes
-        return subject.real.predicted, subject.fake.predicted, subject.columns
+    def _classes(inputs: Inputs) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
+        """The labels of reals [N] and fakes [M], and the classes' names."""
+        if _labelled(inputs):
+            return inputs.real.labels, inputs.fake.labels, inputs.classes
+        return inputs.real.predicted, inputs.fake.predicted, inputs.columns
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        real_labels, fake_labels, names = self._classes(subject)
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        real_labels, fake_labels, names = self._classes(inputs)
         assert real_labels is not None and fake_labels is not None  # noqa: PT018
-        real, fake = subject.real.features, subject.fake.features
+        real, fake = inputs.real.features, inputs.fake.features
         values = per_class(real, fake, real_labels, fake_labels, len(names))
         there = np.flatnonzero(np.isfinite(values))
         if not len(there):
@@ -73,6 +73,10 @@ class PerClassFID(Metric):
                 float(values[worst]), f"FID within the worst class, {names[worst]}", "lower", _known(errors[worst]), how
             ),
         }
+
+
+def _labelled(inputs: Inputs) -> bool:
+    return inputs.fake.labels is not None and inputs.real.labels is not None
 
 
 def _known(value: float) -> float | None:

@@ -5,11 +5,14 @@ A manifold is the union of balls around the points of a set, each as wide as the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 
-from gancli.evaluation.contracts import Metric, Score, Subject, too_few
-from gancli.evaluation.metrics.distances import crossing, crossings, neighbours
+from gancli.evaluation.contracts import Chart, Inputs, Metric, Score, too_few
+from gancli.evaluation.metrics.distances import OVERLAP, crossing, crossings, neighbours
 from gancli.evaluation.metrics.resampling import binomial
 
 
@@ -23,13 +26,16 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[fl
 class PrecisionRecall(Metric):
     name = "prc"
     gives = ("precision", "recall")
+    rank = 40
+    headlines = gives
+    charts: ClassVar[Mapping[str, Chart]] = dict.fromkeys(gives, OVERLAP)
     k: int = Field(3, ge=1, description="a ball reaches to the k-th neighbour")
 
-    def objection(self, subject: Subject) -> str:
-        return too_few(subject, self.k + 1)
+    def objection(self, inputs: Inputs) -> str:
+        return too_few(inputs, self.k + 1)
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        found = crossing(subject, self.k)
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        found = crossing(inputs, self.k)
         precision, recall = float(found.fake_inside.mean()), float(found.real_inside.mean())
         how = "binomial, the other side held fixed"
         return {
@@ -37,14 +43,14 @@ class PrecisionRecall(Metric):
                 precision,
                 "share of samples that look real",
                 "higher",
-                binomial(precision, len(subject.fake)),
+                binomial(precision, len(inputs.fake)),
                 how,
             ),
             "recall": Score(
                 recall,
                 "share of reals that some sample looks like",
                 "higher",
-                binomial(recall, len(subject.real)),
+                binomial(recall, len(inputs.real)),
                 how,
             ),
         }

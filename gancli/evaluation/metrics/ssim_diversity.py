@@ -15,28 +15,44 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from gancli.core.images import ImageSamples
 from gancli.core.seeds import derive
-from gancli.evaluation.contracts import Metric, Score, Side, Subject, need
+from gancli.evaluation.contracts import Inputs, Metric, SampleSet, Score, need
 from gancli.evaluation.metrics.resampling import standard_error
+
+PIXELS = 1 << 20  # numbers of images that are compared at a time, of either side
+SMALL = 64 * 64  # pixels of a plane up to which windows are not taken apart into columns and rows
 
 
 def window(height: int, width: int, sigma: float = 1.5) -> Tensor:
     """Gaussian weights [k, k], k the largest odd number that fits, at most 11; they sum to 1."""
+    g = _profile(height, width, sigma)
+    return g[:, None] * g[None]
+
+
+def _profile(height: int, width: int, sigma: float = 1.5) -> Tensor:
     k = min(11, height, width)
     k -= 1 - k % 2
     x = torch.arange(k, dtype=torch.float64) - (k - 1) / 2
     g = torch.exp(-(x**2) / (2 * sigma**2))
-    g = g / g.sum()
-    return g[:, None] * g[None]
+    return g / g.sum()
+
+
+def _windowed(planes: Tensor) -> Tensor:
+    """Means [N, 1, h, w] of planes [N, 1, H, W] over all windows that lie within them; large planes by columns, then by rows."""
+    h, w = planes.shape[2:]
+    if h * w <= SMALL:
+        return F.conv2d(planes, window(h, w)[None, None])
+    g = _profile(h, w)
+    parts = [F.conv2d(F.conv2d(plane, g[None, None, :, None]), g[None, None, None]) for plane in torch.split(planes, 1)]
+    return torch.cat(parts)
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
     """Mean structural similarity [N] of uint8 images a and b [N, C, H, W], over all windows that lie within the image."""
     n, c, h, w = a.shape
     x, y = a.double().view(n * c, 1, h, w), b.double().view(n * c, 1, h, w)
-    kernel = window(h, w)[None, None]
-    moments = F.conv2d(torch.cat([x, y, x * x, y * y, x * y]), kernel)
-    mx, my, xx, yy, xy = moments.chunk(5)
+    mx, my, xx, yy, xy = _windowed(torch.cat([x, y, x * x, y * y, x * y])).chunk(5)
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     sx, sy, sxy = (xx - mx * mx).clamp_min(0), (yy - my * my).clamp_min(0), xy - mx * my
     index = (2 * mx * my + c1) * (2 * sxy + c2) / ((mx * mx + my * my + c1) * (sx + sy + c2))
@@ -46,26 +62,32 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 class SSIMDiversity(Metric):
     name = "ssim-diversity"
     gives = ("ssim-diversity",)
+    reference = "none"
     space = "pixels"
     pairs: int = Field(1000, ge=2, description="pairs at most; no image is in two")
 
-    def objection(self, subject: Subject) -> str:
-        return "fewer than four samples" if len(subject.fake) < 4 else ""
+    def objection(self, inputs: Inputs) -> str:
+        return "fewer than four samples" if len(inputs.fake) < 4 else ""
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        values = 1 - self._similarity(subject.fake, subject.seed)
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        values = 1 - self._similarity(inputs.fake, inputs.seed)
         meaning = "how unlike two samples are (0: all the same)"
         error = standard_error(values)
-        return {"ssim-diversity": Score(float(values.mean()), meaning, "floor", error, "analytic, over disjoint pairs")}
+        return {
+            "ssim-diversity": Score(float(values.mean()), meaning, "reference", error, "analytic, over disjoint pairs")
+        }
 
-    def _similarity(self, side: Side, seed: int) -> np.ndarray:
-        need(len(side), 4, "SSIM diversity")
+    def _similarity(self, samples: SampleSet[ImageSamples], seed: int) -> np.ndarray:
+        need(len(samples), 4, "SSIM diversity")
         random = np.random.Generator(np.random.PCG64(derive(seed, "ssim")))
-        order = random.permutation(len(side))[: min(self.pairs, len(side) // 2) * 2]
+        order = random.permutation(len(samples))[: min(self.pairs, len(samples) // 2) * 2]
         half = len(order) // 2
+        one = samples.take(order[:1]).images
+        many = max(1, min(100, PIXELS // one.size))
         parts = []
-        for i in range(0, half, 100):
-            a, b = side.images[order[i : min(i + 100, half)]], side.images[order[half + i : half + min(i + 100, half)]]
-            parts.append(ssim(torch.from_numpy(a), torch.from_numpy(b)))
+        for i in range(0, half, many):
+            j = min(i + many, half)
+            a, b = (torch.from_numpy(samples.take(side).images) for side in (order[i:j], order[half + i : half + j]))
+            parts.append(ssim(a, b))
         out: np.ndarray = torch.cat(parts).numpy()
         return out

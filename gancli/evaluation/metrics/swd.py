@@ -11,9 +11,12 @@ import torch
 from pydantic import Field
 
 from gancli.core.seeds import generator
-from gancli.evaluation.contracts import Metric, Score, Subject
+from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.metrics.pixels import pixels
 from gancli.evaluation.metrics.resampling import HOW, groups_of, jackknife
+from gancli.inference.spool import release
+
+BLOCK = 1 << 27  # bytes of pixels in float64 at a time
 
 
 def directions(width: int, count: int, seed: int) -> np.ndarray:
@@ -42,16 +45,26 @@ def sliced_wasserstein(x: np.ndarray, y: np.ndarray, u: np.ndarray) -> float:
     return float(wasserstein(np.sort(x @ u, 0), np.sort(y @ u, 0)).mean())
 
 
+def projected(pixels: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """pixels [N, d] in 0 .. 255, scaled to 0 .. 1, times u [d, P]: [N, P] float64, in blocks of at most 128 MiB."""
+    rows = max(1, BLOCK // (8 * len(u)))
+    parts = []
+    for start in range(0, len(pixels), rows):
+        parts.append((pixels[start : start + rows] / np.float32(255)).astype(np.float64) @ u)
+        release(pixels)
+    return np.concatenate(parts)
+
+
 class SWD(Metric):
     name = "swd"
     gives = ("swd",)
     space = "pixels"
     directions: int = Field(128, ge=1, description="random directions")
 
-    def compute(self, subject: Subject) -> dict[str, Score]:
-        x, y = (pixels(s.images) / np.float32(255) for s in (subject.real, subject.fake))
-        u = directions(x.shape[1], self.directions, subject.seed)
-        a, b = x.astype(np.float64) @ u, y.astype(np.float64) @ u  # [N, P]
+    def compute(self, inputs: Inputs) -> dict[str, Score]:
+        x, y = inputs.real.view(pixels), inputs.fake.view(pixels)
+        u = directions(x.shape[1], self.directions, inputs.seed)
+        a, b = projected(x, u), projected(y, u)
         a_order, b_order = np.argsort(a, 0, kind="stable"), np.argsort(b, 0, kind="stable")
         a, b = np.take_along_axis(a, a_order, 0), np.take_along_axis(b, b_order, 0)
         a_group, b_group = groups_of(len(a))[a_order], groups_of(len(b))[b_order]
