@@ -118,9 +118,10 @@ def asked(task: Task, spec: Spec, train: Dataset, reals: Dataset, n: int, seed: 
         n: samples, at most.
         seed: of the first sample.
     """
+    if not task.asks.paired:
+        return task.evaluation(spec, train, n, seed)
     rows = compared_with(len(reals), n, seed)
-    matched = reals if len(rows) == len(reals) else reals.take(rows)
-    return task.evaluation(spec, matched if task.asks.paired else train, n, seed)
+    return task.evaluation(spec, reals if len(rows) == len(reals) else reals.take(rows), n, seed)
 
 
 def of_model(

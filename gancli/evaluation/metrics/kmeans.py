@@ -22,7 +22,7 @@ def assign(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 def _start(x: np.ndarray, k: int, random: np.random.Generator) -> np.ndarray:
     """k-means++: each next centre is drawn in proportion to its squared distance from those before."""
-    norms = np.square(x).sum(1)
+    norms = np.concatenate([np.square(x[rows]).sum(1) for rows in blocks(len(x), x.shape[1])])
 
     def apart(centre: np.ndarray) -> np.ndarray:
         d = norms - 2 * (x @ centre) + centre @ centre
