@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from gancli.core.samples import Samples
+from gancli.data import cache
 from gancli.evaluation.weights import sha256
-from gancli.inference.spool import Spool, arrays_of, batches, empty, joined, pieces, release, spooled
+from gancli.inference.spool import Spool, batches, empty, joined, pieces, release, spooled
 
 if TYPE_CHECKING:
     from gancli.evaluation.contracts import Extracted
@@ -89,7 +90,7 @@ class SampleSet(Generic[S]):
     def take(self, index: np.ndarray) -> S:
         """Some of the samples, in this order, in memory."""
         found = self.samples.take(index if self.rows is None else self.rows[index])
-        release(*arrays_of(self.samples))
+        release(self.samples)
         return found
 
     def view(self, of: Callable[[S], np.ndarray], index: np.ndarray | None = None) -> np.ndarray:
@@ -118,13 +119,14 @@ class SampleSet(Generic[S]):
                 out = empty((len(index), *made.shape[1:]), made.dtype, self._folder)
             out[done : done + len(made)] = made
             done += len(made)
-            release(out)
+            cache.release(out)
         assert out is not None
         return out
 
     def release(self) -> None:
         """Give back the memory of what lies in files."""
-        release(*self._views.values())
+        for view in self._views.values():
+            cache.release(view)
 
     @property
     def features(self) -> np.ndarray:

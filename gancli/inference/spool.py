@@ -6,7 +6,6 @@ chunk (madvise DONTNEED): the data stay in the file, and mostly in the kernel's 
 
 from __future__ import annotations
 
-import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -17,24 +16,17 @@ import numpy as np
 
 from gancli.core.errors import ResourceError
 from gancli.core.samples import Samples
+from gancli.data import cache
 
 LIMIT = 64 << 20  # bytes of an array that is kept in memory
 S = TypeVar("S", bound=Samples)
 
 
-def release(*arrays: np.ndarray) -> None:
-    """Give the pages of memory-mapped arrays back; of others nothing changes."""
-    for array in arrays:
-        base: Any = array
-        while isinstance(base, np.ndarray):
-            base = base.base
-        if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            base.madvise(mmap.MADV_DONTNEED)
-
-
-def arrays_of(samples: Samples) -> list[np.ndarray]:
-    """The arrays that samples consist of."""
-    return [value for value in vars(samples).values() if isinstance(value, np.ndarray)]
+def release(samples: Samples) -> None:
+    """Free the memory of samples that lie in files; of others nothing changes."""
+    for array in vars(samples).values():
+        if isinstance(array, np.ndarray):
+            cache.release(array)
 
 
 def pieces(samples: S, size: int, index: np.ndarray | None = None) -> Iterator[S]:
@@ -42,7 +34,7 @@ def pieces(samples: S, size: int, index: np.ndarray | None = None) -> Iterator[S
     for first in range(0, len(samples) if index is None else len(index), size):
         rows: Any = slice(first, first + size)
         yield samples.take(rows if index is None else index[rows])
-        release(*arrays_of(samples))
+        release(samples)
 
 
 def batches(chunks: Iterable[S], size: int) -> Iterator[S]:
@@ -110,8 +102,8 @@ class Spool(Generic[S]):
             self._arrays = {k: empty((self._n, *v.shape[1:]), v.dtype, self._folder) for k, v in packed.items()}
         for key, value in packed.items():
             self._arrays[key][self._done : self._done + len(chunk)] = value
+            cache.release(self._arrays[key])
         self._done += len(chunk)
-        release(*self._arrays.values())
 
     @property
     def samples(self) -> S:

@@ -7,19 +7,22 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from gancli.core.errors import UsageError
+from gancli.core.files import replace, replacing
 from gancli.core.images import ImageSamples, gif, to_uint8, zoom_for
 from gancli.core.samples import Ask, FromSeeds, Samples
+from gancli.data.cache import release
 from gancli.inference.capabilities import Latent
 from gancli.inference.generator import Model
-from gancli.inference.spool import joined, release, spooled
-from gancli.runs import files
+from gancli.inference.spool import joined, spooled
+from gancli.runs.files import disk
 from gancli.tasks.sampling import ROW
 
 Progress = Callable[[str, int, int], None]
@@ -87,7 +90,7 @@ def write(model: Model, options: SampleOptions, out: Path, progress: Progress) -
         raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
     by_form = {"": _folder, ".npz": _arrays, ".gif": _walk}
     writer = by_form.get(form, _whole) if options.mix is None else _mixed_grid
-    with files.disk("samples", out, then=""):
+    with disk("samples", out, then=""):
         writer(model, options, out, progress)
     return out
 
@@ -125,7 +128,7 @@ def _whole(model: Model, options: SampleOptions, out: Path, progress: Progress) 
         return
     labels = {} if ask.labels is None else {"labels": list(ask.labels)}
     columns = options.columns or (ROW if ask.labels is not None else None)
-    files.replace(out, joined(parts).render(columns, options.recipe(**labels)).content)
+    replace(out, joined(parts).render(columns, options.recipe(**labels)).content)
 
 
 def _check_form(model: Model, samples: Samples, out: Path) -> None:
@@ -205,7 +208,7 @@ def _arrays(model: Model, options: SampleOptions, out: Path, progress: Progress)
     ask = _ask(model, options)
     made = spooled(_stream(model, ask, progress), len(ask), out.parent)
     if model.ranks.first:
-        with files.replacing(out) as file:
+        with replacing(out) as temporary, temporary.open("wb") as file:
             _write_npz(file, {**made.arrays(), "seeds": np.array(ask.seeds, np.int64)})
 
 
@@ -227,7 +230,7 @@ def _mixed_grid(model: Model, options: SampleOptions, out: Path, progress: Progr
     if not model.ranks.first:
         return
     rows, columns = options.mix or [], options.seeds
-    one = replace(
+    one = changed(
         options, classes=options.classes or model.seed_labels(range(1))
     )  # the same class for all, if none is asked for
     sources = _ask(model, one, [*columns, *rows])
@@ -244,7 +247,7 @@ def _mixed_grid(model: Model, options: SampleOptions, out: Path, progress: Progr
     head = np.concatenate([np.zeros_like(images[:1]), above])
     figure = ImageSamples(np.concatenate([head[None], body]).reshape(-1, *images.shape[1:]))
     made_by = {"mix": _short(rows), "mix_at": options.mix_at or "half", **({"labels": labels} if labels else {})}
-    files.replace(out, figure.render(len(columns) + 1, options.recipe(**made_by)).content)
+    replace(out, figure.render(len(columns) + 1, options.recipe(**made_by)).content)
 
 
 def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
@@ -265,4 +268,4 @@ def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -
     )
     pictures = to_uint8(images)
     zoom = max(1, zoom_for(*pictures.shape[2:]) * 3)
-    files.replace(out, gif([p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]))
+    replace(out, gif([p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]))

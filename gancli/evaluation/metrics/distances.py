@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gancli.data.cache import release
 from gancli.evaluation.contracts import Chart, Inputs, need
-from gancli.inference.spool import release
 
 BLOCK = 1 << 20  # distances in memory at a time: 8 MiB in float64, that caches and the allocator like
 CANCELS = 1e-8
@@ -151,7 +151,8 @@ def nearest(query: np.ndarray, base: np.ndarray, k: int = 2, candidates: int = 6
         order = np.lexsort((found, exact), axis=1)[:, :k]
         distances[rows] = np.take_along_axis(exact, order, 1)
         indices[rows] = np.take_along_axis(found, order, 1)
-        release(query, base)
+        release(query)
+        release(base)
     return distances, indices
 
 

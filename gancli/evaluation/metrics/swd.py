@@ -11,10 +11,10 @@ import torch
 from pydantic import Field
 
 from gancli.core.seeds import generator
+from gancli.data.cache import release
 from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.metrics.pixels import pixels
 from gancli.evaluation.metrics.resampling import HOW, groups_of, jackknife
-from gancli.inference.spool import release
 
 BLOCK = 1 << 27  # bytes of pixels in float64 at a time
 
