@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gancli.core import migration
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
