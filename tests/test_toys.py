@@ -173,4 +173,4 @@ def test_two_ranks_are_one(toy: Toy, tmp_path: Path) -> None:
     for ranks in fork_ranks(2, lambda here: curves(toy, here), tmp_path / "ranks"):
         for one, two in zip(alone, ranks, strict=True):
             assert one.keys() == two.keys()
-            np.testing.assert_allclose([two[k] for k in one], list(one.values()), rtol=2e-4, atol=2e-5)
+            np.testing.assert_allclose([two[k] for k in one], list(one.values()), rtol=1e-3, atol=2e-4)
