@@ -56,15 +56,15 @@ class DegradedDataset(Dataset):
 
     def batch(self, window: Window) -> Batch:
         real = self.images.batch(window)["real"]
-        chosen = window.indices(len(self)).tolist()
-        random = self._generators(chosen) if self.fixed else window.generators("degradation")
+        index = window.indices(len(self))
+        random = self._generators(index) if self.fixed else window.generators("degradation")
         source, mask = self._degraded(real, random)
         fields = {"source": source, "real": real}
         return Batch(fields if mask is None else {**fields, "mask": mask})
 
-    def _generators(self, index: Iterable[int]) -> Iterator[torch.Generator]:
+    def _generators(self, index: Tensor) -> Iterator[torch.Generator]:
         """A generator for each of these pictures, seeded by its pixels."""
-        for i in index:
+        for i in index.tolist():
             pixels = np.ascontiguousarray(self.images.images[i])
             yield generator("degradation", hashlib.blake2b(pixels.data, digest_size=16).hexdigest())
 
@@ -88,7 +88,7 @@ class DegradedDataset(Dataset):
         inputs = np.empty(images.shape, np.uint8)
         for start, part in cache.blocks(inputs):
             index = torch.arange(start, start + len(part))
-            part[:] = to_uint8(self._degraded(self.images.pictures(index), self._generators(index.tolist()))[0])
+            part[:] = to_uint8(self._degraded(self.images.pictures(index), self._generators(index))[0])
         return PairSamples(inputs, images)
 
     @property
