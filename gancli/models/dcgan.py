@@ -1,7 +1,7 @@
 """DCGAN (1511.06434): strided convolutions, batch norm, weights from N(0, 0.02).
 
 The image's size is halved while both sides stay at 4 or more, which gives the smallest map and the number of stages; so any
-size from 8 to 256 fits, square or not: 28x28 is 7x7 in two stages, 64x64 is 4x4 in four. Widths double towards
+size from 8 to 1,024 fits, square or not: 28x28 is 7x7 in two stages, 64x64 is 4x4 in four. Widths double towards
 the smallest map, up to `widest`.
 """
 

@@ -178,10 +178,10 @@ def has_batch_statistics(net: nn.Module) -> bool:
 
 
 def stages(spec: Images) -> list[tuple[int, int]]:
-    """The maps' sizes, halved from the image's while both sides are at least 8. Raises UsageError outside 8 to 256."""
-    if not (min(spec.height, spec.width) >= 8 and max(spec.height, spec.width) <= 256):
+    """The maps' sizes, halved from the image's while both sides are at least 8. Raises UsageError outside 8 to 1,024."""
+    if not (min(spec.height, spec.width) >= 8 and max(spec.height, spec.width) <= 1024):
         raise UsageError(
-            f"convolutional nets need sides of 8 to 256, not {spec.height}x{spec.width}", "use --image-size"
+            f"convolutional nets need sides of 8 to 1,024, not {spec.height}x{spec.width}", "use --image-size"
         )
     return halvings(spec.height, spec.width)
 

@@ -2,7 +2,7 @@
 
     w = f(z / |z|),    each layer: x -> leaky(modulated_conv(x, w) + strength * noise + b),    image = sum of every scale's RGB
 
-Not here: path-length regularization (switched off for small images in 2006.06676, too). Any size from 8 to 256: maps halve while
+Not here: path-length regularization (switched off for small images in 2006.06676, too). Any size from 8 to 1,024: maps halve while
 both sides are at least 8. Channels at a map are width * (smallest side of the image / of the map), at most `widest`.
 """
 

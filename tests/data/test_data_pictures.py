@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import zipfile
@@ -11,13 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gancli.core.data import Reading
 from gancli.core.errors import DataError
-from gancli.data import find
+from gancli.core.images import to_uint8
+from gancli.data import cache, find
 from gancli.data.folder import Folder
 from gancli.data.inspect import inspect
+from gancli.data.loader import Loader
 from gancli.data.zipped import Zip
 from tests.data.conftest import Make, Write, Zipper, count, same
 
@@ -249,3 +253,23 @@ def test_a_zip_that_could_not_be_read_once(
         with pytest.raises(DataError, match="Input/output error"):
             source.read(how)
     assert count(source.read(how)) == 20
+
+
+@pytest.mark.parametrize("side", [512, 1024])
+def test_large_pictures(
+    side: int, picture: Make, write: Write, how: Reading, notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MAPPED_FROM", 2**20)
+    files = {f"{i}.jpg": picture(size=(side, side), kind="JPEG", seed=i) for i in range(4)}
+    source = Folder(path=str(write("data", files)))
+    whole = find.read(source, replace(how, holdout=0, validation=0)).train
+    assert whole.images.shape == (4, 3, side, side)
+    assert isinstance(whole.images, np.memmap)
+    pixels = {np.asarray(Image.open(io.BytesIO(data))).transpose(2, 0, 1).tobytes() for data in files.values()}
+    assert {x.tobytes() for x in whole.images} == pixels
+    batch = Loader(whole, 0, torch.device("cpu"), torch.float32).batch(4, 4)
+    assert {x.tobytes() for x in to_uint8(batch["real"])} == pixels
+    for asked in (1024, 512, 96):
+        split = find.read(source, replace(how, size=(asked, asked)))
+        assert split.train.images.shape[1:] == (3, asked, asked)
+        assert (count(split), len(split.validation), len(split.test)) == (4, 1, 1)

@@ -110,8 +110,8 @@ def test_a_slope_can_be_penalised(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "mlp"])
 def test_sides_that_do_not_fit_are_refused(name: str) -> None:
-    for shape in (Images(channels=1, height=4, width=28), Images(channels=1, height=300, width=300)):
-        with pytest.raises(UsageError, match="8 to 256"):
+    for shape in (Images(channels=1, height=4, width=28), Images(channels=1, height=1032, width=1032)):
+        with pytest.raises(UsageError, match="8 to 1,024"):
             tiny(name).generator(shape, 0)
 
 
