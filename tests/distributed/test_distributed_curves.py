@@ -30,18 +30,20 @@ def close(one: list[dict[str, Any]], other: list[dict[str, Any]], tolerance: flo
             assert b[key] == pytest.approx(a[key], rel=tolerance, abs=tolerance / 10), key
 
 
+@pytest.mark.parametrize("world", [2, 4])
 @pytest.mark.parametrize("preset", NARROW)
-def test_two_ranks_are_one(preset: str, fork: Fork) -> None:
+def test_several_ranks_are_one(preset: str, world: int, fork: Fork) -> None:
     one = curves(preset, STEPS, ALONE)
-    two = fork(2, lambda here: curves(preset, STEPS, here))
-    close(one, two[0])
-    for a, b in zip(*two, strict=True):
-        assert {**a, "read": 0} == {**b, "read": 0}, "the ranks' weights are the same to the bit"
-    for whole, a, b in zip(one, *two, strict=True):
-        turns = len(whole["read"]) // 32
-        for turn in range(turns):
-            there = [r["read"][16 * turn : 16 * turn + 16] for r in (a, b)]
-            assert [*there[0], *there[1]] == whole["read"][32 * turn : 32 * turn + 32]
+    found = fork(world, lambda here: curves(preset, STEPS, here))
+    close(one, found[0])
+    for first, *others in zip(*found, strict=True):
+        for other in others:
+            assert {**first, "read": 0} == {**other, "read": 0}, "the ranks' weights are bitwise identical"
+    own = 32 // world
+    for whole, *parts in zip(one, *found, strict=True):
+        for turn in range(len(whole["read"]) // 32):
+            there = [i for part in parts for i in part["read"][own * turn : own * turn + own]]
+            assert there == whole["read"][32 * turn : 32 * turn + 32]
 
 
 @pytest.mark.parametrize("penalty", ["gp", "dragan", "cr", "r1"])
