@@ -20,8 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gancli.cli.streams import guarded, hush
 from gancli.core.errors import GanError, StoppedError
-
-NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+from gancli.core.host import says_out_of_memory
 
 KNOWN_TO_ALL = (2, 6)  # usage, divergence
 INTERRUPTED = 130
@@ -131,7 +130,7 @@ def _run() -> int:
 def _bug(error: Exception) -> int:
     """Torch raises RuntimeError when memory runs out or versions do not match; anything else is a bug."""
     text = str(error)
-    if isinstance(error, MemoryError) or any(said in text for said in NO_MEMORY):
+    if says_out_of_memory(error):
         return _refuse("out of memory  ->  try a smaller --batch-size, or --set runtime.micro_batch=16", 5)
     if "operator torchvision::" in text or (isinstance(error, ImportError) and "torchvision" in text):
         return _refuse("torch and torchvision do not fit together  ->  pip install --upgrade torch torchvision", 5)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Logs
     from gancli.core.samples import Samples
+
+
+Note = Callable[[str], None]  # is given a line of words
+Bar = Callable[[str, int, int], None]  # is given what is done, how much of it, and of how much
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ touching a file changes nothing but the time that the next scan takes.
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
@@ -139,8 +138,7 @@ def each(work: Callable[[T], R], items: Sequence[T], what: str, how: Reading) ->
     def some(group: Sequence[T]) -> list[R]:
         return [work(item) for item in group]
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with warnings.catch_warnings(), ThreadPoolExecutor(cores) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(cores()) as pool:
         warnings.simplefilter("ignore")
         for start in range(0, len(items), BLOCK):
             block = items[start : start + BLOCK]

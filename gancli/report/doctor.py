@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from gancli.core.errors import CheckpointError, GanError
+from gancli.core.host import cores
 from gancli.runs import checkpoint, folder, history, lock
 from gancli.training import precision
 
@@ -70,7 +71,7 @@ def _torchvision() -> Iterator[Finding]:
 
 def _processor() -> Iterator[Finding]:
     able = torch.cpu.get_capabilities()
-    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    mine = cores()
     threads = torch.get_num_threads()
     bf16 = "bfloat16 in hardware" if precision.multiplies_bf16(torch.device("cpu")) else "no bfloat16: fp32 is chosen"
     text = f"{able.get('architecture', platform.machine())}, {mine} cores, {threads} threads, {bf16}"

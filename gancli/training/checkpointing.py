@@ -17,6 +17,7 @@ from gancli.core import migration
 from gancli.core.config import Config, differences, merge, nest, resolve
 from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
 from gancli.core.files import read_capped, replace
+from gancli.core.host import cores
 from gancli.inference.generator import Model, describe
 from gancli.runs import checkpoint, folder, history, journal, tensors
 from gancli.runs.files import MAX_JSON, as_json, disk, table
@@ -232,7 +233,7 @@ def environment(plan: Plan) -> dict[str, Any]:
         "system": platform.system(),
         "device": device.type,
         "device_name": name,
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from gancli.core.host import says_out_of_memory
 from gancli.training.step import step
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from gancli.data.loader import Loader
     from gancli.training.state import State
 
-SAID = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 LARGE = 2**28  # bytes
 
@@ -41,9 +41,8 @@ def give_back_freed() -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Torch says it by a RuntimeError on the CPU."""
-    named = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return named or (isinstance(error, RuntimeError) and any(s in str(error).lower() for s in SAID))
+    """Whether the processor or the GPU has no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or says_out_of_memory(error)
 
 
 def fitting(cfg: Config, loader: Loader, new: Callable[[Config], State]) -> int:
