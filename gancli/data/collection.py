@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
+from gancli.core.host import cores
 from gancli.data import cache, decode
 
 if TYPE_CHECKING:

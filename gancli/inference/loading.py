@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import read_capped
 from gancli.core.kernels import accelerate
 from gancli.core.registry import build
+from gancli.core.sinks import Note
 from gancli.core.task import Task
 from gancli.inference.generator import Model
 from gancli.runs import checkpoint, folder
@@ -26,7 +27,6 @@ from gancli.runs.files import MAX_JSON
 from gancli.runs.tensors import MAX_TENSORS, compare, decode, most_bytes
 
 MAX_PARAMETERS = 2**33
-Note = Callable[[str], None]
 
 
 def load(

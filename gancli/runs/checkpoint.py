@@ -18,6 +18,7 @@ from typing import Any
 from gancli.core import migration
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import read_capped, size_of, sync_folder, write_synced
+from gancli.core.sinks import Note
 from gancli.runs.files import MAX_JSON, as_json, disk, table
 from gancli.runs.tensors import MAX_FILE
 
@@ -25,7 +26,6 @@ MANIFEST = "manifest.json"  # the SHA-256 of itself is its last value
 NAME = re.compile(r"(?:\.old-)?(\d{1,18})", re.ASCII)
 SEAL = re.compile(rb'\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')
 BLOCK = 1 << 20
-Note = Callable[[str], None]
 Pieces = Sequence[bytes | memoryview]
 
 

@@ -18,6 +18,7 @@ from gancli.core.config import Config, differences, merge, nest, resolve
 from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
 from gancli.core.files import read_capped, replace
 from gancli.core.host import cores
+from gancli.core.sinks import Note
 from gancli.inference.generator import Model, describe
 from gancli.runs import checkpoint, folder, history, journal, tensors
 from gancli.runs.files import MAX_JSON, as_json, disk, table
@@ -25,7 +26,6 @@ from gancli.training import snapshot
 from gancli.training.prepare import Plan
 from gancli.training.state import State
 
-Note = Callable[[str], None]
 MAY_CHANGE = ("stop.", "runtime.", "intervals.")  # what a resumed run may change
 
 

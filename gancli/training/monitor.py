@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from gancli.core.errors import GanError
 from gancli.core.samples import Samples
 from gancli.core.seeds import derive, seed_default
+from gancli.core.sinks import Note
 from gancli.core.task import Context
 from gancli.data.loader import Loader
 from gancli.evaluation.selection import classifier
@@ -40,7 +41,6 @@ EARLY = 0.1  # of a run
 SEEN = 256  # reals of each kind that a critic is asked about
 DRAWN = 64  # samples that are compared
 LOOKS = 4  # in an epoch
-Note = Callable[[str], None]
 
 
 class Monitor:
