@@ -1,1 +1,1 @@
-"""The run folder: its files, its lock, its journal and its checkpoints."""
+"""The run folder on disk: files, lock, journals, status and checkpoints."""

@@ -1,8 +1,8 @@
-"""Checkpoints that are there whole or not at all.
+"""Atomic checkpoints: each exists completely or not at all.
 
-Commit: write every file into `.tmp-<step>/` and fsync each; write `manifest.json` (size and SHA-256 of every file) last; fsync the
-folder, rename it, fsync the parent; read it back; only then prune. A checkpoint without a manifest that fits is no checkpoint.
-One that is to be replaced by another of the same step is first renamed to `.old-<step>/`, which counts as long as the new one is not there.
+Commit: write every file into `.tmp-<step>/` and fsync it; write `manifest.json` (size and SHA-256 of every file) last; fsync the
+folder, rename it, fsync its parent; read it back; only then prune. A checkpoint that does not match its manifest is invalid.
+An existing checkpoint of the same step is first renamed to `.old-<step>/`, which is valid until the new one exists.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Pieces = Sequence[bytes | memoryview]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint whose every byte was found to be what was written."""
+    """A verified checkpoint: every byte matches the manifest."""
 
     path: Path
     step: int
@@ -41,11 +41,11 @@ class Checkpoint:
         return self._on_disk(name) in self.manifest["files"]
 
     def _on_disk(self, name: str) -> str:
-        """What the file is called in this checkpoint's format."""
+        """The file's name in the format of this checkpoint."""
         return name if name in self.manifest["files"] else migration.FILES.get(name, name)
 
     def read(self, name: str, most: int = MAX_JSON) -> bytes:
-        """A file's bytes, compared with the manifest once more. Raises CheckpointError if they are more than `most`."""
+        """A file's content, compared with the manifest again. Raises CheckpointError if it is larger than `most`."""
         if name not in self:
             raise CheckpointError(f"{self.path} lacks {name}")
         name = self._on_disk(name)
@@ -61,9 +61,17 @@ class Checkpoint:
 def commit(
     folder: Path, step: int, files: Mapping[str, Callable[[], Pieces]], facts: dict[str, Any], needed: int = 0
 ) -> Path:
-    """Write a checkpoint of these files, some `needed` bytes in all, each made when it is written.
+    """Write a checkpoint.
 
-    Raises ResourceError if the disk refuses; older checkpoints are then untouched.
+    Args:
+        folder: of all checkpoints of the run.
+        step: of the state.
+        files: what makes the content of each file, called when the file is written.
+        facts: added to the manifest.
+        needed: bytes in all, for the error message.
+
+    Raises:
+        ResourceError: the disk refuses; older checkpoints are untouched.
     """
     final, beside = folder / f"{step:06d}", folder / f".tmp-{step:06d}"
     entries: dict[str, dict[str, Any]] = {}
@@ -92,7 +100,7 @@ def commit(
 
 
 def _rename(beside: Path, final: Path, old: Path) -> None:
-    """The new one takes its name. One of the same step is set aside, and deleted when the new one is there."""
+    """Give the new checkpoint its name. An old one of the same step is moved aside, and deleted afterwards."""
     if final.exists() or final.is_symlink():
         shutil.rmtree(old, ignore_errors=True)
         final.rename(old)
@@ -106,7 +114,7 @@ def _rename(beside: Path, final: Path, old: Path) -> None:
 
 
 def verify(path: Path) -> Checkpoint:
-    """Read a checkpoint through, a block at a time. Raises CheckpointError with the reason if any byte is not what was written."""
+    """Read a checkpoint completely, block by block. Raises CheckpointError with the reason if a byte differs from what was written."""
     manifest = manifest_of(path)
     for name, entry in manifest["files"].items():
         size = size_of(path / name)
@@ -132,7 +140,7 @@ def _sha256(path: Path) -> str:
 
 
 def manifest_of(path: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself; its files are not read. Raises CheckpointError."""
+    """The manifest of a checkpoint, checked by itself; the files are not read. Raises CheckpointError."""
     if path.is_symlink() or not path.is_dir():
         raise CheckpointError(f"{path} is not a checkpoint folder")
     content = read_capped(path / MANIFEST, MAX_JSON)
@@ -155,7 +163,7 @@ def manifest_of(path: Path) -> dict[str, Any]:
 
 
 def _sealed(manifest: dict[str, Any]) -> bytes:
-    """The manifest with, as its last value, the SHA-256 of all that stands before it."""
+    """The manifest with the SHA-256 of everything before it as its last value."""
     body = as_json({**manifest, "sha256": "0" * 64})
     end = len(body) - len(b'"\n}\n') - 64
     return body[:end] + hashlib.sha256(body[:end]).hexdigest().encode() + body[end + 64 :]
@@ -173,13 +181,13 @@ def _possible(name: str, entry: Any) -> bool:
 
 
 def step_of(path: Path) -> int | None:
-    """The step that a folder's name says; None if it is no checkpoint's name."""
+    """The step in the name of a folder; None if it is not the name of a checkpoint."""
     match = NAME.fullmatch(path.name)
     return int(match[1]) if match else None
 
 
 def listed(folder: Path) -> list[Path]:
-    """Committed checkpoints, newest step first (whole or not). Raises CheckpointError if the folder cannot be read."""
+    """All checkpoints, newest step first, not verified. Raises CheckpointError if the folder cannot be read."""
     try:
         found = {p.name: p for p in folder.iterdir() if step_of(p) is not None} if folder.is_dir() else {}
     except OSError as error:
@@ -189,9 +197,9 @@ def listed(folder: Path) -> list[Path]:
 
 
 def newest(folder: Path, note: Note) -> Checkpoint:
-    """The newest checkpoint that verifies; says which were skipped and why.
+    """The newest valid checkpoint; reports those that are skipped, with the reason.
 
-    Raises CheckpointError if there is none, naming each and its reason.
+    Raises CheckpointError if there is none, with the reason for each.
     """
     reasons = []
     for path in listed(folder):
@@ -209,7 +217,7 @@ def newest(folder: Path, note: Note) -> Checkpoint:
 
 
 def at(folder: Path, step: int) -> Checkpoint:
-    """That of a step. Raises UsageError if it was not kept, CheckpointError if it is damaged."""
+    """The checkpoint of a step. Raises UsageError if it does not exist, CheckpointError if it is invalid."""
     there = {step_of(path): path for path in listed(folder)}
     if step not in there:
         kept = f"kept are {', '.join(map(str, sorted(n for n in there if n is not None)))}" if there else "none is kept"
@@ -218,9 +226,9 @@ def at(folder: Path, step: int) -> Checkpoint:
 
 
 def prune(folder: Path, keep: int, spare: Iterable[int] = ()) -> None:
-    """Delete all but the newest `keep` whole checkpoints and those to spare, and what an interrupted commit left.
+    """Delete all but the newest `keep` valid checkpoints and those to spare, and the remains of interrupted commits.
 
-    Only verified ones count, and nothing is deleted as long as there are no more than `keep`.
+    Only verified checkpoints count; nothing is deleted while there are no more than `keep`.
     """
     there, kept, spared = listed(folder), 0, set(spare)
     if len(there) > keep:

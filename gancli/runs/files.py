@@ -1,4 +1,4 @@
-"""The JSON files of a run folder, and what a disk can do to them."""
+"""JSON files of a run folder, and errors of the disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table(content: bytes, name: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def disk(what: str, path: Path, needed: int = 0, then: str = "gan resume") -> Iterator[None]:
-    """Turn what a disk refuses into a ResourceError that says how much is needed, and what to do `then`, with room again."""
+    """Turn errors of the disk into a ResourceError that says how many bytes are needed, and what to do `then`, once there is room."""
     try:
         yield
     except OSError as error:

@@ -1,11 +1,11 @@
-"""The run folder. Never overwritten, never deleted.
+"""The run folder. Runs are never overwritten or deleted.
 
-config.json        resolved, written once          metrics.jsonl   the journal
-environment.json   versions and machine            scores.jsonl    evaluations while training
-                                               monitor.jsonl   signals of collapse and the like
-data.json          what the data was               samples/        a grid per epoch
-history.jsonl      sittings: what was changed when checkpoints/    see checkpoint.py
-log.txt            what was said                   model/          the averaged generator, for others
+config.json        resolved configuration, written once   metrics.jsonl   the journal of training
+environment.json   versions and machine                   scores.jsonl    validation scores
+data.json          fingerprint and sizes of the data      monitor.jsonl   signals of collapse, overfitting, ...
+history.jsonl      changes made by resumes                samples/        previews, one per epoch
+status.json        what the run is doing                  checkpoints/    see checkpoint.py
+log.txt            everything that was printed            model/          the averaged nets, for use elsewhere
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class Run:
         return self.path / "model"
 
     def log(self, rank: int = 0) -> Path:
-        """Where a rank writes what it has to say."""
+        """The log file of a rank."""
         return self.path / (f"log.rank{rank}.txt" if rank else "log.txt")
 
     def json(self, name: str) -> dict[str, Any]:
-        """Raises CheckpointError if the file is missing or damaged."""
+        """A JSON file of the run. Raises CheckpointError if it is missing or damaged."""
         try:
             content = read_capped(self.path / name, MAX_JSON)
         except CheckpointError as error:
@@ -77,7 +77,7 @@ class Run:
         replace(self.path / name, as_json(value))
 
     def config(self) -> Config:
-        """The configuration in force: the one of the start, and every change since (`history.jsonl`)."""
+        """The present configuration: config.json with all changes of history.jsonl."""
         classes = self._classes()
         layers = [migration.run_config(self.json("config.json"), classes)]
         layers += [migration.config(line["changes"], classes) for line in history.read(self.path) if "changes" in line]
@@ -89,7 +89,7 @@ class Run:
             ) from None
 
     def _classes(self) -> int | None:
-        """The classes of the run's data, by its model or a checkpoint; None where there is neither yet."""
+        """The number of classes of the run's data, from its model or a checkpoint; None where there is neither yet."""
         models = [self.model / "config.json", *sorted(self.checkpoints.glob("*/model.json"), reverse=True)]
         for path in models:
             with suppress(CheckpointError):
@@ -98,7 +98,7 @@ class Run:
 
 
 def check_place(runs: Path, name: str | None = None) -> None:
-    """Raises at once, before anything is read or computed: UsageError for the name, ResourceError if runs cannot be made there."""
+    """Check, before anything is read or computed, that a run can be created. Raises UsageError for the name, ResourceError for the place."""
     if name is not None and not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r} cannot be a folder's name", "use letters, digits, dots and dashes")
     place = next((p for p in (runs, *runs.absolute().parents) if os.access(p, os.F_OK)), Path("/"))
@@ -111,7 +111,7 @@ def check_place(runs: Path, name: str | None = None) -> None:
 
 
 def create(runs: Path, stem: str, name: str | None) -> Run:
-    """A new run folder: `name`, or `<stem>-0001` and so on. Raises UsageError if the name is taken or impossible."""
+    """Create a run folder: `name`, or `<stem>-0001` and so on. Raises UsageError if the name exists or is impossible."""
     check_place(runs, name)
     try:
         runs.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ def create(runs: Path, stem: str, name: str | None) -> Run:
 
 
 def find(runs: Path, name: str | None) -> Run:
-    """The run of that name or path, or a model folder; without a name, the newest run. Raises UsageError if there is none."""
+    """The run with a name or path, or a model folder; without a name, the newest run. Raises UsageError if there is none."""
     if name is not None:
         there = [path for path in (Path(name), runs / name) if path.is_dir()]
         ours = [path for path in there if any((path / file).is_file() for file in OURS)]

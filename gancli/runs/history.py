@@ -1,7 +1,7 @@
-"""`history.jsonl`: what was changed after a run's start, in the order of time. A line is `{"step": ..., ...}` and one of
+"""`history.jsonl`: changes after the start of a run, in order. A line is `{"step": ..., ...}` with one of
 
 changes        configuration that a resume changed, as a nested table
-data           the fingerprint of other data that a resume was allowed to go on with
+data           the fingerprint of other data that a resume was allowed to use
 diverged       the step at which a loss or gradient was not finite; the run went back to `step`, at half the learning rate
 """
 
@@ -19,7 +19,7 @@ NAME = "history.jsonl"
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """Raises CheckpointError for a line that is damaged: what it changed cannot be known."""
+    """All lines. Raises CheckpointError if one is damaged: the change in it would be unknown."""
     path = folder / NAME
     if not path.exists():
         return []
@@ -38,7 +38,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 
 def append(folder: Path, entry: dict[str, Any]) -> None:
-    """Add a line; the file is there whole before and after."""
+    """Append a line atomically."""
     path = folder / NAME
     with disk("the run's history", folder):
         before = path.read_bytes() if path.exists() else b""

@@ -1,4 +1,4 @@
-"""The journal: one JSON object a line, in the order of the steps. A torn last line is repaired on resume, never duplicated."""
+"""A journal: one JSON object per line, in the order of steps. A torn last line is dropped on resume; no line is duplicated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gancli.runs.files import disk
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All whole lines, under today's keys. A last line that was cut off is left out."""
+    """All complete lines, under today's keys."""
     return [migration.line(value) for value, _ in _lines(path)]
 
 
@@ -35,9 +35,9 @@ def _lines(path: Path) -> list[tuple[dict[str, Any], bytes]]:
 
 
 def rewind(path: Path, step: int, still_open: bool = False) -> None:
-    """Drop what was written after a step, and a torn line: the resumed run writes them again, as if it had never stopped.
+    """Drop the lines after a step, and a torn line: the resumed run writes them again.
 
-    With `still_open` also the line of that very step: the last of a run, whose window goes on.
+    With `still_open` the line of that step is dropped, too: the last line of a run, whose window continues.
     """
     with disk("the journal", path):
         if not path.is_file():
@@ -53,19 +53,19 @@ def _before(line: dict[str, Any], step: int, still_open: bool) -> bool:
 
 
 def encode(line: dict[str, Any]) -> bytes:
-    """A value that is not finite becomes null: JSON has no NaN."""
+    """A line as JSON. Values that are not finite become null, since JSON has no NaN."""
     clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in line.items()}
     return (json.dumps(clean) + "\n").encode()
 
 
 class Journal:
-    """Appends lines. A disk that refuses them is reported once, and training goes on."""
+    """Appends lines. If the disk refuses them, a warning is given once, and training continues."""
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         self.path, self.warn, self.broken = path, warn, False
 
     def write(self, line: dict[str, Any]) -> None:
-        """A line, whole or not at all: what a full disk took of it is taken back."""
+        """Append a line completely or not at all: a partial write on a full disk is truncated again."""
         try:
             with self.path.open("ab", buffering=0) as file:
                 start, content = file.seek(0, os.SEEK_END), encode(line)
@@ -82,7 +82,7 @@ class Journal:
             self.broken = True
 
     def sync(self) -> None:
-        """fsync: a checkpoint is not to be on the disk before the lines that lead to it."""
+        """fsync, so that no checkpoint is on the disk before the lines that lead to it."""
         with contextlib.suppress(OSError):
             handle = os.open(self.path, os.O_RDONLY)
             try:

@@ -1,4 +1,4 @@
-"""One trainer per run. The lock is the kernel's (flock): a killed process leaves it free."""
+"""One training process per run. The lock is flock, so that the kernel frees it when a process is killed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOK = 0.05  # seconds, more than `holder` has the lock
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the run's lock. Raises InUseError naming the process that has it, ResourceError if the folder cannot be written."""
+    """Hold the run's lock. Raises InUseError with the process that holds it, ResourceError if the folder cannot be written."""
     with disk("the run's lock", folder):
         handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -36,7 +36,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def holder(folder: Path) -> str:
-    """The process that trains the run now, or "". Takes nothing and leaves nothing."""
+    """The id of the process that trains the run now, or "". Changes nothing."""
     try:
         handle = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -64,15 +64,15 @@ def _said(handle: int) -> str:
 
 
 def acquire(held: contextlib.ExitStack, folder: Path, patience: float = 0) -> None:
-    """Take the run's lock into `held`. Of a run that was just started again, those who had it may need a while to let go of it.
+    """Take the run's lock into `held`. The processes of a run that was just restarted may need a while to release it.
 
     Args:
-        held: lets go of the lock when it closes.
-        folder: the run's.
+        held: releases the lock when it closes.
+        folder: of the run.
         patience: seconds to wait.
 
     Raises:
-        InUseError: another process has it for longer than that.
+        InUseError: another process holds the lock for longer than that.
     """
     end = time.monotonic() + patience
     while True:

@@ -1,4 +1,4 @@
-"""The run folder as a sink: its journals and previews. A disk that refuses them is reported once, and training goes on."""
+"""The run folder as a sink: journals and previews. If the disk refuses them, a warning is given once, and training continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals as a question that the loop asks after each step. The second Ctrl-C does not wait."""
+"""Signals, recorded so that the loop can stop after a step. A second Ctrl-C stops at once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class InterruptedWork(BaseException):
-    """A signal came within `Signals.breaking`."""
+    """A signal arrived within `Signals.breaking`."""
 
 
 class Signals:
     """`with Signals() as signals:` catches SIGINT, SIGTERM and SIGHUP; `signals.caught` is the first of them, or 0.
 
-    What the process was started to ignore stays ignored (nohup, a job in the background). Outside the main thread nothing is caught.
+    Signals that the process ignores stay ignored (nohup, background jobs). Outside the main thread nothing is caught.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Signals:
 
     @contextlib.contextmanager
     def breaking(self) -> Iterator[None]:
-        """Long work that changes nothing and can be done again: a signal leaves it at once. Raises InterruptedWork."""
+        """For long work without side effects that can be repeated: a signal raises InterruptedWork within it."""
         if self.caught:
             raise InterruptedWork
         self._breaking = True

@@ -1,4 +1,4 @@
-"""Safetensors bytes in and out. Sizes, counts and shapes are checked before anything is allocated; nothing is executed."""
+"""Reading and writing safetensors. Sizes, counts and shapes are checked before anything is allocated; nothing is executed."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ WIDTH = {name: dtype.itemsize for dtype, name in NAMES.items()}  # bytes
 
 
 def encode(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> list[bytes | memoryview]:
-    """The tensors as the pieces of a safetensors file; the same tensors give the same bytes.
+    """Tensors as the parts of a safetensors file; equal tensors give equal bytes.
 
-    They are the bytes of `safetensors.torch.save`, which takes twice the memory of the tensors to make them: these take none.
+    The bytes equal those of `safetensors.torch.save`, which needs twice the memory of the tensors; this needs none.
     """
     flat = {k: _bytes(t) for k, t in tensors.items()}
     header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
@@ -50,7 +50,7 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 
 def decode(content: bytes, name: str) -> dict[str, Tensor]:
-    """Raises CheckpointError naming the file and what is wrong with it."""
+    """The tensors of a file. Raises CheckpointError with the file and the reason."""
     check_header(content, name)
     try:
         return dict(safetensors.torch.load(content))
@@ -59,7 +59,7 @@ def decode(content: bytes, name: str) -> dict[str, Tensor]:
 
 
 def check_header(content: bytes, name: str) -> dict[str, Any]:
-    """The header, with every size in it found believable."""
+    """The header, after all sizes in it have been checked. Raises CheckpointError."""
     size = struct.unpack("<Q", content[:8])[0] if len(content) >= 10 else 0
     if not 2 <= size <= min(MAX_HEADER, len(content) - 8) or content[8:9] != b"{":
         pickled = content[:2] == b"PK" or (content[:1] == b"\x80" and content[1:2] in b"\x02\x03\x04\x05")
@@ -93,12 +93,12 @@ def _entry_size(entry: dict[str, Any]) -> int:
 
 
 def most_bytes(wanted: Mapping[str, Tensor]) -> int:
-    """What a file of these tensors can need at most: nothing larger is read."""
+    """The largest possible size of a file with these tensors: nothing larger is read."""
     return min(MAX_FILE, sum(t.numel() * t.element_size() for t in wanted.values()) + MAX_HEADER + 8)
 
 
 def compare(found: dict[str, Tensor], wanted: dict[str, Tensor], name: str) -> None:
-    """Raises CheckpointError unless every name, shape and dtype is as wanted."""
+    """Raises CheckpointError unless all names, shapes and dtypes are as expected."""
     missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     if missing or extra:
         what = f"lacks {missing[0]}" if missing else f"has an unknown {extra[0]}"

@@ -1,4 +1,4 @@
-"""How fast a preset trains here: images per second, where a step's time goes, and the share of the machine's peak that is reached."""
+"""How fast a preset trains on this machine: images per second, the time of each part of a step, and the share of the machine's peak."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gancli.training.state import State
 from gancli.training.step import step
 
 PARTS = {  # part of a step -> how the names of torch's operations begin
-    "products": (
+    "matmuls and convolutions": (
         "aten::mm",
         "aten::addmm",
         "aten::bmm",
@@ -39,7 +39,7 @@ PARTS = {  # part of a step -> how the names of torch's operations begin
 
 
 def _linear(x: Sequence[int], w: Sequence[int], *_: Any, **__: Any) -> int:
-    """Of oneDNN's linear layer, which torch does not count: [N, I] and [O, I]."""
+    """FLOP of the oneDNN linear layer, which torch does not count: [N, I] and [O, I]."""
     return 2 * prod(x) * w[0]
 
 
@@ -48,22 +48,22 @@ if ONEDNN is not None:
 
 
 def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:
-    """Train `rounds` times `steps` steps on nothing that is kept."""
+    """Time `rounds` times `steps` steps of a state that is discarded."""
     state = plan.state()
     for _ in range(3):
         one(plan, state)
     seconds = [_timed(plan, state, steps) for _ in range(rounds)]
     median = statistics.median(seconds)
-    with Products() as counted:
+    with FlopCounter() as counted:
         one(plan, state)
     flops = counted.flops
-    peak = product_peak(plan)
+    peak = peak_rate(plan)
     images = plan.cfg.batch_size * sum(p.repeat for p in state.phases if p.new_batch)
     return {
         "images_per_s": round(images / median, 1),
         "spread": [round(images / max(seconds), 1), round(images / min(seconds), 1)],
         "step_ms": round(1e3 * median, 3),
-        "products_gflop": round(flops / 1e9, 3),
+        "gflop": round(flops / 1e9, 3),
         "gflop_per_s": round(flops / median / 1e9, 1),
         "peak_gflop_per_s": round(peak / 1e9, 1),
         "share_of_peak": round(flops / median / peak, 3),
@@ -74,8 +74,8 @@ def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:
     }
 
 
-class Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the operations of matrix products and convolutions. (torch's FlopCounterMode fails on gradients of gradients.)"""
+class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the FLOP of matmuls and convolutions. (torch's FlopCounterMode fails with double backward.)"""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -108,8 +108,8 @@ def _finish(plan: Plan) -> None:
         torch.cuda.synchronize(plan.loader.device)
 
 
-def product_peak(plan: Plan, size: int = 1024, rounds: int = 20) -> float:
-    """The best rate of a square matrix product here, in the run's precision, in operations a second."""
+def peak_rate(plan: Plan, size: int = 1024, rounds: int = 20) -> float:
+    """The best rate of a square matmul in the compute dtype, in FLOP per second."""
     layer = accelerate(nn.Linear(size, size, bias=False, device=plan.loader.device, dtype=plan.loader.dtype))
     x = torch.randn(size, size, device=plan.loader.device).to(plan.loader.dtype)
     best = float("inf")
@@ -124,7 +124,7 @@ def product_peak(plan: Plan, size: int = 1024, rounds: int = 20) -> float:
 
 
 def _parts(plan: Plan, state: State, steps: int = 10) -> dict[str, float]:
-    """Milliseconds of a step by kind of operation; what is left is Python and small operations."""
+    """Milliseconds of a step by kind of operation; the rest is Python and small operations."""
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it reports a missing GPU as an error
     start = time.perf_counter()
     with profile(activities=[ProfilerActivity.CPU]) as trace:

@@ -1,4 +1,4 @@
-"""A run's state on the disk: what a checkpoint and a model folder hold, and the way back."""
+"""What a checkpoint and a model folder contain: saving and restoring a state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,12 @@ MAY_CHANGE = ("stop.", "runtime.", "intervals.")  # what a resumed run may chang
 
 
 def commit(run: folder.Run, plan: Plan, state: State) -> None:
-    """Write a checkpoint and the model folder, then prune. Raises DivergedError and ResourceError; older ones stay."""
+    """Write a checkpoint and the model folder, then prune old checkpoints.
+
+    Raises:
+        DivergedError: the state is not finite.
+        ResourceError: the disk refuses. Older checkpoints are kept in either case.
+    """
     groups = snapshot.tensors(state)
     snapshot.check_finite(groups)
     made = state.model(plan.cfg.task, facts=facts(plan))
@@ -48,7 +53,7 @@ def commit(run: folder.Run, plan: Plan, state: State) -> None:
 
 
 def export(run: folder.Run, plan: Plan, state: State, made: Model) -> None:
-    """Write the model folder; `config.json`, which says of which step it is, last."""
+    """Write the model folder. `config.json`, which names the step, is written last."""
     nets = {f"{n}.{k}": v for n in plan.cfg.task.ema for k, v in made.nets[n].state_dict().items()}
     weights = tensors.encode(nets, {"format": "pt"})
     with disk("the model", run.model, sum(map(len, weights))):
@@ -65,7 +70,7 @@ def _model_step(run: folder.Run) -> int | None:
 
 
 def best(run: folder.Run) -> list[int]:
-    """The step with the best score so far, if anything was scored: its checkpoint is never pruned."""
+    """The step with the best validation score so far, if there is any: its checkpoint is never pruned."""
     return [line["step"] for line in _evaluations(run) if line.get("best")][-1:]
 
 
@@ -76,7 +81,7 @@ def _evaluations(run: folder.Run) -> list[dict[str, Any]]:
 
 
 def room(run: folder.Run, state: State) -> None:
-    """Raises ResourceError, before the first step, if no checkpoint could be written."""
+    """Raises ResourceError, before the first step, if there is no room for a checkpoint or a folder cannot be written."""
     needed = 4 * sum(4 * net.flat.numel() for net in state.nets.values())  # weights, average, two moments
     with disk("the run", run.path):
         free = shutil.disk_usage(run.path).free
@@ -91,9 +96,18 @@ def room(run: folder.Run, state: State) -> None:
 
 
 def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_change: bool = False) -> None:
-    """Bring the newest whole checkpoint into a new state. Without any checkpoint the run begins anew.
+    """Restore the newest valid checkpoint into a new state. Without any checkpoint the run starts from the beginning.
 
-    Raises CheckpointError (none whole, or of another architecture) and DataError (other data than before).
+    Args:
+        run: its folder.
+        plan: data and configuration.
+        state: new, of the same configuration; changed in place.
+        note: called with lines of words.
+        allow_data_change: accept data other than before.
+
+    Raises:
+        CheckpointError: no checkpoint is valid, or it is of another architecture.
+        DataError: the data differ from those of the run.
     """
     if not checkpoint.listed(run.checkpoints):
         _same_data(run, plan, run.json("data.json").get("fingerprint"), 0, allow_data_change, note)
@@ -121,7 +135,7 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
 
 
 def same_config(run: folder.Run, plan: Plan) -> None:
-    """Raises UsageError if config.json was changed by hand, before nets are made of what it says: they may be enormous."""
+    """Raises UsageError if config.json was edited by hand. Checked before nets are built, which might be enormous."""
     for path in checkpoint.listed(run.checkpoints):
         with suppress(CheckpointError):
             _same_config(path, checkpoint.manifest_of(path), plan)
@@ -129,7 +143,7 @@ def same_config(run: folder.Run, plan: Plan) -> None:
 
 
 def _same_config(path: Path, manifest: dict[str, Any], plan: Plan) -> None:
-    """The checkpoint knows what it was trained with."""
+    """Compare the configuration with the one that the checkpoint was written with."""
     before = manifest.get("config")
     known = migration.run_config(before, getattr(plan.spec, "classes", 0)) if isinstance(before, dict) else {}
     try:
@@ -166,7 +180,7 @@ def _same_machine(point: checkpoint.Checkpoint, plan: Plan, note: Note) -> None:
 
 
 def facts(plan: Plan) -> dict[str, Any]:
-    """What a model should know of its origin."""
+    """The origin of a model, kept in its config.json."""
     return {
         "preset": plan.cfg.preset,
         "data": plan.data_name,
@@ -190,7 +204,7 @@ def card(run: folder.Run, plan: Plan, state: State) -> str:
 
 
 def _scored(run: folder.Run, plan: Plan, step: int) -> str:
-    """The last evaluation while training, with what was compared; empty if there was none."""
+    """A sentence with the last validation scores; empty if there are none."""
     line: dict[str, Any] = next((line for line in reversed(_evaluations(run)) if line["step"] <= step), {})
     scores = ", ".join(f"{k} {v:.4g}" for k, v in line.items() if "@" in k and isinstance(v, int | float))
     n, real = plan.cfg.intervals.evaluate_n, len(plan.split.validation)
@@ -214,7 +228,7 @@ def versions() -> dict[str, str]:
 
 
 def machine(plan: Plan) -> dict[str, Any]:
-    """What the bits depend on besides the configuration."""
+    """What results depend on besides the configuration: device, threads, precision, ranks, version of torch."""
     device = plan.loader.device
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
@@ -239,7 +253,7 @@ def environment(plan: Plan) -> dict[str, Any]:
 
 
 def record_changes(run: folder.Run, cfg: Config) -> None:
-    """What this session changed goes into the history, under the run's lock."""
+    """Record what this session changed in the configuration in history.jsonl. The caller holds the run's lock."""
     different = differences(run.config(), cfg)
     if different:
         history.append(run.path, {"changes": merge(nest(k, now) for k, (_, now) in different.items())})

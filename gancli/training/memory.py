@@ -1,4 +1,4 @@
-"""Memory: what is let go of is kept for the next step; and when there is none, what would fit."""
+"""Memory: keep freed memory for the next step, and find out what fits when there is none left."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ LARGE = 2**28  # bytes
 
 
 def keep_freed() -> None:
-    """Have glibc keep large pieces that are let go of, for the next step to take.
+    """Make glibc keep large freed blocks for the next step instead of returning them to the kernel.
 
-    As it is, maps of megabytes are given back to the kernel and asked of it again, page by page: a tenth of a step of `dcgan`.
-    Another C library is left as it is.
+    By default feature maps of megabytes are returned and requested again, page by page: a tenth of a step of `dcgan`. Other C
+    libraries are left unchanged.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -34,7 +34,7 @@ def keep_freed() -> None:
 
 
 def give_back_freed() -> None:
-    """Have glibc give back what it has kept: the steps are over."""
+    """Make glibc return freed memory to the kernel, after the last step."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
@@ -46,7 +46,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def fitting(cfg: Config, loader: Loader, new: Callable[[Config], State]) -> int:
-    """The largest half, quarter, ... of the batch with which a step succeeds, tried on a state that is thrown away; 0 if none does."""
+    """The largest half, quarter, ... of the batch with which a step succeeds, tried on a state that is discarded; 0 if none does."""
     size = (cfg.runtime.micro_batch or cfg.batch_size) // 2
     while size:
         gc.collect()

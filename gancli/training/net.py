@@ -1,8 +1,8 @@
-"""A net as the engine holds it: all parameters in one flat float32 buffer, and so the moments of its optimizer.
+"""A net as the engine holds it: all parameters in one flat float32 buffer, and so are the moments of its optimizer.
 
-One buffer makes an average a single large operation instead of one per layer. Gradients are taken as autograd leaves them: copying
-them into a buffer of their own costs more than the optimizer gains by it. Where products run in bfloat16, `working` is a copy of
-the net whose weights are cast once after each update; gradients and the optimizer are float32 (mixed precision, 1710.03740).
+With one buffer the moving average is one large operation instead of one per layer. Gradients stay where autograd leaves them: copying them
+into a flat buffer costs more than the optimizer gains. With a low-precision compute dtype, `working` is a copy of the net whose
+weights are cast once after each update; gradients and optimizer are float32 (mixed precision, 1710.03740).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Flat:
 
 
 class Cast(nn.Module):
-    """A parametrization that comes last: the weight in the precision of the products."""
+    """The last parametrization of a weight: casts it to the compute dtype."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Cast(nn.Module):
 
 
 class Net:
-    """A trained net: `module` in float32, what phases run (`working`), its gradients, and its update rule's moments and steps."""
+    """A net that is trained: `module` in float32, `working` in the compute dtype, gradients, optimizer moments and step count."""
 
     def __init__(self, module: nn.Module, rule: Optimizer, device: torch.device, dtype: torch.dtype) -> None:
         self.module = accelerate(module.to(device).train())
@@ -80,29 +80,29 @@ class Net:
 
     @torch.no_grad()
     def update(self, lr: float) -> None:
-        """One optimizer step with the gradients collected, which are then let go of: the next net's take their memory."""
+        """One optimizer step with the collected gradients, which are then freed for the next net's."""
         self.steps += 1
         self.rule.update(list(self.weights), self.gradients(), self._moments, self.steps, lr)
         self.drop_gradients()
         self.refresh()
 
     def drop_gradients(self) -> None:
-        """Let go of the gradients collected."""
+        """Free the collected gradients."""
         for p in self.weights:
             p.grad = None
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Bring the working copy up to the float32 weights."""
+        """Copy the float32 weights into the working copy."""
         if self._pairs:
             torch._foreach_copy_([w for w, _ in self._pairs], [m for _, m in self._pairs])
 
     @torch.no_grad()
     def collect(self, gradients: Sequence[Tensor | None], first: bool) -> None:
-        """Take (or add, for later parts of a batch) the gradients of the working parameters, in float32.
+        """Store (or add, for later micro-batches) the gradients of the working parameters, in float32.
 
-        In the parameters' own layout: convolutions differentiated twice give theirs channels last, and torch's fused optimizers
-        would pair the wrong elements.
+        They are made contiguous: convolutions differentiated twice return channels-last gradients, and torch's fused optimizers would
+        pair the wrong elements.
         """
         for p, g in zip(self.weights, gradients, strict=True):
             if first or p.grad is None:
@@ -111,14 +111,14 @@ class Net:
                 p.grad += g
 
     def gradients(self) -> list[Tensor]:
-        """The gradients collected, in the order of the parameters."""
+        """The collected gradients, in the order of the parameters."""
         return [p.grad for p in self.weights if p.grad is not None]
 
     @torch.no_grad()
     def gradient_norm(self) -> Tensor:
         """The Euclidean norm of all gradients, a scalar; not finite if any of them is not.
 
-        On a CPU by dot products, which take half of the time of torch's norms.
+        On a CPU it is computed by dot products, which take half the time of torch's norms.
         """
         found = self.gradients()
         if self.flat.device.type == "cpu":
@@ -163,7 +163,7 @@ def in_evaluation(module: nn.Module) -> nn.Module:
 
 
 class EmaNet:
-    """The exponential moving average of a net's weights; its buffers are the net's own of the moment."""
+    """The exponential moving average of a net's weights; its buffers are those of the net."""
 
     def __init__(self, net: Net) -> None:
         self.module = copy.deepcopy(net.module).eval().requires_grad_(False)
@@ -176,7 +176,7 @@ class EmaNet:
 
     @torch.no_grad()
     def follow(self, net: Net) -> nn.Module:
-        """The averaged net, with the buffers (batch statistics) of the trained one."""
+        """The averaged net with the present buffers (batch statistics) of the trained net."""
         for ours, theirs in zip(self.module.buffers(), net.module.buffers(), strict=True):
             ours.copy_(theirs)
         return self.module

@@ -1,4 +1,4 @@
-"""Which device, which precision, how many threads."""
+"""Device, compute dtype and number of threads."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gancli.core.config import Runtime
 from gancli.core.errors import UsageError
 
 MOST_THREADS = 1024
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # of the products
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # compute dtypes
 
 
 def device(name: str) -> torch.device:
-    """Raises UsageError if the device is not there."""
+    """The device of a name; "auto" is a GPU if there is one. Raises UsageError if the device does not exist."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -29,7 +29,7 @@ def device(name: str) -> torch.device:
 
 
 def multiplies_bf16(on: torch.device) -> bool:
-    """Whether the device has instructions for it; not whether they are faster."""
+    """Whether the device has bfloat16 instructions; not whether they are faster."""
     if on.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()
@@ -37,7 +37,7 @@ def multiplies_bf16(on: torch.device) -> bool:
 
 
 def choose_kernels(runtime: Runtime, on: torch.device) -> None:
-    """On a GPU: those that are fastest here, found by trying; or, if asked for, only those that repeat to the bit."""
+    """On a GPU: let cuDNN benchmark its algorithms; or, with `deterministic`, use deterministic algorithms only."""
     if on.type == "cpu":
         return
     torch.backends.cudnn.benchmark = not runtime.deterministic
@@ -47,7 +47,17 @@ def choose_kernels(runtime: Runtime, on: torch.device) -> None:
 
 
 def set_threads(n: int) -> int:
-    """Use n threads (0: torch's own choice, the cores of this process); returns how many. Raises UsageError for an impossible n."""
+    """Set the number of threads.
+
+    Args:
+        n: 0 leaves the choice to torch (the cores of this process).
+
+    Returns:
+        The number of threads.
+
+    Raises:
+        UsageError: n is impossible.
+    """
     if not 0 <= n <= MOST_THREADS:
         raise UsageError(f"{n} threads are impossible", f"use 1 to {MOST_THREADS}, or 0 for all cores")
     if n:

@@ -1,6 +1,6 @@
-"""From what a user asked for to a run that can start: which data, which preset, which configuration, will it fit.
+"""From a request to a plan of a run: data, preset, configuration, precision.
 
-Everything that is chosen for the user is said (`Plan.choices`) and recorded.
+Every automatic choice is listed in `Plan.choices`, printed and recorded.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from gancli.training.memory import keep_freed
 from gancli.training.state import State, new_state
 from gancli.training.step import step
 
-IMAGES_IN_EPOCH = 10_000  # a small data set is gone over several times in an epoch
-STEPS_IN_EPOCH = 150  # and a batch is made smaller where an epoch would have fewer steps
+IMAGES_IN_EPOCH = 10_000  # smaller data sets get several passes per epoch
+STEPS_IN_EPOCH = 150  # batches shrink until an epoch has as many steps
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user said."""
+    """What the user asked for."""
 
     layers: list[Layer]  # file, environment, flags, --set, in this order
     preset: str | None = None
@@ -64,7 +64,7 @@ class Plan:
 
     @property
     def data_name(self) -> str:
-        """The data set's name; of a folder or an archive, its own."""
+        """The name of the data set; for a folder or an archive, its file name."""
         path = getattr(self.cfg.data.source, "path", None)
         return (
             self.cfg.data.source.name
@@ -73,25 +73,38 @@ class Plan:
         )
 
     def changed(self) -> dict[str, tuple[Any, Any]]:
-        """What differs from the preset: key -> (preset's value, ours)."""
+        """What differs from the preset: key -> (preset's value, this run's value)."""
         ours = differences(self.preset, self.cfg)
-        found = {"data.repeat": (None, 1), "runtime.precision": ("auto", self.cfg.runtime.precision)}  # nobody's choice
+        found = {
+            "data.repeat": (None, 1),
+            "runtime.precision": ("auto", self.cfg.runtime.precision),
+        }  # not chosen by the user
         return {k: v for k, v in ours.items() if not k.startswith("data.source") and found.get(k) != v}
 
     def state(self) -> State:
-        """A run at step 0, for whose steps memory is kept from now on."""
+        """A new state at step 0. From here on the allocator keeps freed memory for the next steps."""
         keep_freed()
         return new_state(self.cfg.task, self.cfg, self.spec, self.loader.device, self.loader.dtype)
 
 
 def cache_dir() -> Path:
-    """GAN_CACHE_DIR, or the user's cache."""
+    """GAN_CACHE_DIR, or a folder in the user's cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("GAN_CACHE_DIR") or Path(base) / "gan")
 
 
 def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
-    """Read the data and resolve the configuration. Raises DataError and UsageError."""
+    """The plan of a new run: reads the data and resolves the configuration.
+
+    Args:
+        request: what the user asked for.
+        reading: how the data are read.
+        ranks: the processes that train together.
+
+    Raises:
+        DataError: the data are missing or broken.
+        UsageError: an option is unknown or does not fit the data.
+    """
     asked = merge(request.layers)
     source, choices = ranks.by_each_host(lambda: _source(asked, reading))
     validated(Data, {**asked.get("data", {}), "source": source}, "data")
@@ -125,21 +138,25 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
 
 
 def accepted(cfg: Config, spec: Spec) -> None:
-    """Raises UsageError if the task does not learn from such data."""
+    """Raises UsageError if the task does not train on such data."""
     if not isinstance(spec, cfg.task.accepts):
         wanted = getattr(cfg.task.accepts, "name", "other data")
         raise UsageError(f"the task {cfg.task.name!r} learns from {wanted}, and the data are {spec.name}")
 
 
 def again(cfg: Config, reading: Reading, ranks: Ranks = ALONE) -> Plan:
-    """The plan of a run that exists: the same configuration, the data read again."""
+    """The plan of an existing run: the same configuration, with the data read again.
+
+    Raises:
+        DataError: the data are missing or broken.
+    """
     split = ranks.by_each_host(lambda: find.read(cfg.data.source, reading))
     cfg, loader = _precise(cfg, _loader(cfg, split, ranks), reading, ranks, [])
     return Plan(cfg, split, _fingerprint(split, ranks), loader, reading, cfg, ranks=ranks)
 
 
 def _precise(cfg: Config, loader: Loader, reading: Reading, ranks: Ranks, chosen: list[str]) -> tuple[Config, Loader]:
-    """With the precision of the products settled: where nobody asked for one, bfloat16 if it pays on every rank."""
+    """The compute dtype: where none was asked for, bfloat16 if a trial shows a gain on every rank, else float32."""
     name = cfg.runtime.precision
     if name == "auto":
         can = precision.multiplies_bf16(loader.device)
@@ -151,7 +168,7 @@ def _precise(cfg: Config, loader: Loader, reading: Reading, ranks: Ranks, chosen
 
 
 def _gain(cfg: Config, loader: Loader, reading: Reading) -> float:
-    """As the trial told when these nets were first trained here: the same command is to give the same bits."""
+    """The trial's result, cached: the same command must always choose the same precision."""
     what = cfg.model_dump(mode="json", include={"task", "batch_size", "runtime"})
     here = (torch.get_num_threads(), torch.__version__, dict(torch.cpu.get_capabilities()))
     key = cache.key_of("gain", what, loader.spec.model_dump(mode="json"), *here)
@@ -164,7 +181,7 @@ def _gain(cfg: Config, loader: Loader, reading: Reading) -> float:
 
 
 def _fingerprint(split: Split[Any], ranks: Ranks) -> str:
-    """Raises DataError if the ranks have read different data."""
+    """The fingerprint of the training set. Raises DataError if the ranks have read different data."""
     found: str = split.train.fingerprint
     short = float(zlib.crc32(found.encode()))
     largest, smallest = ranks.most([short, -short])
@@ -185,7 +202,7 @@ def _loader(cfg: Config, split: Split[Any], ranks: Ranks) -> Loader:
 
 
 def _parted(cfg: Config, ranks: Ranks) -> None:
-    """Raises UsageError if the batch cannot be divided, or would be cut where it may not."""
+    """Raises UsageError if the batch cannot be divided over ranks or micro-batches, or if that would split a group."""
     n, (_, own), k = cfg.batch_size, ranks.rows(cfg.batch_size), cfg.task.group_size
     part = min(cfg.runtime.micro_batch or own, own)
     if part < n and any(rows % k for rows in (n, own, part)):
@@ -212,9 +229,9 @@ def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
 
 
 def _recipe_for(split: Split[Any], asked: Layer) -> tuple[str, Layer]:
-    """The default preset for the data and its table; or, where no preset is for such data, no name and the task that takes them.
+    """The default preset for the data and its table; where there is none, an empty name and the only task that accepts the data.
 
-    Raises UsageError if no task, or more than one, learns from such data.
+    Raises UsageError if no task, or more than one, trains on such data.
     """
     spec = split.train.spec
     if isinstance(spec, Images):
@@ -241,9 +258,9 @@ def _classes(split: Split[Any]) -> int:
 
 
 def _for_small_data(plain: Config, asked: Layer, n: int, choices: list[str]) -> Layer:
-    """What a small data set needs to learn from: an epoch of some 10,000 images, and at least 150 steps in it.
+    """Choices for small data sets: an epoch of about 10,000 images (several passes), and batches small enough for 150 steps in it.
 
-    A GAN is a matter of steps: 50 epochs of 1,438 images in hundreds would be 700, and end in a few blurred modes.
+    GAN training needs steps: 50 plain epochs of 1,438 images in batches of 100 are 700 steps, and end in mode collapse.
     """
     repeat = asked.get("data", {}).get("repeat") or (-(-IMAGES_IN_EPOCH // n) if n <= IMAGES_IN_EPOCH // 2 else 1)
     out: Layer = {"data": {"repeat": repeat}}
@@ -258,7 +275,11 @@ def _for_small_data(plain: Config, asked: Layer, n: int, choices: list[str]) -> 
 
 
 def rehearse(plan: Plan, steps: int = 5) -> dict[str, Any]:
-    """Train a few steps on nothing that is kept: parameters, seconds and memory of the whole run."""
+    """Train a few steps on a state that is discarded, and extrapolate.
+
+    Returns:
+        Parameters by net, images and images per second, minutes, and the peak resident memory in MB.
+    """
     import resource
 
     state = plan.state()

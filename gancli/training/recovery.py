@@ -1,6 +1,6 @@
-"""Going on after a divergence: the run went back to a checkpoint, and from there on learns at half the rate, once for each time.
+"""Training after a divergence: the run goes back to a checkpoint and halves the learning rate, each time.
 
-The factor is a function of the step and of what `history.jsonl` tells, so that a resume repeats it.
+The factor is a function of the step and of history.jsonl, so a resumed run repeats it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Retries:
     steps: Sequence[int] = ()
 
     def factor(self, step: int) -> float:
-        """On the learning rate of the step after `step` steps."""
+        """The factor on the learning rate after `step` steps."""
         return float(SLOWER ** sum(s <= step for s in self.steps))
 
     def apply(self, state: State, cfg: Config) -> None:

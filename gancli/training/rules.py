@@ -1,4 +1,4 @@
-"""When a signal of the monitor is worth a warning. The bounds come from `tests/soak/monitor.py`."""
+"""The bounds beyond which a signal of the monitor causes a warning. They were calibrated with `tests/soak/monitor.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Lines = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Rule:
-    """A bound on a signal, or on each of the nets' or critics' (`update/*`), each by itself."""
+    """A bound on a signal, or on the signal of each net or critic (`update/*`) separately."""
 
     kind: str  # {} is the net's or the critic's name
     signal: str  # with * for any name
@@ -24,19 +24,19 @@ class Rule:
     mean: bool = False  # of the looks, instead of each
 
     def signals(self, line: Mapping[str, Any]) -> dict[str, str]:
-        """The line's signals that the rule is about, and the kind of warning of each."""
+        """The signals of a line that the rule applies to, and the kind of warning for each."""
         return {key: self.kind.format(name_of(key)) for key in line if fnmatchcase(key, self.signal)}
 
     def broken(self, lines: Lines, signal: str) -> bool:
-        """Whether the signal is over the bound in every one of the last looks; of a `mean`, whether their mean is."""
+        """Whether the signal was beyond the bound in each of the last looks (or their mean is, if `mean`)."""
         return all(self._beyond(lines, signal) or [False])
 
     def over(self, lines: Lines, signal: str) -> bool:
-        """Whether it is within the bound in every one of them; of a `mean`, whether their mean is."""
+        """Whether the signal was within the bound in each of the last looks (or their mean is, if `mean`)."""
         return bool(self.past) and not any(self._beyond(lines, signal) or [True])
 
     def _beyond(self, lines: Lines, signal: str) -> list[bool]:
-        """Of each of the last looks, or of their mean, whether it is over the bound; empty as long as there are too few."""
+        """For each of the last looks (or their mean), whether it is beyond the bound; empty while there are too few looks."""
         values = [line.get(signal) for line in lines[-self.looks :]]
         known = [float(v) for v in values if isinstance(v, int | float)]
         if len(known) < self.looks:
@@ -46,7 +46,7 @@ class Rule:
 
 
 def name_of(signal: str) -> str:
-    """The net or critic that a signal is about: `update/G` -> `G`; empty if about none."""
+    """The net or critic that a signal belongs to: `update/G` -> `G`; empty if none."""
     return signal.partition("/")[2]
 
 

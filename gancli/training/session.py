@@ -1,6 +1,6 @@
-"""A run being trained, from its lock to its last checkpoint: what happens between the steps of the loop.
+"""A training session of a run: the callbacks between the steps of the loop, from taking the lock to the last checkpoint.
 
-The first rank keeps the run folder; the others wait where that takes its time, and stop when all agree to.
+The first rank maintains the run folder; the other ranks wait for it, and all ranks stop at the same step.
 """
 
 from __future__ import annotations
@@ -44,24 +44,26 @@ def train(
     on_divergence: str = "stop",
     begun: Callable[[], None] = lambda: None,
 ) -> tuple[str, State]:
-    """Train until what was asked for is reached.
+    """Train until a stop condition is met.
 
     Args:
-        run: its folder, which holds config.json.
+        run: its folder, which contains config.json.
         plan: data and configuration.
-        sinks: what it reports to besides the run folder.
-        resumed: go on from the newest checkpoint.
-        allow_data_change: go on with other data than before.
+        sinks: where the run reports to, besides its folder.
+        resumed: continue from the newest checkpoint.
+        allow_data_change: continue with data other than before.
         on_divergence: "stop", or "rollback" to the last checkpoint at half the learning rate.
         begun: called once the run is locked.
 
     Returns:
-        Why it stopped ("images", "steps", "minutes", "quality"), and the state.
+        The stop condition ("images", "steps", "minutes", "quality"), and the state.
 
     Raises:
-        UsageError: what is asked for is not available.
-        StoppedError: a signal came; after saving.
-        DivergedError, ResourceError, InUseError: as they say.
+        UsageError: a requested validation is not available.
+        StoppedError: a signal came; the run has been saved.
+        DivergedError: a loss, gradient or weight is not finite.
+        ResourceError: disk, memory or another rank failed.
+        InUseError: another process trains the run.
     """
     ranks = plan.ranks
     with Signals() as signals, _bugs_logged(run.log(ranks.rank)), ExitStack() as held:
@@ -90,7 +92,7 @@ def _until_done(
     allow_data_change: bool,
     on_divergence: str,
 ) -> tuple[str, State]:
-    """Sessions, one after the other where the run goes back after a divergence."""
+    """Run sessions; a new one starts where the run goes back to a checkpoint after a divergence."""
     while True:
         try:
             session = Session(run, plan, sinks, signals, resumed, allow_data_change)
@@ -108,7 +110,7 @@ def _until_done(
 
 
 class Session:
-    """The callbacks of the loop, around a state that is new or restored."""
+    """The callbacks of the loop, around a new or restored state."""
 
     def __init__(
         self, run: folder.Run, plan: Plan, sinks: Sinks, signals: Signals, resumed: bool, allow_data_change: bool
@@ -135,7 +137,7 @@ class Session:
         self.retries.apply(self.state, plan.cfg)
 
     def _prepare(self, resumed: bool, allow_data_change: bool) -> None:
-        """The first rank's: restore the newest checkpoint, and forget what was reported after it."""
+        """On the first rank: restore the newest checkpoint and discard what was reported after it."""
         run, plan, state = self.run, self.plan, self.state
         room(run, state)
         if not resumed:
@@ -147,7 +149,7 @@ class Session:
         self.sinks.rewind(state.step, still_open=bool(state.meter.sums) and not over)
 
     def _schedule(self) -> tuple[list[int], int, int]:
-        """Where the run went back to; how often, in images, the monitor looks, and when it last did."""
+        """The steps that the run went back to; the interval of the monitor in images, and its last look."""
         steps = [line["step"] for line in history.read(self.run.path) if "diverged" in line]
         return steps, self._monitor.every, self._monitor.last
 
@@ -168,7 +170,7 @@ class Session:
         return Progress(state.step, state.images, epoch, total, state.seconds, self.losses)
 
     def train(self) -> str:
-        """The loop. Returns why it ended."""
+        """Run the loop. Returns the stop condition."""
         self.sinks.begin(self.progress(self.state))
         try:
             return fit(self.plan.cfg.task, self.state, self.plan.loader, self.plan.cfg, self, self.ranks)
@@ -193,7 +195,7 @@ class Session:
         return self.ranks.ask("signal", self.signals.caught != 0)
 
     def scalars(self, values: dict[str, Any]) -> None:
-        """A line of the journal, unless this step has one: a run that was finished has its last."""
+        """Report a line of means, unless there is one of this step (a finished run has written its last line)."""
         if self.ranks.first and self.line.get("step") != values["step"]:
             self.line = {**values, **self.updates}
             self.sinks.scalars(values["step"], self.line)
@@ -202,7 +204,7 @@ class Session:
         self.sinks.event("epoch", progress=self.progress(state), values={**self.line, **state.meter.read()})
 
     def preview(self, state: State) -> None:
-        """Samples of the same ask each time."""
+        """Report samples of the preview ask, which is the same each time."""
 
         def work() -> None:
             cfg = self.plan.cfg
@@ -214,7 +216,7 @@ class Session:
         self.ranks.by_first(work)
 
     def validate(self, state: State) -> str:
-        """What was trained is saved if this fails."""
+        """Validate; if that fails, the training so far is saved first."""
         try:
             return self.ranks.by_first(lambda: self._validation.validate(state))
         except GanError:
@@ -238,7 +240,7 @@ class Session:
 
 @contextmanager
 def _status(sinks: Sinks) -> Iterator[None]:
-    """How the training ended, if it did not finish."""
+    """Report how training ended, if it did not finish."""
     try:
         yield
     except StoppedError as error:
@@ -256,13 +258,16 @@ def _status(sinks: Sinks) -> Iterator[None]:
 
 
 def _check(plan: Plan, signals: Signals) -> None:
-    """What `start` does of a new run. A signal leaves it."""
+    """The checks of `start`, for a resumed run. A signal ends them early."""
     with suppress(InterruptedWork), signals.breaking():
         check(plan, resumed=True)
 
 
 def _go_back(run: folder.Run, error: DivergedError, on_divergence: str, sinks: Sinks) -> None:
-    """Note in the history that the run goes back to its last checkpoint, to learn slower. Raises DivergedError if it is not to."""
+    """Record in history.jsonl that the run goes back to its last checkpoint, at half the learning rate.
+
+    Raises DivergedError if it must not, or has done so too often.
+    """
     before = sum("diverged" in line for line in history.read(run.path))
     if on_divergence != "rollback" or before >= MOST:
         tried = f", after going back {before} times" if before else ""
@@ -274,7 +279,7 @@ def _go_back(run: folder.Run, error: DivergedError, on_divergence: str, sinks: S
 
 
 def _out_of_memory(run: folder.Run, plan: Plan, said: str) -> None:
-    """Raises ResourceError with what would fit. Called when what failed has let go of its memory."""
+    """Raises ResourceError with the largest batch that fits. Called after the failed session has freed its memory."""
     fits = fitting(plan.cfg, plan.loader, lambda cfg: replace(plan, cfg=cfg).state())
     saved = bool(checkpoint.listed(run.checkpoints))
     command = f"gan resume {run.path} --set runtime.micro_batch={fits}" if saved else f"--batch-size {fits}"
@@ -286,7 +291,7 @@ def _out_of_memory(run: folder.Run, plan: Plan, said: str) -> None:
 
 @contextmanager
 def _bugs_logged(log: Path) -> Iterator[None]:
-    """What is no fault of the user's goes to the run's log, with its traceback."""
+    """Unexpected exceptions are written to the run's log with their traceback."""
     try:
         yield
     except GanError:

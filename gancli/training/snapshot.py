@@ -1,7 +1,7 @@
 """A state as named tensors and plain numbers, and back.
 
-Tensors are named after what they belong to: `G.net.0.weight`, `G.net.0.weight.exp_avg`. Numbers that are not tensors (counters, the
-open window of the journal, optimizer steps) go into one table; float32 values pass through JSON exactly.
+Tensors are named after what they belong to: `G.net.0.weight`, `G.net.0.weight.exp_avg`. Counters, optimizer steps and the open window of
+the journal form one table of numbers; float32 values pass through JSON exactly.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Groups = dict[str, dict[str, Tensor]]
 
 
 def tensors(state: State) -> Groups:
-    """All tensors of the run, by file: nets, average, optimizer, memory."""
+    """All tensors of the run by file: nets, ema, optimizer, memory."""
     nets = {f"{n}.{k}": v for n, net in state.nets.items() for k, v in net.module.state_dict().items()}
     ema = {f"{n}.{k}": v for n, a in state.ema.items() for k, v in a.follow(state.nets[n]).state_dict().items()}
     moments: dict[str, Tensor] = {}
@@ -33,7 +33,7 @@ def tensors(state: State) -> Groups:
 
 
 def numbers(state: State) -> dict[str, Any]:
-    """All that is no tensor, but for the time."""
+    """Everything that is not a tensor, except the time."""
     return {
         "step": state.step,
         "images": state.images,
@@ -44,13 +44,13 @@ def numbers(state: State) -> dict[str, Any]:
 
 
 def _moments(name: str, net: Net) -> dict[str, Tensor]:
-    """What the optimizer keeps for each weight."""
+    """The optimizer moments of each weight."""
     views = {key: net.layout.views(flat) for key, flat in net.moments.items()}
     return {f"{name}.{parameter}.{key}": views[key][parameter] for parameter in net.layout.shapes for key in views}
 
 
 def check_finite(groups: Groups) -> None:
-    """Raises DivergedError: what is not finite is never saved."""
+    """Raises DivergedError if anything is not finite: such a state is never saved."""
     for file, group in groups.items():
         for name, value in group.items():
             if value.is_floating_point() and not torch.isfinite(value).all():
@@ -73,7 +73,7 @@ def share(state: State, ranks: Ranks) -> None:
 
 
 def check_same(state: State, ranks: Ranks) -> None:
-    """Raises ResourceError if the ranks' weights or memories are no longer bitwise identical: they must never be saved as one."""
+    """Raises ResourceError if the ranks' weights or memories are no longer bitwise identical; such a state is never saved."""
     if ranks.world == 1:
         return
     held = {name: net.flat for name, net in state.nets.items()} | {f"memory {k}": v for k, v in state.memory.items()}
@@ -86,7 +86,7 @@ def check_same(state: State, ranks: Ranks) -> None:
 
 @torch.no_grad()
 def restore(state: State, groups: Groups, table: dict[str, Any]) -> None:
-    """Put a snapshot into a new state of the same configuration. Raises CheckpointError if the numbers do not fit it."""
+    """Load a snapshot into a new state of the same configuration. Raises CheckpointError if the numbers do not fit."""
     for name, net in state.nets.items():
         for key, value in net.module.state_dict().items():
             value.copy_(groups["nets"][f"{name}.{key}"])

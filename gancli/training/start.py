@@ -1,4 +1,4 @@
-"""The run folder of a new run, and the configuration of one that goes on."""
+"""The folder of a new run, and the configuration of a run that is resumed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from gancli.training.validation import check
 
 
 def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.Run:
-    """Make the run folder of a new run and write what it is. Raises UsageError and ResourceError before anything is trained."""
+    """Create the folder of a new run and write its configuration.
+
+    Raises:
+        UsageError, ResourceError: before anything is trained.
+    """
     check(plan)
     run = folder.create(runs, f"{plan.data_name}-{plan.cfg.preset or plan.cfg.task.name}", name)
     _describe(request, plan, run)
@@ -33,7 +37,7 @@ def _describe(request: Request, plan: Plan, run: folder.Run) -> None:
 
 
 def begin(request: Request, plan: Plan, runs: Path, name: str | None) -> tuple[folder.Run, bool]:
-    """A new run; or, where torchrun has started its processes again, the run of that name, to be resumed."""
+    """A new run and False; or, where torchrun has restarted its processes, the existing run of that name and True."""
 
     def work() -> tuple[str, bool]:
         there = folder.Run(runs / name) if name else None
@@ -62,7 +66,15 @@ def _data_facts(request: Request, plan: Plan) -> dict[str, Any]:
 
 
 def extend(run: folder.Run, layers: list[Layer]) -> Config:
-    """The run's configuration with what a resume may change. Raises UsageError for anything else."""
+    """The configuration of a run with the changes that a resume may make.
+
+    Args:
+        run: its folder.
+        layers: the changes.
+
+    Raises:
+        UsageError: something else would change.
+    """
     old = run.config()
     changes = merge(layers)
     if not changes:

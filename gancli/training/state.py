@@ -1,4 +1,4 @@
-"""All that training changes. Besides the nets and their optimizers it is two counters, a clock and the journal's open window."""
+"""Everything that training changes: nets, optimizer moments, moving averages, memory, two counters, the open window of the journal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Meter:
-    """Means over the steps since the last line of the journal."""
+    """Running means since the last line of the journal."""
 
     sums: dict[str, Tensor] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -55,8 +55,8 @@ class State:
     memory: dict[str, Tensor]
     step: int = 0
     images: int = 0
-    seconds: float = 0.0  # of training, over all sittings
-    loss_scale: LossScale | None = None  # in float16
+    seconds: float = 0.0  # of training, over all sessions
+    loss_scale: LossScale | None = None  # in float16 only
     meter: Meter = field(default_factory=Meter)
 
     def tick(self, seed: int) -> Tick:
@@ -66,12 +66,12 @@ class State:
         return {name: net.working for name, net in self.nets.items()}
 
     def model(self, task: Task, ema: bool = True, facts: dict[str, Any] | None = None) -> Model:
-        """The model of this moment."""
+        """A model of the present weights, for sampling."""
         known = {**(facts or {}), "ema": ema and bool(self.ema)}
         return Model(task, self.sampling(ema), self.spec, self.tick(0), known)
 
     def sampling(self, ema: bool = True) -> dict[str, nn.Module]:
-        """The nets to sample from, in float32 and evaluation mode: moving averages where there are any and they are wanted."""
+        """The nets to sample from, in float32 and evaluation mode: the moving averages where there are any and `ema` is true."""
         out = {name: in_evaluation(net.module) for name, net in self.nets.items()}
         if ema:
             out |= {name: a.follow(self.nets[name]) for name, a in self.ema.items()}
@@ -79,7 +79,7 @@ class State:
 
 
 def new_state(task: Task, cfg: Config, spec: Spec, device: torch.device, dtype: torch.dtype) -> State:
-    """A run at step 0. The nets' first weights are a function of the seed."""
+    """A state at step 0. The initial weights are a function of the seed. Raises UsageError if an optimizer names an unknown net."""
     torch.manual_seed(derive(cfg.seed, "init"))
     modules = task.nets(spec)
     for net in cfg.optimizers.keys() - modules.keys():

@@ -1,4 +1,4 @@
-"""One training step: the whole of training on one screen."""
+"""One training step, complete on one page."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _gradients(
     last: bool,
     ranks: Ranks,
 ) -> Logs:
-    """The gradients of a phase's mean loss over this rank's rows, in one part or, for little memory, in several."""
+    """Collect the gradients of a phase's mean loss over this rank's rows, in one part or in micro-batches. Returns the logs."""
     n, (begin, _), (seed, noise_seed) = batch.n, ranks.rows(cfg.batch_size), seeds
     part = min(cfg.runtime.micro_batch or n, n)
     whole, tick, total = part == n, state.tick(cfg.seed), n * ranks.world
@@ -117,7 +117,7 @@ def _gradients(
     logs: Logs = {}
     kept: dict[str, list[Tensor]] = {}
     for first in range(0, n, part):
-        seed_default(seed, state.device)  # dropout and whatever else a net draws
+        seed_default(seed, state.device)  # dropout and other random layers
         random = torch.Generator().manual_seed(seed)
         piece = batch.rows(first, part)
         own = Rows(begin + first, piece.n, total, n, seed, random, batch, first + part >= n, ranks.group, kept)
@@ -135,7 +135,7 @@ def _gradients(
 def _backward(
     phase: Phase, ctx: Context, nets: Sequence[Net], share: float, first: bool, scale: LossScale | None
 ) -> Logs:
-    """Collect the gradients of a part of the batch, which is `share` of it; returns as much of the logs."""
+    """Collect the gradients of a micro-batch, which is `share` of the batch. Returns its share of the logs."""
     loss, values = phase.loss(ctx)
     mean = loss.mean() * share
     parameters = [p for net in nets for p in net.parameters]
@@ -167,7 +167,7 @@ def _after(state: State, phase: Phase) -> None:
 
 
 def _decay(cfg: Config, images: int, since: int) -> float:
-    """The average's decay over `since` images (2006.06676, appendix): a half-life, shorter early in the run."""
+    """The decay of the moving average over `since` images, from a half-life that is shorter early in the run (2006.06676, appendix)."""
     half_life = float(cfg.ema.half_life)
     if cfg.ema.ramp:
         half_life = min(half_life, images * cfg.ema.ramp)

@@ -1,7 +1,7 @@
-"""Which precision is faster here, for these nets: a few steps in each, on weights that are thrown away.
+"""A short trial of which compute dtype is faster for given nets on this processor; its weights are discarded.
 
-What a processor can do does not tell. On one with AVX-512 BF16 a perceptron's step is 1.5 times as fast in bfloat16, one of
-modulated convolutions half as fast; and another maker's processor of the same abilities multiplies float32 faster throughout.
+The capabilities of a processor do not predict it: with AVX-512 BF16 the step of an MLP can be 1.5 times as fast in bfloat16
+while that of modulated convolutions takes twice as long.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STEPS = 10  # at most
 
 
 def gain(cfg: Config, loader: Loader) -> float:
-    """How many times as fast as in float32 a step is in bfloat16; 0 if it cannot be told."""
+    """How many times faster a step is in bfloat16 than in float32; 0 if the trial fails."""
     try:
         return _fastest(cfg, loader, torch.float32) / _fastest(cfg, loader, torch.bfloat16)
     except (GanError, RuntimeError, MemoryError):  # the training itself will meet it, and say so
@@ -33,7 +33,7 @@ def gain(cfg: Config, loader: Loader) -> float:
 
 
 def _fastest(cfg: Config, loader: Loader, dtype: torch.dtype) -> float:
-    """Seconds of the fastest step but the first, which also makes what later ones find made."""
+    """Seconds of the fastest step, the first one (which warms up caches) excluded."""
     trial = loader.of(dtype)
     state = new_state(cfg.task, cfg, loader.spec, loader.device, dtype)
     seconds: list[float] = []

@@ -1,4 +1,4 @@
-"""Scores of a run while it trains, on the validation set: `scores.jsonl` around the evaluator."""
+"""Scores while training, computed on the validation set and recorded in scores.jsonl."""
 
 from __future__ import annotations
 
@@ -24,15 +24,18 @@ from gancli.training.state import State
 
 
 class Validation:
-    """Scores the run when asked to, and says what came of it."""
+    """Computes the validation scores of a run and decides whether they are the best, or good enough to stop."""
 
     def __init__(self, run: folder.Run, plan: Plan, sinks: Sinks, signals: Signals) -> None:
         self.run, self.plan, self.sinks, self.signals = run, plan, sinks, signals
 
     def validate(self, state: State) -> str:
-        """Score the moving average: "quality" once `until` has held as often in a row as asked, "best" if none was as good.
+        """Compute the scores of the moving average.
 
-        A signal leaves it at once; it is then made up for when the run is resumed. Without a validation set there is no score.
+        A signal interrupts this; the resumed run then makes up for it. Without a validation set there are no scores.
+
+        Returns:
+            "quality" if `until` has held as often in a row as required, "best" if no earlier score was as good, else "".
         """
         cfg, bound = self.plan.cfg, _bound(self.plan.cfg)
         if not len(self.plan.split.validation):
@@ -60,7 +63,7 @@ class Validation:
         return "quality" if _held([*before, line], cfg) else "best" if line["best"] else ""
 
     def catch_up(self, state: State) -> str:
-        """Make the validation that a signal broke off just before the checkpoint; or repeat what that of this step came to."""
+        """Repeat a validation that a signal interrupted just before the checkpoint, or return the result of the one at this step."""
         cfg = self.plan.cfg
         every = validation_interval(cfg, self.plan.loader.epoch)
         due = state.images // every * every if every else 0
@@ -78,13 +81,13 @@ class Validation:
 
 
 def reached(run: folder.Run, cfg: Config, step: int) -> bool:
-    """Whether the run's last validation was at this step, and the last that `until` asks for."""
+    """Whether the last validation was at this step, and `until` has held as often as required."""
     lines = journal.read(run.scores)
     return bool(lines) and lines[-1].get("step") == step and _held(lines, cfg)
 
 
 def check(plan: Plan, resumed: bool = False) -> None:
-    """Raises UsageError, before anything is written, if validations are asked for that are not available."""
+    """Raises UsageError, before anything is written, if a requested validation is not available."""
     cfg, bound, split = plan.cfg, _bound(plan.cfg), plan.split
     if not validation_interval(cfg, plan.loader.epoch):
         return
@@ -142,7 +145,7 @@ def _bound(cfg: Config) -> Bound | None:
 
 
 def _decides(cfg: Config, bound: Bound | None) -> str:
-    """The score that decides which checkpoint is the best."""
+    """The score that defines the best checkpoint."""
     return bound.metric if bound else cfg.task.headline
 
 
@@ -152,7 +155,7 @@ def _metrics(cfg: Config, bound: Bound | None) -> list[str]:
 
 
 def _held(lines: Sequence[Mapping[str, Any]], cfg: Config) -> bool:
-    """Whether this very `until` held in as many of the last validations as asked."""
+    """Whether this `until` held in as many of the last validations as required."""
     last = lines[-cfg.stop.patience :]
     held = [line.get("met") is True and line.get("until") == cfg.stop.until for line in last]
     return len(held) == cfg.stop.patience and all(held)
