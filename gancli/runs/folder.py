@@ -98,7 +98,7 @@ class Run:
 
 
 def check_place(runs: Path, name: str | None = None) -> None:
-    """Check, before anything is read or computed, that a run can be created. Raises UsageError for the name, ResourceError for the place."""
+    """Check, before anything is computed, that a run can be created. Raises UsageError for the name, ResourceError for the place."""
     if name is not None and not NAME.fullmatch(name):
         raise UsageError(f"--name {name!r} cannot be a folder's name", "use letters, digits, dots and dashes")
     place = next((p for p in (runs, *runs.absolute().parents) if os.access(p, os.F_OK)), Path("/"))
