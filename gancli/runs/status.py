@@ -12,6 +12,7 @@ minutes_left  by that rate; null where it is not known yet
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import time
@@ -21,7 +22,7 @@ from gancli.core.errors import CheckpointError
 from gancli.core.files import read_capped, replace
 from gancli.core.sinks import Progress, Sink
 from gancli.runs import lock
-from gancli.runs.files import MAX_JSON, as_json, table
+from gancli.runs.files import MAX_JSON, table
 from gancli.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Status(Sink):
             self._update(self._latest)
         self.facts |= {**changes, "updated": round(time.time(), 3)}
         with contextlib.suppress(OSError):
-            replace(self.path, as_json(self.facts), synced=False)
+            replace(self.path, (json.dumps(self.facts, indent=2) + "\n").encode(), synced=False)
 
 
 def read(run: Run) -> dict[str, Any]:

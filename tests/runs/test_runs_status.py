@@ -260,7 +260,7 @@ def test_what_is_refused_before_the_run_is_taken_leaves_the_status(bench: Bench,
 def test_a_disk_that_refuses_it_does_not_stop_the_training(
     bench: Bench, run: folder.Run, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    name = {"write": "write_text", "rename": "replace"}[where]
+    name = {"write": "write_bytes", "rename": "replace"}[where]
     real = getattr(Path, name)
 
     def refused(self: Path, *rest: Any, **more: Any) -> Any:
