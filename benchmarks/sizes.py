@@ -31,7 +31,7 @@ from gancli.data.images import ImageDataset
 from gancli.data.loader import Loader
 from gancli.report.curves import COLORS
 from gancli.training import precision
-from gancli.training.benchmark import one, peak_rate
+from gancli.training.benchmark import matmul_peak, one
 from gancli.training.checkpointing import versions
 from gancli.training.prepare import Plan
 
@@ -154,12 +154,12 @@ def measure(a: argparse.Namespace, rng: np.random.Generator) -> dict[str, Any]:
     tiny = [{**machine, "task": {"model": {"g_widths": [w] * 3, "d_widths": [w] * 3}}} for w in WIDTHS]
     usual = planned(some, USUAL, machine)
     out: dict[str, Any] = {"usual batch": USUAL, "precision": usual.cfg.runtime.precision}
-    out["peak gflop/s"] = [peak_rate(usual) / 1e9]
+    out["peak gflop/s"] = [matmul_peak(usual) / 1e9]
     out["batch"] = measured({b: planned(some, b, machine) for b in a.batches}, a.seconds, a.rounds)
     out["data"] = measured({n: planned(made(n), USUAL, machine) for n in a.images}, a.seconds, a.rounds)
     widths = {w: planned(some, SMALL, layer) for w, layer in zip(WIDTHS, tiny, strict=True)}
     out["width"] = measured(widths, a.seconds, a.rounds)
-    out["peak gflop/s"].append(peak_rate(usual) / 1e9)
+    out["peak gflop/s"].append(matmul_peak(usual) / 1e9)
     intercept, slope = line(out["width"], WIDTHS)
     out["fixed"] = {"ms": intercept, "per width": slope}
     before, each = line(out["batch"], a.batches)

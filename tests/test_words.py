@@ -21,7 +21,7 @@ PAGES = [
 FILES = sorted((ROOT / "gancli").rglob("*.py")) + sorted((ROOT / "gancli").rglob("*.toml"))
 
 WORDS = {  # what is not written -> what is
-    r"(?<!inner )(?<!outer )(?<!matrix )(?<!whose )\bproducts\b": "matmuls and convolutions; compute dtype",
+    r"(?<!inner )(?<!outer )(?<!dot )(?<!matrix )(?<!whose )\bproducts\b": "matmuls and convolutions; compute dtype",
     r"\b(?:told|tells?) (?:\w+ )?(?:the|their|its|which|what) (?:labels?|class(?:es)?|attributes?|to)\b": "conditional",
     r"\bjudg(?:e|es|ed|ing|ement)\b": "evaluate, evaluator",
     r"\bheld[- ]out (?:reals )?to\b": "validation set, test set",
@@ -31,7 +31,7 @@ WORDS = {  # what is not written -> what is
     r"\b(?:can ?not|could not|to) be had\b": "is not available; needs X",
     r"(?<!\bof )\bcourses?\b": "schedule",
     r"\brhythms?\b": "intervals",
-    r"\baveraged? generator\b": "EMA weights",
+    r"\baveraged generator\b": "EMA weights",
     r"\btwo halves\b": "adversarial losses",
     r"(?<!negative )\bslopes?\b(?! of)": "input gradient",
     r"\bpiles?\b": "file collection",
@@ -41,7 +41,10 @@ WORDS = {  # what is not written -> what is
     r"\b(?:colour|behaviour|centred?|(?:un)?labell|modell)\w*": "American spelling",
 }
 OLD_NAMES = "gancli/core/migration.py"  # says what earlier formats called things
-NOT_YET = ()  # files and folders that are still to be rewritten
+NOT_YET = (
+    "gancli/cli/evaluate.py", "gancli/cli/sample.py", "gancli/core/contracts.py", "gancli/evaluation/", "gancli/inference/",
+    "docs/reference.md",
+)  # fmt: skip  # files and folders that are still to be rewritten
 
 
 def found(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 color        brightness + U(-1/2, 1/2); saturation times U(0, 2); contrast times U(1/2, 3/2)
 translation  by up to 1/8 of each side, padded with zeros
-cutout       a square of half the sides, its centre anywhere, set to 0
+cutout       a square of half the sides, its center anywhere, set to 0
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 torch multiplies float32 matrices with MKL, which has no AVX-512 kernels for processors of other makers than Intel: on two cores of a
 Zen 5 it makes 210 GFLOP/s where oneDNN, which torch brings for its convolutions, makes 460. Which of them is used is decided by the
-processor and the layer's size alone, so that a run repeats itself bit for bit. Everything but float32 on a CPU is left to torch.
+processor and the layer's size alone, so that a repeated run is bitwise identical. Everything but float32 on a CPU is left to torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Layers of the larger families: attention, minibatch statistics, noise, equalized and modulated products, resampling."""
+"""Layers of the larger families: attention, minibatch statistics, noise, equalized and modulated convolutions, resampling."""
 
 from __future__ import annotations
 

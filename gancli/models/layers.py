@@ -16,7 +16,7 @@ from gancli.core.specs import Images
 
 
 class Dropout(nn.Module):
-    """Inverted dropout whose mask is cut from random 16-bit words: four draws for the price of one.
+    """Inverted dropout whose mask is cut from random 16-bit words: four draws for the cost of one.
 
     The probability is rounded to 1/65536 and the scale follows the rounded value, so the expectation is exact.
     Draws from torch's default generator, as `nn.Dropout` does.

@@ -121,7 +121,7 @@ class R3(Model):
     widest: int = Field(256, ge=1, description="channels at most")
     blocks: int = Field(2, ge=1, description="residual blocks per scale")
     expansion: float = Field(2.0, gt=0, description="a block's inner width, in outer ones")
-    group: int = Field(16, ge=1, description="channels per group of the 3x3 products")
+    group: int = Field(16, ge=1, description="channels per group of the 3x3 convolutions")
     smooth: bool = Field(True, description="resample bilinearly; false: repeat and average pixels, which is faster")
 
     stem: bool = Field(False, description="no blocks at the image's own size: several times as fast")

@@ -89,7 +89,7 @@ class ToRGB(nn.Module):
 
 
 class StyleGenerator(nn.Module):
-    """Mapping and synthesis. `styles` and `paint` are its two halves; layer i of `depth` has its own w."""
+    """Mapping and synthesis. `styles` and `paint` are its two parts; layer i of `depth` has its own w."""
 
     sampling_options = True
 

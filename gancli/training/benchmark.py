@@ -54,16 +54,16 @@ def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:
         one(plan, state)
     seconds = [_timed(plan, state, steps) for _ in range(rounds)]
     median = statistics.median(seconds)
-    with FlopCounter() as counted:
+    with Flops() as counted:
         one(plan, state)
     flops = counted.flops
-    peak = peak_rate(plan)
+    peak = matmul_peak(plan)
     images = plan.cfg.batch_size * sum(p.repeat for p in state.phases if p.new_batch)
     return {
         "images_per_s": round(images / median, 1),
         "spread": [round(images / max(seconds), 1), round(images / min(seconds), 1)],
         "step_ms": round(1e3 * median, 3),
-        "gflop": round(flops / 1e9, 3),
+        "matmul_gflop": round(flops / 1e9, 3),
         "gflop_per_s": round(flops / median / 1e9, 1),
         "peak_gflop_per_s": round(peak / 1e9, 1),
         "share_of_peak": round(flops / median / peak, 3),
@@ -74,8 +74,8 @@ def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:
     }
 
 
-class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the FLOP of matmuls and convolutions. (torch's FlopCounterMode fails with double backward.)"""
+class Flops(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations of matmuls and convolutions. (torch's FlopCounterMode fails on gradients of gradients.)"""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -108,8 +108,8 @@ def _finish(plan: Plan) -> None:
         torch.cuda.synchronize(plan.loader.device)
 
 
-def peak_rate(plan: Plan, size: int = 1024, rounds: int = 20) -> float:
-    """The best rate of a square matmul in the compute dtype, in FLOP per second."""
+def matmul_peak(plan: Plan, size: int = 1024, rounds: int = 20) -> float:
+    """The best rate of a square matmul here, in the compute dtype, in operations per second."""
     layer = accelerate(nn.Linear(size, size, bias=False, device=plan.loader.device, dtype=plan.loader.dtype))
     x = torch.randn(size, size, device=plan.loader.device).to(plan.loader.dtype)
     best = float("inf")

@@ -193,7 +193,7 @@ def facts(plan: Plan) -> dict[str, Any]:
 def card(run: folder.Run, plan: Plan, state: State) -> str:
     """The model folder's README."""
     known = facts(plan)
-    what = "The averaged generator" if state.ema else "The generator"
+    what = "The generator (EMA weights)" if state.ema else "The generator"
     return (
         f"# {run.name}\n\n{what} of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
         f"({known['images']:,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"

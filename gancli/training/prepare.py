@@ -163,7 +163,7 @@ def _precise(cfg: Config, loader: Loader, reading: Reading, ranks: Ranks, chosen
         gain = _gain(cfg.but(batch_size=ranks.rows(cfg.batch_size)[1]), loader, reading) if can else 0.0
         name = "bf16" if -ranks.most([-gain])[0] >= trial.WORTH else "fp32"
         if name == "bf16":
-            chosen.append(f"products in bfloat16, in which a step is {gain:.1f} times as fast here")
+            chosen.append(f"compute dtype bfloat16, with which a step is {gain:.1f} times as fast here")
     return cfg.but(runtime=cfg.runtime.but(precision=name)), loader.of(precision.DTYPES[name])
 
 

@@ -249,7 +249,7 @@ def test_the_card(tmp_path: Path, half_life: int) -> None:
     run = bench.new()
     bench.go(run, resumed=False)
     said = (run.model / "README.md").read_text()
-    assert ("The averaged generator of" in said) == bool(half_life)
+    assert ("The generator (EMA weights) of" in said) == bool(half_life)
     assert "(1,438 images)" in said
     assert "At step 10, 64 samples against 64 validation images: fid@digits-v1 " in said
     assert {k: run.json("data.json")[k] for k in ("train", "validation", "test")} == {
