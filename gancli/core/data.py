@@ -37,7 +37,7 @@ class Spec(Part, ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """A datum in a few words: `images 3x32x32, 10 classes`."""
+        """The data in a few words: `images 3x32x32, 10 classes`."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,12 @@ class Batch:
         return self.fields.get(name)
 
     def rows(self, first: int, n: int) -> Batch:
-        """Rows first .. first + n."""
+        """Some of the rows, as views.
+
+        Args:
+            first: the first of them.
+            n: how many.
+        """
         if first == 0 and n >= self.n:
             return self
         return Batch({name: value[first : first + n] for name, value in self.fields.items()})
@@ -76,7 +81,12 @@ class Batch:
         return Batch({**self.fields, **fields})
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Batch:
-        """The same on a device; floating-point fields in `dtype`."""
+        """The same on a device.
+
+        Args:
+            device: of all fields.
+            dtype: of the floating-point fields; the others keep theirs.
+        """
         moved = {k: v.to(device, dtype if v.is_floating_point() else None) for k, v in self.fields.items()}
         return Batch(moved)
 
@@ -148,7 +158,14 @@ class Window:
         return self.orders.indices(stream, size, self.position + self.first, self.rows)
 
     def rand(self, name: str) -> Tensor:
-        """A uniform number in [0, 1) for each row, float32 [rows]: drawn for the whole batch, then cut."""
+        """Uniform numbers, drawn for the whole batch, then cut.
+
+        Args:
+            name: of the draw; different names are independent.
+
+        Returns:
+            float32 [rows] in [0, 1).
+        """
         import torch
 
         from gancli.core.seeds import derive
@@ -157,7 +174,14 @@ class Window:
         return torch.rand(self.n, generator=random)[self.first : self.first + self.rows]
 
     def generators(self, name: str) -> Iterator[torch.Generator]:
-        """A generator for each row, seeded by (seed, name, the row's position in the stream)."""
+        """A random generator for each row.
+
+        Args:
+            name: of the draw; different names are independent.
+
+        Returns:
+            One generator after the other, seeded by (seed, name, the row's position in the stream).
+        """
         start = self.position + self.first
         return (generator(self.orders.seed, name, start + i) for i in range(self.rows))
 
@@ -185,6 +209,9 @@ class Dataset(ABC):
     @abstractmethod
     def batch(self, window: Window) -> Batch:
         """The rows of the stream that the window shows.
+
+        Args:
+            window: which rows, and what their random numbers are.
 
         Returns:
             Fields as the spec's docstring names them, each [rows, ...]: float32 in [-1, 1], or int64.
@@ -312,5 +339,9 @@ class Source(Part, ABC):
 
     @classmethod
     def claims(cls, path: Path) -> bool:  # noqa: ARG003
-        """Whether this source reads what lies at a path (folder, .zip, .npz); it then has a field `path`."""
+        """Whether this source reads what lies at a path; it then has a field `path`.
+
+        Args:
+            path: of a folder or a file that is there.
+        """
         return False

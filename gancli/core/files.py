@@ -61,7 +61,7 @@ def replace(path: Path, *pieces: bytes | memoryview, synced: bool = True) -> Non
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """As `replace`, for what is written piece by piece and can be made again: not synced, and nobody waits.
+    """As `replace`, for what is written piece by piece and can be made again: not synced, and without a lock.
 
     Each writer has a temporary file of its own, as a cache may lie on a disk without locks; the folder is made.
 

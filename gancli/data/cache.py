@@ -47,12 +47,12 @@ def fingerprint(*parts: Any) -> str:
 
 
 def content(array: np.ndarray) -> str:
-    """The digest of an array's bytes; that of a large one in the cache was taken when it was written."""
+    """The digest of an array's content: of its bytes; or, of a large one in the cache, the one that was taken as it was written."""
     return (source_digest(array) if array.nbytes > MAPPED_FROM else None) or digest(array)
 
 
 def digest(array: np.ndarray) -> str:
-    """BLAKE2b of an array's bytes, read 16 MB at a time."""
+    """BLAKE2b of an array's bytes, 40 hexadecimal digits; 16 MB are read at a time."""
     hasher = hashlib.blake2b(digest_size=20)
     rows = max(1, 2**24 // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
@@ -79,12 +79,12 @@ def _root(array: Any) -> Any:
 
 
 def recall(how: Reading, key: str) -> dict[str, Any] | None:
-    """A record, or None if there is none that can be read."""
+    """The record under a key, or None if there is none that can be read."""
     return _json(how.cache_dir / "records" / f"{key}.json")
 
 
 def remember(how: Reading, key: str, record: dict[str, Any]) -> None:
-    """Keep a record; where nothing can be written it is not kept."""
+    """Keep a record of JSON values under a key; where nothing can be written it is not kept."""
     with contextlib.suppress(OSError), replacing(how.cache_dir / "records" / f"{key}.json") as temporary:
         temporary.write_text(json.dumps(record))
 
@@ -143,7 +143,14 @@ def copied(
 
 
 def blocks(out: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Runs of about 4 MB of an array's rows, with the number of the first, to be filled one after the other."""
+    """Go through an array to fill it.
+
+    Args:
+        out: the array.
+
+    Returns:
+        Runs of its rows of about 4 MB, each with the number of its first row; memory is released between them.
+    """
     rows = max(1, 2**22 // max(1, out[:1].nbytes))
     for start in range(0, len(out), rows):
         yield start, out[start : start + rows]
@@ -151,7 +158,7 @@ def blocks(out: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def source_digest(images: np.ndarray) -> str | None:
-    """The digest of the cached array that `images` is a run of rows of, with the rows; None if it is no such thing."""
+    """A digest of images that are neighboring rows of an array in the cache: of the array, and which rows; None if they are not."""
     root = _root(images)
     if not isinstance(root, np.memmap) or root.filename is None or not images.flags.c_contiguous or not len(images):
         return None

@@ -70,7 +70,14 @@ def _guarded() -> Iterator[None]:
 
 @_guarded()
 def header(data: bytes) -> Header:
-    """Read the header alone. Raises BrokenImageError."""
+    """The header of a picture's file.
+
+    Args:
+        data: the file's bytes.
+
+    Raises:
+        BrokenImageError: it cannot be read.
+    """
     image = _opened(data)
     height, width = image.height, image.width
     if image.format != "TIFF" and _turned(image):  # Pillow gives TIFF's size upright
@@ -80,7 +87,20 @@ def header(data: bytes) -> Header:
 
 @_guarded()
 def decode(data: bytes, channels: int, size: tuple[int, int], background: Background) -> np.ndarray:
-    """The picture as uint8 [channels, *size]. Raises BrokenImageError."""
+    """Decode a picture.
+
+    Args:
+        data: the file's bytes.
+        channels: 1 (grey) or 3 (RGB).
+        size: (height, width) that the largest middle part of these proportions is scaled to.
+        background: what is seen behind transparent pixels.
+
+    Returns:
+        uint8 [channels, *size].
+
+    Raises:
+        BrokenImageError: it cannot be read.
+    """
     image = _opened(data)
     with _one_large if image.width * image.height > LARGE else nullcontext():
         image.load()
@@ -154,7 +174,16 @@ def _plain(image: Image.Image, background: Background) -> Image.Image:
 
 
 def middle(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of the largest middle part, in whole pixels, that has the proportions of `size`."""
+    """The largest middle part of a picture that has the proportions of another size.
+
+    Args:
+        height: of the picture.
+        width: of the picture.
+        size: (height, width).
+
+    Returns:
+        (top, left, height, width) in whole pixels.
+    """
     h = min(height, max(1, round(width * size[0] / size[1])))
     w = min(width, max(1, round(height * size[1] / size[0])))
     return (height - h) // 2, (width - w) // 2, h, w

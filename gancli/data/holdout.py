@@ -45,7 +45,7 @@ def order(n: int, labels: np.ndarray | None = None) -> np.ndarray:
 
 
 def held_out(n: int, share: float) -> int:
-    """How many of n images are held out: at least 1 and at most 10,000 if the share is not 0, never all."""
+    """How many of n images are held out for a share: at least 1 and at most 10,000 if it is not 0, never all."""
     return 0 if share <= 0 else min(n - 1, MOST, max(1, round(share * n)))
 
 

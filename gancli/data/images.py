@@ -88,6 +88,7 @@ class ImageDataset(Dataset):
         if self._tensor.device.type != "cpu":
             return self._tensor[index.to(self._tensor.device)]
         found = self._tensor[index]
+        cache.release(self.images)
         return found if self.device is None else found.pin_memory().to(self.device, non_blocking=True)
 
     def take(self, index: np.ndarray | slice, how: Reading | None = None) -> Self:

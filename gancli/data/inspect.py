@@ -1,4 +1,4 @@
-"""What a data set holds, told without training on it. Broken pictures are reported, not refused."""
+"""A report of what a data set holds. Broken pictures are listed, not refused."""
 
 from __future__ import annotations
 
@@ -105,11 +105,11 @@ def inspect(source: Source, how: Reading) -> Report:
     """
     notes: list[str] = []
     how = replace(how, note=notes.append)
-    told: dict[str, Any] = source.model_dump(mode="json")
+    described: dict[str, Any] = source.model_dump(mode="json")
     if not isinstance(source, Pictures):
         raw = source.read(how)
         n, (c, h, w) = sum(map(len, (raw.train, raw.test, raw.validation))), raw.train.images.shape[1:]
-        return _report(told, finished(source, raw, how), {(h, w): n}, n if c == 1 else 0, {}, notes)
+        return _report(described, finished(source, raw, how), {(h, w): n}, n if c == 1 else 0, {}, notes)
     split = None
     try:
         raw, found = source.but(skip_broken=True).scanned(how)
@@ -117,7 +117,7 @@ def inspect(source: Source, how: Reading) -> Report:
     except DataError as error:
         notes.append(error.cause)
         _, found = source.survey(how)
-    return _report(told, split, _sizes(found), sum(found.grey), found.broken, notes)
+    return _report(described, split, _sizes(found), sum(found.grey), found.broken, notes)
 
 
 def _sizes(found: Scan) -> dict[tuple[int, int], int]:

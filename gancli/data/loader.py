@@ -12,7 +12,15 @@ SHARE = 0.25  # of a GPU's free memory that a dataset may take
 
 
 class Loader:
-    """The stream of a dataset, as batches on `device` whose floating-point fields are `dtype`."""
+    """The stream of a dataset, in batches.
+
+    Args:
+        data: the dataset.
+        seed: of the run.
+        device: of the batches; a dataset is kept there if it takes no more than a quarter of the free memory.
+        dtype: of their floating-point fields.
+        repeat: passes over the data in an epoch.
+    """
 
     def __init__(self, data: Dataset, seed: int, device: torch.device, dtype: torch.dtype, repeat: int = 1) -> None:
         self.device, self.dtype, self.orders = device, dtype, Orders(seed)
@@ -25,13 +33,23 @@ class Loader:
         return self.data.spec
 
     def of(self, dtype: torch.dtype) -> Loader:
-        """The same data, as batches of another dtype."""
+        """The same loader, its floating-point fields of another dtype."""
         other = copy.copy(self)
         other.dtype = dtype
         return other
 
     def batch(self, position: int, n: int, first: int = 0, rows: int | None = None) -> Batch:
-        """The batch of n data at a position of the stream; or only `rows` of it from `first` on, and nothing else is read."""
+        """The batch at a position of the stream, or a part of it; no more is read.
+
+        Args:
+            position: data drawn before.
+            n: of the whole batch.
+            first: the part's first row.
+            rows: of the part; not given: all.
+
+        Returns:
+            Fields [rows, ...].
+        """
         window = Window(self.orders, position, n, first, n if rows is None else rows)
         return self.data.batch(window).to(self.device, self.dtype)
 

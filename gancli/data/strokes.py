@@ -16,7 +16,14 @@ NAMES = ("thickness", "slant", "width")
 
 
 def measure(images: np.ndarray) -> np.ndarray:
-    """uint8 [N, H, W] -> float32 [N, 3]: thickness, slant, width. Values of generated and real images can be compared."""
+    """Measure drawn characters; values of generated and real ones can be compared.
+
+    Args:
+        images: uint8 [N, H, W], light on dark.
+
+    Returns:
+        float32 [N, 3]: thickness, slant, width.
+    """
     out = np.zeros((len(images), 3), np.float32)
     for start in range(0, len(images), 4096):
         out[start : start + 4096] = _measure(images[start : start + 4096].astype(np.float32) / 255)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gancli.core.data import Reading
 from gancli.core.errors import ResourceError
 from gancli.data import cache, pictures
 from gancli.data.folder import Folder
 from gancli.data.images import ImageDataset
+from gancli.data.loader import Loader
 from tests.data.conftest import Make, Write, same
 
 
@@ -172,3 +174,11 @@ def test_an_array_may_be_larger_than_the_memory(tmp_path: Path) -> None:
         file.truncate(file.tell() + size)  # a sparse file takes no room
     found = cache._mapped(tmp_path / "x.npy")
     assert (found.shape, found[-1], found.flags.writeable) == ((size,), 0, True)
+
+
+def test_a_pass_over_a_large_set_does_not_fill_the_memory(large: np.ndarray) -> None:
+    loader = Loader(ImageDataset(large), 0, torch.device("cpu"), torch.float32)
+    before = mapped_bytes()
+    seen = [float(loader.batch(p, 8)["real"].sum()) for p in range(0, 128, 8)]
+    assert mapped_bytes() - before < 32e6
+    assert len(set(seen)) > 8
