@@ -35,7 +35,7 @@ class ADA(Augment):
     def memory(self) -> Memory:
         return {"ada_p": torch.tensor(self.start), "ada_r": torch.zeros(())}
 
-    def learn(self, on_real: Tensor, memory: Memory) -> None:
+    def adapt(self, on_real: Tensor, memory: Memory) -> None:
         memory["ada_r"].lerp_(on_real.sign().mean(), 0.25)
         if not self.fixed:
             step = (memory["ada_r"] - self.target).sign() * (len(on_real) / self.speed)
@@ -90,17 +90,17 @@ def _affine(a: Tensor, b: Tensor, c: Tensor, d: Tensor, tx: Tensor, ty: Tensor) 
     return _matrix([[a, b, tx], [c, d, ty], [zero, zero, one]])
 
 
-def _scaled(x: Tensor, y: Tensor) -> Tensor:
+def _scaling(x: Tensor, y: Tensor) -> Tensor:
     zero = torch.zeros_like(x)
     return _affine(x, zero, zero, y, zero, zero)
 
 
-def _turned(angle: Tensor) -> Tensor:
+def _rotation(angle: Tensor) -> Tensor:
     zero = torch.zeros_like(angle)
     return _affine(angle.cos(), -angle.sin(), angle.sin(), angle.cos(), zero, zero)
 
 
-def _shifted(x: Tensor, y: Tensor) -> Tensor:
+def _translation(x: Tensor, y: Tensor) -> Tensor:
     one, zero = torch.ones_like(x), torch.zeros_like(x)
     return _affine(one, zero, zero, one, x, y)
 
@@ -109,22 +109,22 @@ def blits(matrix: Tensor, draw: Draw, h: int, w: int, mirror: bool) -> Tensor:
     """Maps from a place in the result to a place in the image, in units of half the height (x: w / h at the right edge)."""
     if mirror:
         side = 1 - 2 * draw.whole(2)
-        matrix = matrix @ _scaled(side, torch.ones_like(side))
+        matrix = matrix @ _scaling(side, torch.ones_like(side))
     turns = draw.whole(4)
-    matrix = matrix @ _turned((turns if h == w else turns // 2 * 2) * (pi / 2))
+    matrix = matrix @ _rotation((turns if h == w else turns // 2 * 2) * (pi / 2))
     pixel = 2 / h
     across, along = draw.uniform(-0.125, 0.125) * w, draw.uniform(-0.125, 0.125) * h
-    return matrix @ _shifted(across.round() * pixel, along.round() * pixel)
+    return matrix @ _translation(across.round() * pixel, along.round() * pixel)
 
 
 def geometry(matrix: Tensor, draw: Draw, aspect: float) -> Tensor:
     """Scale 2^N(0, .2), turn, stretch 2^N(0, .2), turn again, shift N(0, 1/8); a turn is made with probability p in all."""
     turn = 1 - (1 - draw.p) ** 0.5
     scale = draw.log_normal(0.2)
-    matrix = matrix @ _scaled(scale, scale) @ _turned(draw.uniform(-pi, pi, p=turn))
+    matrix = matrix @ _scaling(scale, scale) @ _rotation(draw.uniform(-pi, pi, p=turn))
     stretch = draw.log_normal(0.2)
-    matrix = matrix @ _scaled(stretch, 1 / stretch) @ _turned(draw.uniform(-pi, pi, p=turn))
-    return matrix @ _shifted(draw.normal(0.125) * 2 * aspect, draw.normal(0.125) * 2)
+    matrix = matrix @ _scaling(stretch, 1 / stretch) @ _rotation(draw.uniform(-pi, pi, p=turn))
+    return matrix @ _translation(draw.normal(0.125) * 2 * aspect, draw.normal(0.125) * 2)
 
 
 def _normalized(matrix: Tensor, h: int, w: int) -> Tensor:
@@ -142,7 +142,7 @@ def recolored(x: Tensor, draw: Draw) -> Tensor:
     flip = eye - 2 * grey * draw.whole(2)[:, None, None]
     matrix, offset = flip @ matrix, (flip @ offset[:, :, None])[:, :, 0]
     if x.shape[1] == 3:
-        hue, saturation = _hue(draw.uniform(-pi, pi)), draw.log_normal(1.0)
+        hue, saturation = _hue_rotation(draw.uniform(-pi, pi)), draw.log_normal(1.0)
         rest = grey + (eye - grey) * saturation[:, None, None]
         matrix, offset = rest @ hue @ matrix, (rest @ hue @ offset[:, :, None])[:, :, 0]
     else:
@@ -153,7 +153,7 @@ def recolored(x: Tensor, draw: Draw) -> Tensor:
     return (matrix @ x.flatten(2)).reshape(x.shape) + offset[:, :, None, None]
 
 
-def _hue(angle: Tensor) -> Tensor:
+def _hue_rotation(angle: Tensor) -> Tensor:
     """Turns of color space about the grey axis (Rodrigues), [N, 3, 3]."""
     k = 1 / 3**0.5
     cross = torch.tensor([[0.0, -k, k], [k, 0.0, -k], [-k, k, 0.0]])

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from gancli.core import sharding as draws
+from gancli.core import sharding
 from gancli.core.contracts import Augment, Memory
 
 
@@ -33,7 +33,7 @@ class DiffAugment(Augment):
 
 def _draws(n: int, x: Tensor, random: torch.Generator) -> Tensor:
     """n numbers in [0, 1) per image: [n, N, 1, 1, 1]."""
-    return draws.rand(n, len(x), 1, 1, 1, random=random, dim=1).to(x.device, x.dtype)
+    return sharding.rand(n, len(x), 1, 1, 1, random=random, dim=1).to(x.device, x.dtype)
 
 
 def colored(x: Tensor, random: torch.Generator) -> Tensor:
@@ -49,7 +49,7 @@ def colored(x: Tensor, random: torch.Generator) -> Tensor:
 
 def _whole(top: int, n: int, random: torch.Generator, device: torch.device) -> Tensor:
     """Whole numbers in [0, top], [n, 1]."""
-    return draws.randint(0, top + 1, (n, 1), random).to(device)
+    return sharding.randint(0, top + 1, (n, 1), random).to(device)
 
 
 def translated(x: Tensor, share: float, random: torch.Generator) -> Tensor:

@@ -145,12 +145,12 @@ def _bug(error: Exception) -> int:
 
 def _refuse(text: str, code: int, what: str = "error") -> int:
     """Print an error. Of several ranks only the first prints those that all of them have."""
-    from gancli.distributed.ranks import number
+    from gancli.distributed.ranks import rank
 
-    if number() == 0:
+    if rank() == 0:
         typer.echo(_wrapped(f"{what}: {text}"), err=True)
     elif what == "error" and code not in KNOWN_TO_ALL:
-        typer.echo(f"rank {number()}: {what}: {text}", err=True)
+        typer.echo(f"rank {rank()}: {what}: {text}", err=True)
     return code
 
 

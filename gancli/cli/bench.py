@@ -23,13 +23,13 @@ def command(
     json: o.Json = False,
 ) -> None:
     """Measure training speed: images per second, time per step by kind of operation, share of peak throughput."""
-    from gancli.core.config import data_asked
+    from gancli.core.config import data_options
     from gancli.report.console import Console
 
     console = Console(quiet=quiet, json=json)
     o.plugins(sets.plugin)
     layers = g.layers(source, recipe, runtime, sets)
-    asked = data_asked(layers)
+    asked = data_options(layers)
 
     from gancli.report.reporter import Reporter
     from gancli.training.benchmark import measure

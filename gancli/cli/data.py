@@ -35,7 +35,7 @@ def command(
     json: o.Json = False,
 ) -> None:
     """Inspect a data set: number of images, sizes, classes, broken files; with a preview."""
-    from gancli.core.config import data_asked
+    from gancli.core.config import data_options
     from gancli.core.registry import build
     from gancli.data.find import source_for
     from gancli.data.inspect import inspect
@@ -43,7 +43,7 @@ def command(
 
     console = Console(quiet=quiet, json=json)
     o.plugins(plugin)
-    asked = data_asked(g.layers(g.DataOptions(image_size=image_size, channels=channels)))
+    asked = data_options(g.layers(g.DataOptions(image_size=image_size, channels=channels)))
     source: Any = build("data", source_for(data))
     report = inspect(source, o.reading(console, data_dir, download, asked))
     console.end()
@@ -64,14 +64,14 @@ def _preview(console: Console, report: Report, file: Path, data: str) -> None:
     """Write a grid of training images. Raises DataError if there are none."""
     import numpy as np
 
-    from gancli.core.files import replace
+    from gancli.core.files import write_atomic
     from gancli.runs.files import disk
 
     if report.split is None:
         raise DataError("there is nothing to preview")
     shown = report.split.train.samples().take(np.array(report.preview))
     with disk("the preview", file, then=""):
-        replace(file, shown.render(8, {"data": data}).content)
+        write_atomic(file, shown.render(8, {"data": data}).content)
     console.note(f"preview {file}")
 
 

@@ -71,11 +71,11 @@ def command(
     threads: o.Threads = None,
 ) -> None:
     """Score a run's samples, or any folder of images: FID, precision, recall, memorization and more."""
-    from gancli.distributed.ranks import here, number
+    from gancli.distributed.ranks import here, rank
     from gancli.report.console import Console
     from gancli.runs import folder
 
-    console = Console(quiet=quiet, json=json, rank=number())
+    console = Console(quiet=quiet, json=json, rank=rank())
     o.plugins(plugin)
     if images is not None:
         _check_images(images, run, against, step is not None or not ema)
@@ -95,7 +95,7 @@ def command(
     on = precision.device(here().device(device or "auto"))
     subject = Subject(found, images, against, data_dir, download, ema, step)
     generated, source_features, split = _subject(console, subject, n, seed, on)
-    if number():
+    if rank():
         return  # this rank has had its share of the sampling
     result = evaluate(
         generated, split, source_features, metrics=chosen, n=n, seed=seed, features=part, cache_dir=cache_dir(),
@@ -166,7 +166,7 @@ def _check_bounds(bounds: list[Bound], result: Evaluation) -> None:
 
 
 def _report(console: Console, result: Evaluation, folder: Path | None) -> None:
-    from gancli.core.files import replace
+    from gancli.core.files import write_atomic
     from gancli.report.evaluation import picture, table
     from gancli.runs.files import disk
 
@@ -179,6 +179,6 @@ def _report(console: Console, result: Evaluation, folder: Path | None) -> None:
     if folder is not None:
         with disk("the evaluation", folder, then=""):
             folder.mkdir(parents=True, exist_ok=True)
-            replace(folder / "evaluation.json", (result.to_json() + "\n").encode())
+            write_atomic(folder / "evaluation.json", (result.to_json() + "\n").encode())
             picture(result, folder / "evaluation.png")
         console.note(f"report   {folder / 'evaluation.json'}   {folder / 'evaluation.png'}")

@@ -46,7 +46,7 @@ def command(
     import numpy as np
     import torch
 
-    from gancli.core.files import replace
+    from gancli.core.files import write_atomic
     from gancli.core.images import grid, png, to_uint8
     from gancli.inference.loading import load
     from gancli.inference.projection import picture, project
@@ -63,7 +63,7 @@ def command(
     shown = np.concatenate([targets, to_uint8(result.images)])
     with disk("the picture", out, then=""):
         recipe = {"run": found.name, "images": [p.name for p in images], **classes}
-        replace(out, png(grid(shown, len(images)), recipe))
+        write_atomic(out, png(grid(shown, len(images)), recipe))
     for i, (path, error) in enumerate(zip(images, result.error.tolist(), strict=True)):
         name = "" if result.labels is None else f"class {model.class_name(result.labels[i])}, "
         console.note(f"{path.name}: {name}root mean squared difference {error:.3f} of 1")

@@ -28,11 +28,11 @@ def command(
     json: o.Json = False,
 ) -> None:
     """Resume a run from its last checkpoint. Its length, intervals and runtime may be changed: --epochs 80."""
-    from gancli.distributed.ranks import here, number
+    from gancli.distributed.ranks import here, rank
     from gancli.report.console import Console
     from gancli.runs import folder
 
-    console = Console(quiet=quiet, json=json, rank=number())
+    console = Console(quiet=quiet, json=json, rank=rank())
     o.plugins(sets.plugin)
     layers = g.layers(length, runtime, sets)
     found = folder.find(runs_dir, run)
@@ -50,6 +50,6 @@ def command(
     reason = train(
         found, plan, [reporter], True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)
     )[0]
-    if plan.ranks.first:
+    if plan.ranks.is_first:
         reporter.finish(found, plan.cfg, reason)
     plan.ranks.close()

@@ -135,11 +135,11 @@ def command(
     threads: o.Threads = None,
 ) -> None:
     """Make samples. The same seed gives the same sample, whatever else is made with it."""
-    from gancli.distributed.ranks import here, number
+    from gancli.distributed.ranks import here, rank
     from gancli.report.console import Console
     from gancli.runs import folder
 
-    console = Console(quiet=quiet, json=json, rank=number())
+    console = Console(quiet=quiet, json=json, rank=rank())
     flags = Flags(n, out, seed, seeds, label, labels, attr, truncation, nrow, mix, mix_at, frames)
     flags.numbers()
     o.plugins(plugin)
@@ -158,7 +158,7 @@ def command(
     facts = {"run": found.name, "step": model.tick.step, "ema": model.facts["ema"]}
     options = flags.options(model, facts)
     written = write(model, options, Path(out), console.bar)
-    if not model.ranks.first:
+    if not model.ranks.is_first:
         return
     count = options.length if flags.walk else len(options.seeds) * len(options.mix or [0])
     console.note(f"{count} {'frames' if flags.walk else 'samples'} of step {model.tick.step:,} -> {written}")

@@ -23,18 +23,18 @@ def command(
     json: o.Json = False,
 ) -> None:
     """Train a GAN. Without options: on MNIST if it is available, else on the digits of scikit-learn."""
-    from gancli.core.config import data_asked
-    from gancli.distributed.ranks import here, nameless, number
+    from gancli.core.config import data_options
+    from gancli.distributed.ranks import here, rank, require_name
     from gancli.report.console import Console
     from gancli.runs.folder import check_place
 
-    console = Console(quiet=quiet, json=json, rank=number())
+    console = Console(quiet=quiet, json=json, rank=rank())
     check_place(runs_dir, name)
     if not dry_run:
-        nameless(name)
+        require_name(name)
     o.plugins(sets.plugin)
     layers = g.layers(source, recipe, length, runtime, sets)
-    asked = data_asked(layers)
+    asked = data_options(layers)
 
     from gancli.report.reporter import Reporter
     from gancli.training.prepare import Request, make, rehearse
@@ -55,6 +55,6 @@ def command(
     run, resumed = begin(request, plan, runs_dir, name)
     console.open(run)
     reason = train(run, plan, [reporter], resumed, on_divergence=on_divergence.value)[0]
-    if plan.ranks.first:
+    if plan.ranks.is_first:
         reporter.finish(run, plan.cfg, reason)
     plan.ranks.close()

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from gancli.conditions.labels import classes_of, one_hot
+from gancli.conditions.labels import one_hot, require_classes
 from gancli.core.contracts import Condition
 from gancli.core.errors import UsageError
 from gancli.core.specs import Images
@@ -23,7 +23,7 @@ class Attributes(Condition):
     def width(self, spec: Images) -> int:
         if not spec.attributes:
             raise UsageError("the condition 'attributes' needs attributes, and the data has none")
-        return spec.attributes + (classes_of(spec, self.name) if self.labels else 0)
+        return spec.attributes + (require_classes(spec, self.name) if self.labels else 0)
 
     def choices(self, spec: Images) -> tuple[int, int]:
         return spec.classes if self.labels else 0, spec.attributes

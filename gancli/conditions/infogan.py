@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.conditions.labels import ClassifierHead, one_hot, uniform
+from gancli.conditions.labels import ClassifierHead, one_hot, to_uniform
 from gancli.core.contracts import Condition
 from gancli.core.specs import Images
 
@@ -49,7 +49,7 @@ class InfoGAN(Condition):
             return category
         if attributes is None:
             attributes = (
-                torch.zeros(len(category), self.continuous) if noise is None else uniform(noise[:, self.classes :])
+                torch.zeros(len(category), self.continuous) if noise is None else to_uniform(noise[:, self.classes :])
             )
         return torch.cat([category, attributes.float().to(category.device)], 1)
 
@@ -60,7 +60,7 @@ class InfoGAN(Condition):
         assert isinstance(head, ClassifierHead)
         if not fake:
             return features.new_zeros(len(features), dtype=torch.float32)
-        guess, truth = head.name(features), c.float()
+        guess, truth = head.classify(features), c.float()
         k = self.classes
         category = F.cross_entropy(guess[:, :k], truth[:, :k].argmax(1), reduction="none")
         numbers = (guess[:, k:] - truth[:, k:]).square().sum(1) / 2

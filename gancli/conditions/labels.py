@@ -33,7 +33,7 @@ def one_hot(y: Tensor | None, classes: int, noise: Tensor | None) -> Tensor:
     return F.one_hot(y.long(), classes).float()
 
 
-def classes_of(spec: Images, what: str) -> int:
+def require_classes(spec: Images, what: str) -> int:
     """Raises UsageError if the data has no labels."""
     if not spec.classes:
         raise UsageError(f"the condition {what!r} needs labels, and the data has none", "use --set task.condition=none")
@@ -46,7 +46,7 @@ class Concat(Condition):
     name = "concat"
 
     def width(self, spec: Images) -> int:
-        return classes_of(spec, self.name)
+        return require_classes(spec, self.name)
 
     def choices(self, spec: Images) -> tuple[int, int]:
         return spec.classes, 0
@@ -110,7 +110,7 @@ class ClassifierHead(LinearHead):
         super().__init__(features)
         self.classifier = nn.Linear(features, classes)
 
-    def name(self, features: Tensor) -> Tensor:
+    def classify(self, features: Tensor) -> Tensor:
         out: Tensor = self.classifier(features)
         return out.float()
 
@@ -129,10 +129,10 @@ class AuxiliaryClassifier(Concat):
 
     def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:
         assert isinstance(head, ClassifierHead)
-        wrong = F.cross_entropy(head.name(features), c.argmax(1), reduction="none")
+        wrong = F.cross_entropy(head.classify(features), c.argmax(1), reduction="none")
         return wrong * (self.weight_fake if fake else self.weight)
 
 
-def uniform(noise: Tensor) -> Tensor:
+def to_uniform(noise: Tensor) -> Tensor:
     """Standard normal -> uniform in [-1, 1]."""
     return torch.erf(noise / sqrt(2))

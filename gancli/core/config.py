@@ -256,7 +256,7 @@ def resolve(*layers: Layer) -> Config:
     return validated(Config, table, "the configuration")
 
 
-def data_asked(layers: Iterable[Layer]) -> Data:
+def data_options(layers: Iterable[Layer]) -> Data:
     """The options of the data other than the source, before anything is read.
 
     Raises:

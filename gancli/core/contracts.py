@@ -50,7 +50,7 @@ class Trunk(nn.Module, ABC):
         """Features [N, out_features] of x [N, C, H, W] and the condition c [N, condition], if the trunk is given it."""
 
 
-WIDEST = 2**24  # of any number in a model's options
+MAX_WIDTH = 2**24  # of any number in a model's options
 
 
 class Model(Part, ABC):
@@ -63,11 +63,11 @@ class Model(Part, ABC):
     z: int
 
     @model_validator(mode="after")
-    def _can_be_built(self) -> Model:
+    def _widths_are_in_range(self) -> Model:
         """Widths whose products no number holds are an error of the user's, not torch's."""
         for key, value in self:
-            if any(isinstance(n, int) and n > WIDEST for n in (value if isinstance(value, tuple) else (value,))):
-                raise ValueError(f"{key} is more than {WIDEST:,}")
+            if any(isinstance(n, int) and n > MAX_WIDTH for n in (value if isinstance(value, tuple) else (value,))):
+                raise ValueError(f"{key} is more than {MAX_WIDTH:,}")
         return self
 
     @abstractmethod
@@ -178,7 +178,7 @@ class Augment(Part, ABC):
         """What it remembers between steps, at the start; the keys begin with its name."""
         return {}
 
-    def learn(self, on_real: Tensor, memory: Memory) -> None:
+    def adapt(self, on_real: Tensor, memory: Memory) -> None:
         """Called after each of D's turns with the logits of the reals: adaptive augmentation (2006.06676)."""
 
 

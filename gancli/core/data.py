@@ -76,7 +76,7 @@ class Batch:
             return self
         return Batch({name: value[first : first + n] for name, value in self.fields.items()})
 
-    def but(self, **fields: Tensor) -> Batch:
+    def replace(self, **fields: Tensor) -> Batch:
         """The same with some fields replaced or added."""
         return Batch({**self.fields, **fields})
 

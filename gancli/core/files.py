@@ -30,7 +30,7 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def replace(path: Path, *pieces: bytes | memoryview, synced: bool = True) -> None:
+def write_atomic(path: Path, *pieces: bytes | memoryview, synced: bool = True) -> None:
     """Write beside, then rename: readers see the old file or the new one, never a part.
 
     Of several writers each waits for its turn; what a killed one left is taken over.
@@ -44,7 +44,7 @@ def replace(path: Path, *pieces: bytes | memoryview, synced: bool = True) -> Non
         OSError: it cannot be written; `path` is then as it was.
     """
     beside = path.with_name(f".{path.name}.tmp")
-    with _alone(beside):
+    with _locked(beside):
         try:
             if synced:
                 write_synced(beside, *pieces)
@@ -60,8 +60,8 @@ def replace(path: Path, *pieces: bytes | memoryview, synced: bool = True) -> Non
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """As `replace`, for what is written piece by piece and can be made again: not synced, and without a lock.
+def atomic_file(path: Path) -> Iterator[Path]:
+    """As `replace`, for what is written piece by piece and can be made again: not synced, and nobody waits.
 
     Each writer has a temporary file of its own, as a cache may lie on a disk without locks; the folder is made.
 
@@ -83,7 +83,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
     """Hold a file that is renamed or removed in the end, made if it is not there. One that a killed process left is taken over."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

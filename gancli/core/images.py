@@ -24,7 +24,7 @@ def to_uint8(x: Tensor) -> np.ndarray:
     return ((x.float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
 
 
-def picture(image: np.ndarray) -> Image.Image:
+def pil_image(image: np.ndarray) -> Image.Image:
     """uint8 [C, H, W] -> a Pillow image, grey or RGB."""
     return Image.fromarray(image[0] if image.shape[0] == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
 
@@ -55,13 +55,13 @@ def png(image: np.ndarray, recipe: dict[str, Any] | None = None) -> bytes:
     if recipe is not None:
         info.add_text("gan", json.dumps(recipe))
     out = io.BytesIO()
-    picture(image).save(out, "PNG", pnginfo=info, compress_level=6)
+    pil_image(image).save(out, "PNG", pnginfo=info, compress_level=6)
     return out.getvalue()
 
 
 def gif(frames: list[np.ndarray], milliseconds: int = 60) -> bytes:
     """uint8 [C, H, W] frames as a GIF that repeats for ever."""
-    first, *rest = [picture(f).convert("P") if f.shape[0] == 3 else picture(f) for f in frames]
+    first, *rest = [pil_image(f).convert("P") if f.shape[0] == 3 else pil_image(f) for f in frames]
     out = io.BytesIO()
     first.save(out, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
     return out.getvalue()

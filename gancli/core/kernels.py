@@ -24,7 +24,7 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.dtype == torch.float32 and x.device.type == "cpu" and x.dim() == 2:
-            return product(x, self.weight, self.bias)
+            return linear(x, self.weight, self.bias)
         return super().forward(x)
 
 
@@ -37,13 +37,13 @@ def accelerate(net: M) -> M:
     Returns:
         The same module.
     """
-    for module in net.modules() if by_onednn() else ():
+    for module in net.modules() if onednn_is_faster() else ():
         if type(module) is nn.Linear and min(module.weight.shape) >= SIDE and module.weight.numel() >= WEIGHT:
             module.__class__ = Linear
     return net
 
 
-def plain(net: M) -> M:
+def restore(net: M) -> M:
     """Undo `accelerate`, for what is to be exported: the same module, in torch's own classes alone."""
     for module in net.modules():
         if type(module) is Linear:
@@ -52,17 +52,17 @@ def plain(net: M) -> M:
 
 
 @cache
-def by_onednn() -> bool:
+def onednn_is_faster() -> bool:
     """Whether float32 linear layers are faster with oneDNN here."""
     able = torch.cpu.get_capabilities()
     foreign = bool(able.get("avx512_f")) and "intel" not in str(able.get("cpu_name", "intel")).lower()
     return foreign and ONEDNN is not None
 
 
-def product(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     """x w^T + b by oneDNN, float32: [N, I], [O, I], [O] -> [N, O]; differentiable any number of times."""
     if torch.is_grad_enabled():
-        out: Tensor = _Product.apply(x, w.t(), b)
+        out: Tensor = _Linear.apply(x, w.t(), b)
         return out
     return _multiplied(x, w, b)
 
@@ -72,7 +72,7 @@ def _multiplied(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
     return out
 
 
-class _Product(torch.autograd.Function):
+class _Linear(torch.autograd.Function):
     """x m + b, [N, I], [I, O], [O]. `m` is never a leaf, so that autograd can be asked whether its gradient is needed at all."""
 
     @staticmethod
@@ -86,7 +86,7 @@ class _Product(torch.autograd.Function):
         for_x, for_m, for_b = ctx.needs_input_grad
         wanted = for_m and torch._C._will_engine_execute_node(ctx.next_functions[1][0])
         return (
-            product(g, m) if for_x else None,
-            product(g.t(), x.t()).t() if wanted else None,
+            linear(g, m) if for_x else None,
+            linear(g.t(), x.t()).t() if wanted else None,
             g.sum(0) if for_b else None,
         )

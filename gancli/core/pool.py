@@ -54,7 +54,7 @@ def exchange(memory: Memory, name: str, images: Tensor, seed: int) -> Tensor:
     before, capacity = int(held), len(stored)
     if not capacity:
         return images
-    first, total = sharding.place(len(images))
+    first, total = sharding.position(len(images))
     if before < capacity:
         stay = range(min(total, capacity - before))
         taken, shown = {before + i: i for i in stay}, images
@@ -64,7 +64,7 @@ def exchange(memory: Memory, name: str, images: Tensor, seed: int) -> Tensor:
         own = slice(first, first + len(images))
         coin = coins[own].to(images.device).reshape(-1, *[1] * (images.dim() - 1))
         shown = torch.where(coin, stored[places[own].to(stored.device)].to(images.dtype), images)
-    rows = sharding.whole(name, images)
+    rows = sharding.gather_rows(name, images)
     if rows is not None and taken:
         at, of = (torch.tensor(list(i), device=stored.device) for i in (taken.keys(), taken.values()))
         stored[at] = rows[of].to(stored.dtype)

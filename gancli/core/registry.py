@@ -58,7 +58,7 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(allow_inf_nan=False, frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    def but(self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> Self:
         """A validated copy with some fields changed."""
         return type(self).model_validate({**{k: getattr(self, k) for k in type(self).model_fields}, **changes})
 
@@ -193,7 +193,7 @@ def validated(cls: type[F], options: dict[str, Any], where: str) -> F:
     Raises:
         UsageError: what pydantic finds first, as one line; for an unknown option with the nearest ones.
     """
-    if _beyond(options):
+    if _exceeds_int64(options):
         raise UsageError(f"{where}: a whole number is beyond 64 bits")
     try:
         return cls.model_validate(options)
@@ -212,12 +212,12 @@ def validated(cls: type[F], options: dict[str, Any], where: str) -> F:
         raise UsageError(f"{where}: {path}: {first['msg'].lower()} (got {first['input']!r})") from None
 
 
-def _beyond(value: Any) -> bool:
+def _exceeds_int64(value: Any) -> bool:
     """Whether there is a whole number that torch could not take."""
     if isinstance(value, int):
         return not -(2**63) <= value < 2**63
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return any(map(_beyond, inner))
+    return any(map(_exceeds_int64, inner))
 
 
 def of_kind(kind: str) -> Any:

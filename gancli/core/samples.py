@@ -115,7 +115,7 @@ class FromSeeds(Ask):
     def rows(self, index: Sequence[int]) -> Self:
         labels = None if self.labels is None else tuple(self.labels[i] for i in index)
         attributes = None if self.attributes is None else self.attributes[list(index)]
-        return self.but(seeds=tuple(self.seeds[i] for i in index), labels=labels, attributes=attributes)
+        return self.replace(seeds=tuple(self.seeds[i] for i in index), labels=labels, attributes=attributes)
 
     def names(self) -> list[str]:
         return [f"seed{seed:06d}" for seed in self.seeds]
@@ -139,7 +139,7 @@ class FromInput(Ask):
         at = list(index)
         masks = None if self.masks is None else self.masks[at]
         seeds = None if self.seeds is None else tuple(self.seeds[i] for i in at)
-        return self.but(images=self.images[at], masks=masks, seeds=seeds)
+        return self.replace(images=self.images[at], masks=masks, seeds=seeds)
 
 
 class FromPrompt(FromSeeds):

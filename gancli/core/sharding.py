@@ -6,7 +6,7 @@ Statistics of the batch (batch norm, a mean of logits) are taken over all ranks.
 
 The rows are a context variable, the one thing that reaches into a net without being an argument: dropout, noise and batch statistics sit
 deep inside `nn.Sequential`s, whose layers have one input, and the same nets run outside training, where there are no rows. A context
-variable belongs to its thread, so that other threads that run nets see none. Nothing but `looking_at` sets it, for the time of one pass.
+variable belongs to its thread, so that other threads that run nets see none. Nothing but `use_rows` sets it, for the time of one pass.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _NOW: ContextVar[Rows | None] = ContextVar("rows", default=None)
 
 
 @contextmanager
-def looking_at(rows: Rows) -> Iterator[None]:
+def use_rows(rows: Rows) -> Iterator[None]:
     """For the time of a pass and its gradients."""
     token = _NOW.set(rows)
     try:
@@ -76,7 +76,7 @@ def looking_at(rows: Rows) -> Iterator[None]:
         _NOW.reset(token)
 
 
-def blocks(make: Callable[[int, int], Tensor], first: int, n: int, total: int, dim: int = 0) -> Tensor:
+def in_blocks(make: Callable[[int, int], Tensor], first: int, n: int, total: int, dim: int = 0) -> Tensor:
     """Rows first .. first + n of what `make(block, size)` gives, block by block."""
     out = []
     for block in range(first // BLOCK, (max(n, 1) + first - 1) // BLOCK + 1):
@@ -108,7 +108,7 @@ def draw(
         whole = make((*shape[:dim], times * size, *shape[dim + 1 :]), rows.stream(number, random is not None, on))
         return whole.reshape(*shape[:dim], times, size, *shape[dim + 1 :])
 
-    return blocks(block, rows.first // pack, rows.n // pack, rows.total // pack, dim + 1).flatten(dim, dim + 1)
+    return in_blocks(block, rows.first // pack, rows.n // pack, rows.total // pack, dim + 1).flatten(dim, dim + 1)
 
 
 def rand(*shape: int, random: torch.Generator | None = None, dim: int = 0, like: Tensor | None = None) -> Tensor:
@@ -145,36 +145,36 @@ def group() -> Group | None:
     return None if rows is None else rows.group
 
 
-def mean(x: Tensor) -> Tensor:
+def mean_over_ranks(x: Tensor) -> Tensor:
     """The mean over the ranks of a statistic of each rank's rows."""
     here = group()
     return x if here is None else here.gather(x).mean(0)
 
 
-def place(n: int) -> tuple[int, int]:
+def position(n: int) -> tuple[int, int]:
     """Of n rows that a pass looks at, the first's number in the batch, and how many the batch has."""
     rows = _NOW.get()
     return (0, n) if rows is None else (rows.first, rows.total)
 
 
-def share() -> float:
+def fraction() -> float:
     """The part of a rank's rows that this pass looks at: what is done once a pass is done so much of the time."""
     rows = _NOW.get()
     return 1.0 if rows is None else rows.n / rows.local
 
 
-def deviation(reals: Tensor) -> Tensor:
+def std(reals: Tensor) -> Tensor:
     """The standard deviation of all pixels of the whole batch's reals, of which `reals` may be a part."""
     rows = _NOW.get()
     if rows is None or rows.n == rows.total:
         return reals.float().std()
     x = rows.batch["real"].float()
-    middle = mean(x.mean())
+    middle = mean_over_ranks(x.mean())
     n = x.numel() * rows.total // rows.local
-    return (mean((x - middle).square().mean()) * n / (n - 1)).sqrt()
+    return (mean_over_ranks((x - middle).square().mean()) * n / (n - 1)).sqrt()
 
 
-def whole(name: str, values: Tensor) -> Tensor | None:
+def gather_rows(name: str, values: Tensor) -> Tensor | None:
     """The values [N, ...] of all rows of the batch, the same on every rank, when the last part has been seen; None before that.
 
     What is written into a run's memory is to be a function of these alone. `name` tells what is gathered within one pass apart.

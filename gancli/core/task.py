@@ -52,7 +52,7 @@ class Context:
             path = (self.noise_seed, name, number) if number else (self.noise_seed, name)
             return torch.randn(size, width, generator=generator(*path))
 
-        z = sharding.blocks(block, self.first, n, self.total or n)
+        z = sharding.in_blocks(block, self.first, n, self.total or n)
         return z.to(self.device, self.dtype)
 
 
@@ -158,7 +158,7 @@ class Task(Part, ABC):
         """What the task remembers between steps (replay pools, ADA's p), at the start; saved with the run.
 
         Parts change the tensors in place. They must be the same on all ranks: what is written is a function of the step and of
-        the whole batch, which `sharding.whole` and `sharding.mean` give. Each save checks it, and raises ResourceError.
+        the whole batch, which `sharding.gather_rows` and `sharding.mean_over_ranks` give. Each save checks it, and raises ResourceError.
         """
         return {}
 

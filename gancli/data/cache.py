@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gancli.core.errors import ResourceError
-from gancli.core.files import replacing
+from gancli.core.files import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,8 +84,8 @@ def recall(how: Reading, key: str) -> dict[str, Any] | None:
 
 
 def remember(how: Reading, key: str, record: dict[str, Any]) -> None:
-    """Keep a record of JSON values under a key; where nothing can be written it is not kept."""
-    with contextlib.suppress(OSError), replacing(how.cache_dir / "records" / f"{key}.json") as temporary:
+    """Keep a record; where nothing can be written it is not kept."""
+    with contextlib.suppress(OSError), atomic_file(how.cache_dir / "records" / f"{key}.json") as temporary:
         temporary.write_text(json.dumps(record))
 
 
@@ -113,7 +113,7 @@ def array(how: Reading, key: str, shape: tuple[int, ...], fill: Callable[[np.nda
     out = np.zeros(shape, np.uint8)
     fill(out)
     try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
             np.save(file, out, allow_pickle=False)
         _describe(path, out)
     except OSError as error:
@@ -206,7 +206,7 @@ def _mapped(path: Path) -> np.memmap[Any, np.dtype[np.uint8]]:
 
 def _describe(path: Path, out: np.ndarray) -> None:
     record = {"shape": list(out.shape), "digest": digest(out), "file_size": path.stat().st_size}
-    with replacing(path.with_suffix(".json")) as temporary:
+    with atomic_file(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(record))
 
 
@@ -218,7 +218,7 @@ def _made_on_disk(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray
         if free < size:
             why = f"{path.parent} has {free / 1e9:.1f} GB free, the decoded images need {size / 1e9:.1f} GB"
             raise ResourceError(why, "set GAN_CACHE_DIR to a larger disk, or ask for a smaller image size")
-        with replacing(path) as temporary:
+        with atomic_file(path) as temporary:
             out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
             if hasattr(os, "posix_fallocate"):  # a full disk is then an error here, not a bus error while filling
                 with temporary.open("r+b") as file:

@@ -14,7 +14,7 @@ import numpy as np
 
 from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
-from gancli.core.files import replacing
+from gancli.core.files import atomic_file
 from gancli.data.fetch import deadline, fetch
 from gancli.data.images import ImageDataset
 
@@ -90,7 +90,7 @@ class CIFAR10(Source):
                     if path.parent.name != FOLDER or path.name not in (*TRAIN, TEST) or not member.isreg():
                         continue
                     file = members.extractfile(member)
-                    with replacing(folder / path.name) as temporary:
+                    with atomic_file(folder / path.name) as temporary:
                         temporary.write_bytes(file.read(RECORD * RECORDS) if file else b"")
         except (OSError, tarfile.TarError) as error:
             raise DataError(f"{ARCHIVE} is not as expected: {error}") from None

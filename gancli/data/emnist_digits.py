@@ -13,7 +13,7 @@ import numpy as np
 
 from gancli.core.data import Reading
 from gancli.core.errors import DataError
-from gancli.core.files import replacing
+from gancli.core.files import atomic_file
 from gancli.data.fetch import deadline, fetch
 from gancli.data.idx import Idx
 
@@ -53,5 +53,5 @@ class EMNISTDigits(Idx):
     def _take(self, members: zipfile.ZipFile, member: str, to: Path) -> None:
         if members.getinfo(member).file_size > LARGEST:
             raise DataError(f"the archive of EMNIST is not as expected: {member} is too large")
-        with replacing(to) as temporary:
+        with atomic_file(to) as temporary:
             temporary.write_bytes(members.read(member))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gancli.core.errors import DataError
-from gancli.core.files import replacing
+from gancli.core.files import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ class _Download(threading.Thread):
         if not self.url.startswith(("https://", "http://")):
             raise ValueError("not a web address")
         hasher = hashlib.md5(usedforsecurity=False)
-        with urllib.request.urlopen(self.url, timeout=CONNECT) as answer, replacing(self.to) as temporary:
+        with urllib.request.urlopen(self.url, timeout=CONNECT) as answer, atomic_file(self.to) as temporary:
             self.all = int(answer.headers.get("Content-Length") or 0)
             with temporary.open("wb") as file:
                 while block := answer.read(1 << 16):

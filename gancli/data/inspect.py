@@ -112,7 +112,7 @@ def inspect(source: Source, how: Reading) -> Report:
         return _report(described, finished(source, raw, how), {(h, w): n}, n if c == 1 else 0, {}, notes)
     split = None
     try:
-        raw, found = source.but(skip_broken=True).scanned(how)
+        raw, found = source.replace(skip_broken=True).scanned(how)
         split = finished(source, raw, how)
     except DataError as error:
         notes.append(error.cause)

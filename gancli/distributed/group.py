@@ -1,8 +1,8 @@
 """Several ranks, on torch.distributed: gloo between processors, NCCL between GPUs.
 
 Gradients are averaged after the backward pass, in flat buckets: penalties differentiate twice, which hooks on parameters do not survive.
-The stop wishes and the logs travel in the last bucket, so that a step has no further message. Whatever waits
-for another rank's long work (saving, evaluating) exchanges a heartbeat, so that a rank that is gone is noticed within `PATIENCE`.
+The stop requests and the logs travel in the last bucket, so that a step has no further message. Whatever waits
+for another rank's long work (saving, evaluating) exchanges a heartbeat, so that a rank that is gone is noticed within `PEER_TIMEOUT`.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from torch._C._distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from gancli.core.errors import DivergedError, ResourceError
-from gancli.distributed.ranks import Ranks, own_device
-from gancli.distributed.syncnorm import Synced
+from gancli.distributed.ranks import Ranks, rank_device
+from gancli.distributed.syncnorm import SyncBatchNorm
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Logs
     from gancli.training.net import Net
     from gancli.training.state import State
 
-PATIENCE = 20.0  # seconds without a sign of another rank
-MEETING = 300.0  # seconds for all ranks to start
-BEAT = 5.0  # seconds between signs of life in long work
+PEER_TIMEOUT = 20.0  # seconds without a sign of another rank
+START_TIMEOUT = 300.0  # seconds for all ranks to start
+HEARTBEAT = 5.0  # seconds between signs of life in long work
 BUCKET = 1 << 23  # elements averaged in one message
 T = TypeVar("T")
 
 
 @contextmanager
-def _lost(what: str) -> Iterator[None]:
+def _peer_failure(what: str) -> Iterator[None]:
     """A rank that does not answer is a ResourceError."""
     try:
         yield
@@ -52,12 +52,12 @@ def _lost(what: str) -> Iterator[None]:
         ) from None
 
 
-def _met(store: Store, rank: int, world: int) -> Store:
+def _join(store: Store, rank: int, world: int) -> Store:
     """A part of the store that is new, when all ranks are there: torchrun keeps its store, and all that is in it, over a restart.
 
     The first rank publishes the tokens that it sees until every other has found its own among them.
     """
-    own, end = uuid.uuid4().hex, time.monotonic() + MEETING
+    own, end = uuid.uuid4().hex, time.monotonic() + START_TIMEOUT
     if rank:
         store.set(f"gan/join/{rank}", own)
     while time.monotonic() < end:
@@ -71,40 +71,40 @@ def _met(store: Store, rank: int, world: int) -> Store:
             store.add(f"gan/ok/{go[0]}", 1)
             return PrefixStore(go[0], store)
         time.sleep(0.02)
-    raise RuntimeError(f"not all {world} ranks came within {MEETING:.0f} s")
+    raise RuntimeError(f"not all {world} ranks came within {START_TIMEOUT:.0f} s")
 
 
-class Together(Ranks):
+class ProcessGroup(Ranks):
     """This process among `world`."""
 
     def __init__(self, rank: int, world: int, local: int) -> None:
         super().__init__()
         self.rank, self.world, self.local = rank, world, local
         self.group, self.sent, self.messages = self, 0, 0  # the bytes and messages of steps, for the cost model
-        limit = timedelta(seconds=PATIENCE)
+        limit = timedelta(seconds=PEER_TIMEOUT)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         if torch.cuda.is_available():
             torch.cuda.set_device(local % torch.cuda.device_count())
-        with _lost("at the meeting"):
-            store, _, _ = next(rendezvous("env://", rank, world, timeout=timedelta(seconds=MEETING)))
-            store = _met(store, rank, world)
+        with _peer_failure("at the meeting"):
+            store, _, _ = next(rendezvous("env://", rank, world, timeout=timedelta(seconds=START_TIMEOUT)))
+            store = _join(store, rank, world)
             dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=limit)
-            self._beat: Any = dist.new_group(backend="gloo", timeout=limit)
+            self._heartbeat: Any = dist.new_group(backend="gloo", timeout=limit)
 
     def device(self, name: str) -> str:
-        return own_device(name, self.local)
+        return rank_device(name, self.local)
 
-    def average(self, nets: Sequence[Net], logs: Logs) -> Logs:
+    def average_gradients(self, nets: Sequence[Net], logs: Logs) -> Logs:
         owners = [p for net in nets for p in net.weights]
         like = owners[0]
-        wishes = torch.tensor([float(w) for w in self.wishes.values()], device=like.device)
+        requests = torch.tensor([float(w) for w in self.requests.values()], device=like.device)
         values = [v.detach().float().to(like.device) for v in logs.values()]
-        extras = torch.cat([torch.stack(values), wishes])
+        extras = torch.cat([torch.stack(values), requests])
         out = self._averaged([p.grad if p.grad is not None else torch.zeros_like(p) for p in owners], extras)
         for p, gradient in zip(owners, out, strict=False):
             p.grad = gradient
         means, asked = out[-1].tensor_split([len(logs)])
-        self.granted = dict(zip(self.wishes, (asked > 0).tolist(), strict=True))
+        self.agreed = dict(zip(self.requests, (asked > 0).tolist(), strict=True))
         return dict(zip(logs, means.unbind(), strict=True))
 
     def _averaged(self, tensors: Sequence[Tensor], extras: Tensor) -> list[Tensor]:
@@ -112,7 +112,7 @@ class Together(Ranks):
         under_way: list[tuple[Any, Tensor, list[Tensor]]] = []
         held: list[Tensor] = []
         size = 0
-        with _lost("averaging gradients"):
+        with _peer_failure("averaging gradients"):
             for tensor in [*tensors, extras]:
                 held.append(tensor)
                 size += tensor.numel()
@@ -143,38 +143,38 @@ class Together(Ranks):
         for net in state.nets.values():
             for module in (*net.module.modules(), *net.working.modules()):
                 if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                    module.__class__ = Synced
+                    module.__class__ = SyncBatchNorm
 
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
-        with _lost("sharing the state"):
+        with _peer_failure("sharing the state"):
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
-    def tell(self, value: T) -> T:
+    def broadcast_value(self, value: T) -> T:
         """The first rank's value, sent as JSON."""
-        with _lost("listening"):
-            text = json.dumps(value).encode() if self.first else b""
+        with _peer_failure("listening"):
+            text = json.dumps(value).encode() if self.is_first else b""
             size = torch.tensor([len(text)])
             dist.broadcast(size, 0)
             sent = torch.zeros(int(size), dtype=torch.uint8)
-            if self.first:
+            if self.is_first:
                 sent.copy_(torch.frombuffer(bytearray(text), dtype=torch.uint8))
             dist.broadcast(sent, 0)
         said: T = json.loads(bytes(sent.tolist()))
         return said
 
-    def by_first(self, work: Callable[[], T]) -> T:
-        return self.tell(self._patiently(work if self.first else None))  # type: ignore[return-value]
+    def on_first_rank(self, work: Callable[[], T]) -> T:
+        return self.broadcast_value(self._with_heartbeat(work if self.is_first else None))  # type: ignore[return-value]
 
-    def each(self, work: Callable[[], T]) -> T:
-        return self._patiently(work)  # type: ignore[return-value]
+    def on_every_rank(self, work: Callable[[], T]) -> T:
+        return self._with_heartbeat(work)  # type: ignore[return-value]
 
-    def by_each_host(self, work: Callable[[], T]) -> T:
-        made = self._patiently(work if self.local == 0 else None)
-        rest = self._patiently(work if self.local != 0 else None)
+    def once_per_host(self, work: Callable[[], T]) -> T:
+        made = self._with_heartbeat(work if self.local == 0 else None)
+        rest = self._with_heartbeat(work if self.local != 0 else None)
         return rest if made is None else made  # type: ignore[return-value]
 
-    def _patiently(self, work: Callable[[], T] | None) -> T | None:
+    def _with_heartbeat(self, work: Callable[[], T] | None) -> T | None:
         """Ranks with work do it, the others wait, exchanging signs of life. Raises ResourceError if another rank's work fails."""
         done, code = threading.Event(), [0]
         outcome: list[Exception | int] = []
@@ -182,9 +182,9 @@ class Together(Ranks):
         def beat() -> None:
             try:
                 while True:
-                    over = done.wait(BEAT)
+                    over = done.wait(HEARTBEAT)
                     signs = torch.tensor([0 if over else 1, code[0]])
-                    dist.all_reduce(signs, dist.ReduceOp.MAX, group=self._beat)
+                    dist.all_reduce(signs, dist.ReduceOp.MAX, group=self._heartbeat)
                     if int(signs[0]) == 0:
                         outcome.append(int(signs[1]))
                         return
@@ -210,7 +210,7 @@ class Together(Ranks):
         return made
 
     def _outcome(self, result: Exception | int) -> None:
-        with _lost("waiting"):
+        with _peer_failure("waiting"):
             if isinstance(result, Exception):
                 raise result
         if result == DivergedError.code:
@@ -218,24 +218,24 @@ class Together(Ranks):
         if result:
             raise ResourceError("another rank has failed", "it says why")
 
-    def most(self, values: Sequence[float]) -> list[float]:
+    def maximum(self, values: Sequence[float]) -> list[float]:
         both = torch.tensor(list(values), dtype=torch.float64)
-        with _lost("comparing"):
+        with _peer_failure("comparing"):
             dist.all_reduce(both, dist.ReduceOp.MAX)
         return [float(v) for v in both]
 
-    def collect(self, x: Tensor) -> list[Tensor]:
+    def all_gather(self, x: Tensor) -> list[Tensor]:
         sizes = self.gather(torch.tensor(len(x))).tolist()
         padded = x.new_zeros(max(sizes), *x.shape[1:])
         padded[: len(x)] = x
         there = [torch.empty_like(padded) for _ in sizes]
-        with _lost("collecting"):
+        with _peer_failure("collecting"):
             dist.all_gather(there, padded)
         return [t[:n] for t, n in zip(there, sizes, strict=True)]
 
     def close(self) -> None:
-        with _lost("at the end"):
-            dist.barrier(self._beat)
+        with _peer_failure("at the end"):
+            dist.barrier(self._heartbeat)
             dist.destroy_process_group()
 
 
@@ -245,7 +245,7 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(_ctx: Any, x: Tensor) -> Tensor:
         out = x.detach().clone()
-        with _lost("in a pass"):
+        with _peer_failure("in a pass"):
             dist.all_reduce(out)
         return out
 

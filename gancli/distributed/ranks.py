@@ -32,11 +32,11 @@ class Ranks:
     group: Group | None = None
 
     def __init__(self) -> None:
-        self.wishes = {"signal": False, "minutes": False}  # what this rank asks all to do after the next step
-        self.granted = {"signal": False, "minutes": False}  # what some rank asked for, as all know after a step
+        self.requests = {"signal": False, "minutes": False}  # what this rank asks all to do after the next step
+        self.agreed = {"signal": False, "minutes": False}  # what some rank asked for, as all know after a step
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this is the rank that writes and speaks."""
         return self.rank == 0
 
@@ -50,12 +50,12 @@ class Ranks:
         n = batch // self.world
         return self.rank * n, n
 
-    def ask(self, what: str, wish: bool) -> bool:
+    def request(self, what: str, wish: bool) -> bool:
         """Ask all ranks for something; true when all know that one has asked. Alone: at once."""
-        self.wishes[what] = wish
-        return self.granted[what] if self.world > 1 else wish
+        self.requests[what] = wish
+        return self.agreed[what] if self.world > 1 else wish
 
-    def average(self, nets: Sequence[Net], logs: Logs) -> Logs:  # noqa: ARG002
+    def average_gradients(self, nets: Sequence[Net], logs: Logs) -> Logs:  # noqa: ARG002
         """Average the gradients collected and the logs over the ranks."""
         return logs
 
@@ -65,23 +65,23 @@ class Ranks:
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
         """Give the first rank's tensors to all, in place."""
 
-    def by_first(self, work: Callable[[], T]) -> T:
+    def on_first_rank(self, work: Callable[[], T]) -> T:
         """What the first rank's work gives (JSON); the others wait for it, however long it takes."""
         return work()
 
-    def by_each_host(self, work: Callable[[], T]) -> T:
+    def once_per_host(self, work: Callable[[], T]) -> T:
         """Work that fills a cache: one rank of each host first, then the others."""
         return work()
 
-    def each(self, work: Callable[[], T]) -> T:
+    def on_every_rank(self, work: Callable[[], T]) -> T:
         """Work that every rank has its share of, and that may take one of them long."""
         return work()
 
-    def most(self, values: Sequence[float]) -> list[float]:
+    def maximum(self, values: Sequence[float]) -> list[float]:
         """The largest of each value among the ranks."""
         return list(values)
 
-    def collect(self, x: Tensor) -> list[Tensor]:
+    def all_gather(self, x: Tensor) -> list[Tensor]:
         """The tensors of all ranks, on the CPU; they may be of different lengths."""
         return [x]
 
@@ -96,17 +96,17 @@ class Ranks:
 ALONE = Ranks()
 
 
-def share(of: range, ranks: Ranks) -> range:
+def shard(of: range, ranks: Ranks) -> range:
     """A rank's part of a list of things to do, in their order."""
     return of[len(of) * ranks.rank // ranks.world : len(of) * (ranks.rank + 1) // ranks.world]
 
 
-def number() -> int:
+def rank() -> int:
     """This process's rank, by the environment alone."""
-    return int(os.environ.get("RANK", "0")) if several() else 0
+    return int(os.environ.get("RANK", "0")) if is_distributed() else 0
 
 
-def several() -> bool:
+def is_distributed() -> bool:
     said = [os.environ.get(k, "") for k in ("RANK", "WORLD_SIZE", "MASTER_ADDR")]
     return all(said) and said[0].isdigit() and said[1].isdigit() and int(said[1]) > 1
 
@@ -114,16 +114,16 @@ def several() -> bool:
 def restarted(recorded: Any) -> bool:
     """Whether torchrun started this process again, or for the job that a run was recorded with."""
     count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    return (count.isdigit() and int(count) > 0) or (job() != "" and recorded == job())
+    return (count.isdigit() and int(count) > 0) or (job_id() != "" and recorded == job_id())
 
 
-def nameless(name: str | None) -> None:
+def require_name(name: str | None) -> None:
     """Raises UsageError for a run without a name that torchrun is to start again: it could not be found."""
     if name is None and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
         raise UsageError("a run that torchrun may start again needs a name to be found by", "add --name")
 
 
-def job() -> str:
+def job_id() -> str:
     """torchrun's name for the job (--rdzv-id), if it has one."""
     name = os.environ.get("TORCHELASTIC_RUN_ID", "")
     return "" if name == UNNAMED else name
@@ -132,14 +132,14 @@ def job() -> str:
 @cache
 def here() -> Ranks:
     """The ranks that this process is one of; the first call connects them. Raises ResourceError if they do not meet."""
-    if not several():
+    if not is_distributed():
         return ALONE
-    from gancli.distributed.group import Together
+    from gancli.distributed.group import ProcessGroup
 
-    return Together(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ.get("LOCAL_RANK", "0")))
+    return ProcessGroup(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ.get("LOCAL_RANK", "0")))
 
 
-def own_device(name: str, local: int) -> str:
+def rank_device(name: str, local: int) -> str:
     """ "auto" and "cuda" are this rank's GPU, where there are any."""
     import torch
 

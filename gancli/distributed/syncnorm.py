@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gancli.core import sharding
 
 
-class Synced(nn.modules.batchnorm._BatchNorm):
+class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Takes the place of a batch norm's class; parameters and buffers stay as they are."""
 
     def _check_input_dim(self, input: Tensor) -> None: ...

@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from gancli.core.errors import CheckpointError, ResourceError
-from gancli.core.files import read_capped, replacing
+from gancli.core.files import atomic_file, read_capped
 
 CAP = 1 << 31  # bytes of a file that will be read
 
@@ -58,7 +58,7 @@ def expect(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]],
 def write(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all. Raises ResourceError if the folder cannot be written."""
     try:
-        with replacing(path) as temporary:
+        with atomic_file(path) as temporary:
             temporary.write_bytes(data)
     except OSError as error:
         raise ResourceError(f"cannot write {path}: {error.strerror}", "set GAN_CACHE_DIR to another folder") from None

@@ -83,11 +83,11 @@ class Model:
             made = self._chunk(ask, firsts[self.ranks.rank if mine else 0])
             return made if mine else made.take(slice(0, 0))  # only so that it has the others' shape
 
-        own = self.ranks.each(work)
+        own = self.ranks.on_every_rank(work)
         if self.ranks.world == 1:
             return [own]
         packed = own.pack()
-        collected = [self.ranks.collect(torch.from_numpy(np.ascontiguousarray(a))) for a in packed.values()]
+        collected = [self.ranks.all_gather(torch.from_numpy(np.ascontiguousarray(a))) for a in packed.values()]
         parts = [
             dict(zip(packed, (tensor.numpy() for tensor in of), strict=True)) for of in zip(*collected, strict=True)
         ]
@@ -204,7 +204,7 @@ class Model:
         task, spec = self.latent("walk between seeds")
         labels, asked = self.checked(labels, len(stops)), self._attributes(attributes, len(stops))
         chosen = self.seed_labels(range(len(stops)), len(stops)) if labels is None else labels
-        z, c = task.latents(stops), task.codes(stops, spec, chosen, asked)
+        z, c = task.latents(stops), task.condition_vectors(stops, spec, chosen, asked)
         t = torch.linspace(0, len(stops), frames + 1)[:-1]
         legs = [(k, (k + 1) % len(stops), t[t.long() == k] - k) for k in range(len(stops))]
         points = torch.cat([slerp(z[a], z[b], at) for a, b, at in legs])
@@ -240,7 +240,7 @@ class Model:
         seeds = [*columns, *rows]
         labels, asked = self.checked(labels, len(seeds)), self._attributes(attributes, len(seeds))
         z = task.latents(seeds)
-        c = task.codes(seeds, spec, labels, asked)
+        c = task.condition_vectors(seeds, spec, labels, asked)
         pairs = [(len(columns) + i, k) for i in range(len(rows)) for k in range(len(columns))]
 
         def make(some: list[int]) -> Tensor:

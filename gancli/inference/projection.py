@@ -81,7 +81,7 @@ def project(
     place = next(p.device for net in model.nets.values() for p in net.parameters())
     targets = targets.to(place)
     seeds, labels = _nearest(model, targets, labels, tries)
-    codes = task.codes(seeds, spec, labels)
+    codes = task.condition_vectors(seeds, spec, labels)
     z = task.latents(seeds).to(place).requires_grad_()
     rule = torch.optim.Adam([z], lr=lr, betas=(0.9, 0.99))
     for i in range(steps):
@@ -123,7 +123,7 @@ def _best(model: Model, targets: Tensor, tries: int, labels: list[int] | None) -
     apart = []
     for first in range(0, tries, CHUNK):
         seeds, n = padded(first, tries)
-        c = task.codes(seeds, spec, None if labels is None else [labels[i] for i in seeds])
+        c = task.condition_vectors(seeds, spec, None if labels is None else [labels[i] for i in seeds])
         images = task.decode(model.nets, task.latents(seeds), c, spec)[:n]
         apart.append(
             torch.cdist(images.flatten(1), targets.flatten(1), compute_mode="donot_use_mm_for_euclid_dist").cpu()

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gancli.core.errors import UsageError
-from gancli.core.files import replace, replacing
+from gancli.core.files import atomic_file, write_atomic
 from gancli.core.images import ImageSamples, gif, to_uint8, zoom_for
 from gancli.core.samples import Ask, FromSeeds, Samples
 from gancli.data.cache import release
@@ -124,11 +124,11 @@ def _whole(model: Model, options: SampleOptions, out: Path, progress: Progress) 
         if not parts:
             _check_form(model, chunk, out)
         parts.append(chunk)
-    if not model.ranks.first:
+    if not model.ranks.is_first:
         return
     labels = {} if ask.labels is None else {"labels": list(ask.labels)}
     columns = options.columns or (ROW if ask.labels is not None else None)
-    replace(out, joined(parts).render(columns, options.recipe(**labels)).content)
+    write_atomic(out, joined(parts).render(columns, options.recipe(**labels)).content)
 
 
 def _check_form(model: Model, samples: Samples, out: Path) -> None:
@@ -153,7 +153,7 @@ def _folder(model: Model, options: SampleOptions, out: Path, progress: Progress)
     if len(set(places)) < len(places):
         raise UsageError("a seed is named twice, and has one file", "name each once, or use a single file or .npz")
     chunks = _stream(model, ask, progress)
-    if not model.ranks.first:
+    if not model.ranks.is_first:
         for _ in chunks:
             pass
         return
@@ -207,8 +207,8 @@ def _arrays(model: Model, options: SampleOptions, out: Path, progress: Progress)
     """A .npz with the samples' arrays, labels and seeds."""
     ask = _ask(model, options)
     made = spooled(_stream(model, ask, progress), len(ask), out.parent)
-    if model.ranks.first:
-        with replacing(out) as temporary, temporary.open("wb") as file:
+    if model.ranks.is_first:
+        with atomic_file(out) as temporary, temporary.open("wb") as file:
             _write_npz(file, {**made.arrays(), "seeds": np.array(ask.seeds, np.int64)})
 
 
@@ -227,7 +227,7 @@ def _write_npz(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _mixed_grid(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
     """The figure of 1812.04948: sources above and at the left; within, the coarse styles of the row, the fine ones of the column."""
-    if not model.ranks.first:
+    if not model.ranks.is_first:
         return
     rows, columns = options.mix or [], options.seeds
     one = changed(
@@ -247,7 +247,7 @@ def _mixed_grid(model: Model, options: SampleOptions, out: Path, progress: Progr
     head = np.concatenate([np.zeros_like(images[:1]), above])
     figure = ImageSamples(np.concatenate([head[None], body]).reshape(-1, *images.shape[1:]))
     made_by = {"mix": _short(rows), "mix_at": options.mix_at or "half", **({"labels": labels} if labels else {})}
-    replace(out, figure.render(len(columns) + 1, options.recipe(**made_by)).content)
+    write_atomic(out, figure.render(len(columns) + 1, options.recipe(**made_by)).content)
 
 
 def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
@@ -255,7 +255,7 @@ def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -
     stops, n = options.stops, options.length
     if n < len(stops):
         raise UsageError(f"{n:,} frames do not reach {len(stops):,} seeds", "name fewer --seeds, or more --frames")
-    if not model.ranks.first:
+    if not model.ranks.is_first:
         return
     labels = None if options.classes is None else _labels(model, options, stops)
     images = model.walk(
@@ -268,4 +268,4 @@ def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -
     )
     pictures = to_uint8(images)
     zoom = max(1, zoom_for(*pictures.shape[2:]) * 3)
-    replace(out, gif([p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]))
+    write_atomic(out, gif([p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]))

@@ -54,14 +54,14 @@ class MinibatchStddev(nn.Module):
         n, _, h, w = x.shape
         ranks = sharding.group()
         if ranks is not None:
-            return torch.cat([x, self._over_ranks(x, ranks)], 1)
+            return torch.cat([x, self._across_ranks(x, ranks)], 1)
         group = next(g for g in range(min(self.group, n), 0, -1) if n % g == 0)
         y = x.float().reshape(group, n // group, -1)
         spread = ((y - y.mean(0)).square().mean(0) + 1e-8).sqrt().mean(1)  # [N / group]
         plane = spread.repeat(group).to(x.dtype).reshape(n, 1, 1, 1).expand(n, 1, h, w)
         return torch.cat([x, plane], 1)
 
-    def _over_ranks(self, x: Tensor, ranks: sharding.Group) -> Tensor:
+    def _across_ranks(self, x: Tensor, ranks: sharding.Group) -> Tensor:
         """The same where a group's samples lie on several ranks: sums of each group, gathered."""
         n, _, h, w = x.shape
         total = n * ranks.world
@@ -158,7 +158,7 @@ class ModulatedConv(nn.Module):
         return out
 
 
-def equalized(head: nn.Module) -> nn.Module:
+def equalize(head: nn.Module) -> nn.Module:
     """A head with its linear layers equalized. A table's rows, of which few are used at a time, start as large as it has columns."""
     for name, child in head.named_children():
         if isinstance(child, nn.Linear):
@@ -169,40 +169,40 @@ def equalized(head: nn.Module) -> nn.Module:
     return head
 
 
-def convolved(*widths: int, pixel: bool = False) -> list[nn.Module]:
+def conv_layers(*widths: int, pixel: bool = False) -> list[nn.Module]:
     """3x3 convolutions with equalized learning rate from each width to the next, each with leaky and, if asked, pixel norm."""
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
-        layers += [EqualConv(a, b), Leaky(), *([PixelNorm()] if pixel else [])]
+        layers += [EqualConv(a, b), ScaledLeakyReLU(), *([PixelNorm()] if pixel else [])]
     return layers
 
 
-def smallest_map(inputs: int, channels: int, size: tuple[int, int]) -> nn.Sequential:
+def initial_block(inputs: int, channels: int, size: tuple[int, int]) -> nn.Sequential:
     """[N, inputs] -> maps [N, channels, *size], as G of 1710.10196 begins."""
     dense = EqualLinear(inputs, channels * prod(size))
     return nn.Sequential(
-        dense, Reshape(channels, *size), Leaky(), PixelNorm(), *convolved(channels, channels, pixel=True)
+        dense, Reshape(channels, *size), ScaledLeakyReLU(), PixelNorm(), *conv_layers(channels, channels, pixel=True)
     )
 
 
-def leaky(x: Tensor) -> Tensor:
+def scaled_leaky_relu(x: Tensor) -> Tensor:
     """LeakyReLU 0.2 that keeps the variance (1812.04948's gain of sqrt 2)."""
     return F.leaky_relu(x, 0.2) * sqrt(2)
 
 
-class Leaky(nn.Module):
+class ScaledLeakyReLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return leaky(x)
+        return scaled_leaky_relu(x)
 
 
-def up(x: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor:
+def upsample(x: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor:
     """To about twice the size: bilinear, which is the filter [1, 3, 3, 1] of StyleGAN2; or each pixel repeated."""
     if smooth:
         return F.interpolate(x, size, mode="bilinear", align_corners=False)
     return F.interpolate(x, size, mode="nearest")
 
 
-def down(x: Tensor, smooth: bool = True) -> Tensor:
+def downsample(x: Tensor, smooth: bool = True) -> Tensor:
     """To half the size, rounded down: the filter [1, 3, 3, 1] / 8 in each direction; or the mean of 2x2."""
     if not smooth:
         return F.avg_pool2d(x, 2)

@@ -14,8 +14,16 @@ from torch import nn
 
 from gancli.core.contracts import Model, Trunk
 from gancli.core.specs import Images
-from gancli.models.layers import Beside, FlatMaps, Maps, PlainTrunk, Stem, stages, widths
-from gancli.models.norms import NormName, Which, applies, norm, spectral
+from gancli.models.layers import (
+    ChannelsLastConv,
+    ConcatCondition,
+    FlattenChannelsLast,
+    PlainTrunk,
+    ReshapeChannelsLast,
+    map_sizes,
+    widths,
+)
+from gancli.models.norms import NetChoice, NormName, applies_to, norm, spectral_norm
 
 
 class DCGAN(Model):
@@ -27,14 +35,17 @@ class DCGAN(Model):
     slope: float = Field(0.2, ge=0, description="of D's LeakyReLU")
     g_norm: NormName = Field("batch", description="of G's maps")
     d_norm: NormName = Field("batch", description="of D's maps; under a gradient penalty not batch")
-    spectral: Which = Field("none", description="which nets' weights are spectrally normalized (1802.05957)")
+    spectral: NetChoice = Field("none", description="which nets' weights are spectrally normalized (1802.05957)")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
-        sizes = stages(spec)
+        sizes = map_sizes(spec)
         wide = widths(self.g_width, self.widest, len(sizes) - 1)[::-1]
         h, w = sizes[-1]
         bare = self.g_norm == "none"
-        layers: list[nn.Module] = [nn.Linear(self.z + condition, wide[0] * h * w, bias=bare), Maps(wide[0], h, w)]
+        layers: list[nn.Module] = [
+            nn.Linear(self.z + condition, wide[0] * h * w, bias=bare),
+            ReshapeChannelsLast(wide[0], h, w),
+        ]
         layers += [norm(self.g_norm, wide[0]), nn.ReLU(inplace=True)]
         for i, size in enumerate(sizes[-2::-1]):
             last = i + 1 == len(wide)
@@ -43,23 +54,23 @@ class DCGAN(Model):
             layers.append(nn.ConvTranspose2d(wide[i], out, 4, 2, 1, output_padding=odd, bias=last or bare))
             layers += [nn.Tanh()] if last else [norm(self.g_norm, out), nn.ReLU(inplace=True)]
         net = _initialized(nn.Sequential(*layers))
-        return Beside(spectral(net) if applies(self.spectral, "G") else net)
+        return ConcatCondition(spectral_norm(net) if applies_to(self.spectral, "G") else net)
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
-        sizes = stages(spec)
+        sizes = map_sizes(spec)
         layers: list[nn.Module] = []
         before = spec.channels + condition
         wide = widths(self.d_width, self.widest, len(sizes) - 1)
         for i, width in enumerate(wide):
-            convolution = nn.Conv2d if i else Stem
+            convolution = nn.Conv2d if i else ChannelsLastConv
             layers.append(convolution(before, width, 4, 2, 1, bias=i == 0 or self.d_norm == "none"))
             layers += [norm(self.d_norm, width)] if i else []
             layers.append(nn.LeakyReLU(self.slope, inplace=True))
             before = width
         h, w = sizes[-1]
-        net = _initialized(nn.Sequential(*layers, FlatMaps()))
-        bound = applies(self.spectral, "D")
-        return PlainTrunk(spectral(net) if bound else net, wide[-1] * h * w, spectral if bound else None)
+        net = _initialized(nn.Sequential(*layers, FlattenChannelsLast()))
+        bound = applies_to(self.spectral, "D")
+        return PlainTrunk(spectral_norm(net) if bound else net, wide[-1] * h * w, spectral_norm if bound else None)
 
 
 N = TypeVar("N", bound=nn.Module)

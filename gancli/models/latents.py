@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gancli.core.errors import UsageError
-from gancli.models.layers import Embedded
+from gancli.models.layers import EmbeddedGenerator
 from gancli.models.style import StyleGenerator
 
 Points = tuple[Tensor, Tensor | None]  # latent points [N, Z], and the vectors of their conditions
@@ -34,7 +34,7 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return path
 
 
-def drawn(
+def synthesize(
     net: nn.Module, z: Tensor, c: Tensor | None = None, seeds: Sequence[int] | None = None, truncation: float = 1.0
 ) -> Tensor:
     """Images of a generator in evaluation mode, in its own precision and place; differentiable in z.
@@ -49,7 +49,7 @@ def drawn(
     Returns:
         Images [N, C, H, W].
     """
-    z, c = _placed(net, z, c)
+    z, c = _on_device(net, z, c)
     options: dict[str, Any] = {"seeds": seeds, "truncation": truncation}
     if not getattr(net, "sampling_options", False):
         z, options = z if truncation == 1 else z * truncation, {}
@@ -57,12 +57,12 @@ def drawn(
     return images
 
 
-def _placed(net: nn.Module, z: Tensor, c: Tensor | None) -> Points:
+def _on_device(net: nn.Module, z: Tensor, c: Tensor | None) -> Points:
     like = next(net.parameters())
     return z.to(like.device, like.dtype), None if c is None else c.to(like.device)
 
 
-def mixed(
+def mix_styles(
     net: nn.Module,
     coarse: Points,
     fine: Points,
@@ -85,10 +85,10 @@ def mixed(
         )
 
     def styles(points: Points) -> Tensor:
-        z, c = _placed(net, *points)
-        if isinstance(net, Embedded) and c is not None:
+        z, c = _on_device(net, *points)
+        if isinstance(net, EmbeddedGenerator) and c is not None:
             c = net.embedding(c.to(z.dtype))
         return generator.styles(z, c, truncation)
 
     a, b = styles(coarse), styles(fine)
-    return generator.paint(torch.cat([a[:, :cut], b[:, cut:]], 1), seeds)
+    return generator.synthesis(torch.cat([a[:, :cut], b[:, cut:]], 1), seeds)

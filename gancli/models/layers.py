@@ -31,7 +31,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.cut == 0:
             return x
-        words = sharding.draw(lambda s, g: _words(s, g, x.device), x.shape, device=x.device)
+        words = sharding.draw(lambda s, g: _random_words(s, g, x.device), x.shape, device=x.device)
         narrow = x.dtype == torch.bfloat16  # whose bits fit the words: what is compared need not be converted
         keep = torch.empty(x.shape, dtype=words.dtype if narrow else x.dtype, device=x.device)
         torch.ge(words, self.cut - 32768, out=keep)
@@ -41,7 +41,7 @@ class Dropout(nn.Module):
         return f"p={self.cut / 65536:.3g}"
 
 
-def _words(shape: Sequence[int], random: torch.Generator | None, device: torch.device) -> Tensor:
+def _random_words(shape: Sequence[int], random: torch.Generator | None, device: torch.device) -> Tensor:
     """Random 16-bit words."""
     n = prod(shape)
     words = torch.empty((n + 3) // 4, dtype=torch.int64, device=device)
@@ -60,14 +60,14 @@ class Reshape(nn.Module):
         return x.reshape(x.shape[0], *self.shape)
 
 
-class Maps(Reshape):
+class ReshapeChannelsLast(Reshape):
     """[N, C H W] -> [N, C, H, W], laid out channels last: convolutions then need not reorder what goes from one to the next."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x).contiguous(memory_format=torch.channels_last)
 
 
-class Stem(nn.Conv2d):
+class ChannelsLastConv(nn.Conv2d):
     """A net's first convolution: what it gives is laid out channels last, and so is all that comes after."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class Stem(nn.Conv2d):
         return maps.contiguous(memory_format=torch.channels_last)
 
 
-class FlatMaps(nn.Flatten):
+class FlattenChannelsLast(nn.Flatten):
     """[N, C, H, W] -> [N, C H W]; the gradient comes back channels last, as the maps lie."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class FlatMaps(nn.Flatten):
         return super().forward(x)
 
 
-class Beside(nn.Module):
+class ConcatCondition(nn.Module):
     """A net of one input that is given x with the condition beside it: as more columns, or as more planes of an image."""
 
     def __init__(self, net: nn.Module) -> None:
@@ -106,7 +106,7 @@ class PlainTrunk(Trunk):
         self, net: nn.Module, out_features: int, finish: Callable[[nn.Module], nn.Module] | None = None
     ) -> None:
         super().__init__()
-        self.beside, self.out_features, self._finish = Beside(net), out_features, finish
+        self.beside, self.out_features, self._finish = ConcatCondition(net), out_features, finish
 
     def wrap_head(self, head: nn.Module) -> nn.Module:
         return head if self._finish is None else self._finish(head)
@@ -145,7 +145,7 @@ class Discriminator(nn.Module):
         return logits.float()
 
 
-class Embedded(nn.Module):
+class EmbeddedGenerator(nn.Module):
     """A generator with the condition's own net before it."""
 
     def __init__(self, net: nn.Module, embedding: nn.Module) -> None:
@@ -177,16 +177,16 @@ def has_batch_statistics(net: nn.Module) -> bool:
     )
 
 
-def stages(spec: Images) -> list[tuple[int, int]]:
+def map_sizes(spec: Images) -> list[tuple[int, int]]:
     """The maps' sizes, halved from the image's while both sides are at least 8. Raises UsageError outside 8 to 1,024."""
     if not (min(spec.height, spec.width) >= 8 and max(spec.height, spec.width) <= 1024):
         raise UsageError(
             f"convolutional nets need sides of 8 to 1,024, not {spec.height}x{spec.width}", "use --image-size"
         )
-    return halvings(spec.height, spec.width)
+    return halved_sizes(spec.height, spec.width)
 
 
-def halvings(height: int, width: int) -> list[tuple[int, int]]:
+def halved_sizes(height: int, width: int) -> list[tuple[int, int]]:
     """The size, and its halves while both sides are at least 8."""
     sizes = [(height, width)]
     while min(sizes[-1]) >= 8:

@@ -14,7 +14,7 @@ from torch import nn
 
 from gancli.core.contracts import Model, Trunk
 from gancli.core.specs import Images
-from gancli.models.layers import Beside, Dropout, FlatTrunk, Reshape
+from gancli.models.layers import ConcatCondition, Dropout, FlatTrunk, Reshape
 
 
 class MLP(Model):
@@ -31,7 +31,7 @@ class MLP(Model):
         for a, b in pairwise((self.z + condition, *self.g_widths)):
             layers += [nn.Linear(a, b), nn.ReLU(inplace=True)]
         layers += [nn.Linear(self.g_widths[-1] if self.g_widths else self.z + condition, prod(pixels)), nn.Tanh()]
-        return Beside(nn.Sequential(*layers, Reshape(*pixels)))
+        return ConcatCondition(nn.Sequential(*layers, Reshape(*pixels)))
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
         pixels = spec.channels * spec.height * spec.width

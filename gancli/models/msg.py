@@ -17,8 +17,17 @@ from torch.nn import functional as F
 
 from gancli.core.contracts import Model, Nets, Trunk
 from gancli.core.specs import Images
-from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, convolved, equalized, smallest_map, up
-from gancli.models.layers import PlainTrunk, halvings, stages, widths
+from gancli.models.blocks import (
+    EqualConv,
+    EqualLinear,
+    MinibatchStddev,
+    ScaledLeakyReLU,
+    conv_layers,
+    equalize,
+    initial_block,
+    upsample,
+)
+from gancli.models.layers import PlainTrunk, halved_sizes, map_sizes, widths
 from gancli.models.norms import PixelNorm
 
 Size = tuple[int, int]
@@ -48,10 +57,10 @@ class MultiScaleGenerator(nn.Module):
 
     def __init__(self, cfg: MultiScale, spec: Images, condition: int) -> None:
         super().__init__()
-        self.sizes = stages(spec)[::-1]
+        self.sizes = map_sizes(spec)[::-1]
         wide = widths(cfg.width, cfg.widest, len(self.sizes))[::-1]
-        blocks = [smallest_map(cfg.z + condition, wide[0], self.sizes[0])]
-        blocks += [nn.Sequential(*convolved(a, b, b, pixel=True)) for a, b in pairwise(wide)]
+        blocks = [initial_block(cfg.z + condition, wide[0], self.sizes[0])]
+        blocks += [nn.Sequential(*conv_layers(a, b, b, pixel=True)) for a, b in pairwise(wide)]
         self.unit, self.blocks = PixelNorm(), nn.ModuleList(blocks)
         self.images = nn.ModuleList(EqualConv(c, spec.channels, 1) for c in wide)
 
@@ -60,7 +69,7 @@ class MultiScaleGenerator(nn.Module):
         x = z if c is None else torch.cat([z, c.to(z.dtype)], 1)
         images: list[Tensor] = []
         for i, block in enumerate(self.blocks):
-            x = block(up(x, self.sizes[i], smooth=False) if i else x)
+            x = block(upsample(x, self.sizes[i], smooth=False) if i else x)
             if self.training or i == len(self.blocks) - 1:
                 images.append(self.images[i](x))
         return packed(images[::-1]) if self.training else images[-1]
@@ -69,19 +78,19 @@ class MultiScaleGenerator(nn.Module):
 class MultiScaleTrunk(nn.Module):
     def __init__(self, cfg: MultiScale, spec: Images, condition: int) -> None:
         super().__init__()
-        self.sizes = stages(spec)
+        self.sizes = map_sizes(spec)
         wide = widths(cfg.width, cfg.widest, len(self.sizes))
         planes = spec.channels + condition
-        self.first = nn.Sequential(EqualConv(planes, wide[0], 1), Leaky())
+        self.first = nn.Sequential(EqualConv(planes, wide[0], 1), ScaledLeakyReLU())
         before = [wide[0], *(w + planes for w in wide[1:])]
         extra = int(cfg.group > 1)
         stats = [[MinibatchStddev(cfg.group)] if extra else [] for _ in wide]
         self.blocks = nn.ModuleList(
-            nn.Sequential(*s, *convolved(a + extra, b, c))
+            nn.Sequential(*s, *conv_layers(a + extra, b, c))
             for s, a, b, c in zip(stats, before, wide, [*wide[1:], wide[-1]], strict=True)
         )
         h, w = self.sizes[-1]
-        self.last = nn.Sequential(nn.Flatten(), EqualLinear(wide[-1] * h * w, wide[-1]), Leaky())
+        self.last = nn.Sequential(nn.Flatten(), EqualLinear(wide[-1] * h * w, wide[-1]), ScaledLeakyReLU())
         self.out_features = wide[-1]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,10 +115,10 @@ class MultiScale(Model):
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
         net = MultiScaleTrunk(self, spec, condition)
-        return PlainTrunk(net, net.out_features, equalized)
+        return PlainTrunk(net, net.out_features, equalize)
 
     def view(self, nets: Nets, x: Tensor) -> Tensor:  # noqa: ARG002
         images = [x]
-        for _ in halvings(x.shape[2], x.shape[3])[1:]:
+        for _ in halved_sizes(x.shape[2], x.shape[3])[1:]:
             images.append(F.avg_pool2d(images[-1], 2))
         return packed(images)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 NormName = Literal["batch", "instance", "layer", "group", "pixel", "none"]
-Which = Literal["none", "G", "D", "both"]  # the nets that something applies to
+NetChoice = Literal["none", "G", "D", "both"]  # the nets that something applies to
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -61,7 +61,7 @@ def norm(kind: NormName, channels: int) -> nn.Module:
     return GroupNorm(1 if kind == "layer" else gcd(channels, 32), channels)
 
 
-def spectral(net: M) -> M:
+def spectral_norm(net: M) -> M:
     """Every product's weight divided by its largest singular value; not a norm's gains, which start at zero."""
     gains = {m.affine for m in net.modules() if isinstance(m, ConditionalBatchNorm)}
     for module in list(net.modules()):
@@ -70,5 +70,5 @@ def spectral(net: M) -> M:
     return net
 
 
-def applies(which: Which, net: Literal["G", "D"]) -> bool:
+def applies_to(which: NetChoice, net: Literal["G", "D"]) -> bool:
     return which in (net, "both")

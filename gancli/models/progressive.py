@@ -20,8 +20,17 @@ from torch.nn import functional as F
 
 from gancli.core.contracts import Model, Nets, Tick, Trunk
 from gancli.core.specs import Images
-from gancli.models.blocks import EqualConv, EqualLinear, Leaky, MinibatchStddev, convolved, equalized, smallest_map, up
-from gancli.models.layers import PlainTrunk, halvings, stages, widths
+from gancli.models.blocks import (
+    EqualConv,
+    EqualLinear,
+    MinibatchStddev,
+    ScaledLeakyReLU,
+    conv_layers,
+    equalize,
+    initial_block,
+    upsample,
+)
+from gancli.models.layers import PlainTrunk, halved_sizes, map_sizes, widths
 from gancli.models.norms import PixelNorm
 
 Size = tuple[int, int]
@@ -59,17 +68,17 @@ def faded(x: Tensor, share: float) -> Tensor:
     """Images of a scale that has faded in by `share`: the rest of them is the scale below, enlarged."""
     if share == 1:
         return x
-    return torch.lerp(up(F.avg_pool2d(x, 2), (x.shape[2], x.shape[3]), smooth=False), x, share)
+    return torch.lerp(upsample(F.avg_pool2d(x, 2), (x.shape[2], x.shape[3]), smooth=False), x, share)
 
 
 class GrowingGenerator(nn.Module):
     def __init__(self, cfg: Progressive, spec: Images, condition: int) -> None:
         super().__init__()
-        self.sizes = stages(spec)[::-1]
+        self.sizes = map_sizes(spec)[::-1]
         wide = widths(cfg.width, cfg.widest, len(self.sizes))[::-1]
         self.level, self.unit = Level(), PixelNorm()
-        self.base = smallest_map(cfg.z + condition, wide[0], self.sizes[0])
-        self.blocks = nn.ModuleList(nn.Sequential(*convolved(a, b, b, pixel=True)) for a, b in pairwise(wide))
+        self.base = initial_block(cfg.z + condition, wide[0], self.sizes[0])
+        self.blocks = nn.ModuleList(nn.Sequential(*conv_layers(a, b, b, pixel=True)) for a, b in pairwise(wide))
         self.images = nn.ModuleList(EqualConv(c, spec.channels, 1) for c in wide)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
@@ -89,34 +98,36 @@ class GrowingGenerator(nn.Module):
     def _full(self, x: Tensor) -> Tensor:
         """Images of the full size, whatever the newest scale: all are made, and that one is chosen by the buffer."""
         newest, share = self.level.shares(len(self.sizes), x)
-        image: Tensor = up(self.images[0](x), self.sizes[-1], smooth=False)
+        image: Tensor = upsample(self.images[0](x), self.sizes[-1], smooth=False)
         for i in range(1, len(self.sizes)):
             held, x = x, self._grown(x, i)
             new = self._faded(held, self.images[i](x), i, share)
-            image = torch.where(newest[i], up(new, self.sizes[-1], smooth=False), image)
+            image = torch.where(newest[i], upsample(new, self.sizes[-1], smooth=False), image)
         return image
 
     def _grown(self, x: Tensor, i: int) -> Tensor:
         """The maps of scale i, of those of the scale below."""
-        out: Tensor = self.blocks[i - 1](up(x, self.sizes[i], smooth=False))
+        out: Tensor = self.blocks[i - 1](upsample(x, self.sizes[i], smooth=False))
         return out
 
     def _faded(self, held: Tensor, new: Tensor, i: int, share: float | Tensor) -> Tensor:
         """Images of scale i, faded in over those of the scale below."""
-        return torch.lerp(up(self.images[i - 1](held), self.sizes[i], smooth=False), new, share)
+        return torch.lerp(upsample(self.images[i - 1](held), self.sizes[i], smooth=False), new, share)
 
 
 class GrowingTrunk(nn.Module):
     def __init__(self, cfg: Progressive, spec: Images, condition: int) -> None:
         super().__init__()
-        self.sizes = stages(spec)[::-1]
+        self.sizes = map_sizes(spec)[::-1]
         wide = widths(cfg.width, cfg.widest, len(self.sizes))[::-1]
         self.level = Level()
-        self.seen = nn.ModuleList(nn.Sequential(EqualConv(spec.channels + condition, c, 1), Leaky()) for c in wide)
-        self.blocks = nn.ModuleList(nn.Sequential(*convolved(b, b, a)) for a, b in pairwise(wide))
+        self.seen = nn.ModuleList(
+            nn.Sequential(EqualConv(spec.channels + condition, c, 1), ScaledLeakyReLU()) for c in wide
+        )
+        self.blocks = nn.ModuleList(nn.Sequential(*conv_layers(b, b, a)) for a, b in pairwise(wide))
         h, w = self.sizes[0]
-        last = [MinibatchStddev(cfg.group), *convolved(wide[0] + 1, wide[0]), nn.Flatten()]
-        self.last = nn.Sequential(*last, EqualLinear(wide[0] * h * w, wide[0]), Leaky())
+        last = [MinibatchStddev(cfg.group), *conv_layers(wide[0] + 1, wide[0]), nn.Flatten()]
+        self.last = nn.Sequential(*last, EqualLinear(wide[0] * h * w, wide[0]), ScaledLeakyReLU())
 
     def forward(self, x: Tensor) -> Tensor:
         top, share = self.level.top, self.level.share
@@ -143,12 +154,12 @@ class Progressive(Model):
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
         net = GrowingTrunk(self, spec, condition)
-        return PlainTrunk(net, net.last[-2].weight.shape[0], equalized)  # type: ignore[index, arg-type]
+        return PlainTrunk(net, net.last[-2].weight.shape[0], equalize)  # type: ignore[index, arg-type]
 
     def resolved(self, images: int, spec: Images) -> Self:
         """Not given: all scales have come after two fifths of the run."""
-        span = max(1, round(GROWING * images / 2 / max(1, len(stages(spec)) - 1)))
-        return self.but(hold=span if self.hold is None else self.hold, fade=self.fade or span)
+        span = max(1, round(GROWING * images / 2 / max(1, len(map_sizes(spec)) - 1)))
+        return self.replace(hold=span if self.hold is None else self.hold, fade=self.fade or span)
 
     def level(self, images: int, scales: int) -> float:
         """The level after so many images, 0 to scales - 1: hold, fade, hold, fade, ..., hold."""
@@ -158,11 +169,11 @@ class Progressive(Model):
 
     def prepare(self, nets: Nets, spec: Images, tick: Tick) -> None:
         for level in _levels(nets):
-            level.set(self.level(tick.images, len(stages(spec))))
+            level.set(self.level(tick.images, len(map_sizes(spec))))
 
     def view(self, nets: Nets, x: Tensor) -> Tensor:
         level = _levels(nets)[0]
-        for _ in range(len(halvings(x.shape[2], x.shape[3])) - 1 - level.top):
+        for _ in range(len(halved_sizes(x.shape[2], x.shape[3])) - 1 - level.top):
             x = F.avg_pool2d(x, 2)
         return faded(x, level.share)
 

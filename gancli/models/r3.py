@@ -21,13 +21,13 @@ from torch.nn import functional as F
 
 from gancli.core.contracts import Model, Trunk
 from gancli.core.specs import Images
-from gancli.models.blocks import down, up
-from gancli.models.layers import PlainTrunk, stages, widths
+from gancli.models.blocks import downsample, upsample
+from gancli.models.layers import PlainTrunk, map_sizes, widths
 
 LEAKY_GAIN = sqrt(2 / (1 + 0.2**2))
 
 
-def _product(a: int, b: int, k: int = 1, groups: int = 1, gain: float = 1.0, bias: bool = False) -> nn.Conv2d:
+def _conv(a: int, b: int, k: int = 1, groups: int = 1, gain: float = 1.0, bias: bool = False) -> nn.Conv2d:
     """A convolution whose weights start normal, with deviation gain / sqrt(inputs)."""
     conv = nn.Conv2d(a, b, k, padding=k // 2, groups=groups, bias=bias)
     nn.init.normal_(conv.weight, 0.0, gain / sqrt(a // groups * k * k))
@@ -36,14 +36,14 @@ def _product(a: int, b: int, k: int = 1, groups: int = 1, gain: float = 1.0, bia
     return conv
 
 
-def _enter(planes: int, channels: int) -> nn.Module:
+def _stem(planes: int, channels: int) -> nn.Module:
     """The image to half its size."""
     conv = nn.Conv2d(planes, channels, 4, 2, 1)
     nn.init.normal_(conv.weight, 0.0, LEAKY_GAIN / sqrt(16 * planes))
     return nn.Sequential(conv, nn.LeakyReLU(0.2))
 
 
-def _leave(channels: int, spec: Images, size: tuple[int, int]) -> nn.Module:
+def _output(channels: int, spec: Images, size: tuple[int, int]) -> nn.Module:
     """The image from half its size; each pixel is a sum over four places."""
     odd = (spec.height - 2 * size[0], spec.width - 2 * size[1])
     conv = nn.ConvTranspose2d(channels, spec.channels, 4, 2, 1, output_padding=odd)
@@ -59,9 +59,9 @@ class Block(nn.Module):
         groups = max(1, round(channels * expansion / group))
         inner = groups * group
         gain = LEAKY_GAIN * blocks**-0.25
-        self.into = _product(channels, inner, gain=gain, bias=True)
-        self.spatial = _product(inner, inner, 3, groups, gain=gain, bias=True)
-        self.out = _product(inner, channels, gain=0.0)
+        self.into = _conv(channels, inner, gain=gain, bias=True)
+        self.spatial = _conv(inner, inner, 3, groups, gain=gain, bias=True)
+        self.out = _conv(inner, channels, gain=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(self.into(x), 0.2)
@@ -72,20 +72,20 @@ class Up(nn.Module):
     def __init__(self, a: int, b: int, size: tuple[int, int], smooth: bool) -> None:
         super().__init__()
         self.size, self.smooth = size, smooth
-        self.width = _product(a, b) if a != b else nn.Identity()
+        self.width = _conv(a, b) if a != b else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return up(self.width(x), self.size, self.smooth)
+        return upsample(self.width(x), self.size, self.smooth)
 
 
 class Down(nn.Module):
     def __init__(self, a: int, b: int, smooth: bool) -> None:
         super().__init__()
         self.smooth = smooth
-        self.width = _product(a, b) if a != b else nn.Identity()
+        self.width = _conv(a, b) if a != b else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.width(down(x, self.smooth))  # type: ignore[no-any-return]
+        return self.width(downsample(x, self.smooth))  # type: ignore[no-any-return]
 
 
 class Basis(nn.Module):
@@ -130,20 +130,20 @@ class R3(Model):
         return [Block(channels, self.expansion, self.group, self.blocks * scales) for _ in range(self.blocks)]
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
-        image, *smaller = stages(spec)
+        image, *smaller = map_sizes(spec)
         sizes = (smaller if self.stem else [image, *smaller])[::-1]
         wide = widths(self.g_width, self.widest, len(sizes))[::-1]
         layers = self._stack(wide[0], len(sizes))
         for a, b, size in zip(wide[:-1], wide[1:], sizes[1:], strict=True):
             layers += [Up(a, b, size, self.smooth), *self._stack(b, len(sizes))]
-        layers.append(_leave(wide[-1], spec, sizes[-1]) if self.stem else _product(wide[-1], spec.channels))
+        layers.append(_output(wide[-1], spec, sizes[-1]) if self.stem else _conv(wide[-1], spec.channels))
         return R3Generator(Basis(self.z + condition, wide[0], sizes[0]), nn.Sequential(*layers))
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
-        sizes = stages(spec)[int(self.stem) :]
+        sizes = map_sizes(spec)[int(self.stem) :]
         wide = widths(self.d_width, self.widest, len(sizes))
         planes = spec.channels + condition
-        layers: list[nn.Module] = [_enter(planes, wide[0]) if self.stem else _product(planes, wide[0])]
+        layers: list[nn.Module] = [_stem(planes, wide[0]) if self.stem else _conv(planes, wide[0])]
         layers += self._stack(wide[0], len(sizes))
         for a, b in pairwise(wide):
             layers += [Down(a, b, self.smooth), *self._stack(b, len(sizes))]

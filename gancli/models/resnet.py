@@ -1,6 +1,6 @@
 """Residual nets of SNGAN (1802.05957, appendix B) and SAGAN (1805.08318): pre-activation blocks, one per halving of the map.
 
-G: linear -> smallest map; per scale  y = conv(relu(norm(conv(up(relu(norm(x))))))) + conv1(up(x));  norm, relu, conv, tanh.
+G: linear -> smallest map; per scale  y = conv(relu(norm(conv(upsample(relu(norm(x))))))) + conv1(upsample(x));  norm, relu, conv, tanh.
 D: a first block without leading relu, one block per halving, `flat` blocks at the smallest map; relu; sum over places.
 Channels double from the image's size to the smallest map, up to `widest`; the papers' constant width is width = widest.
 With norm "conditional" the condition reaches G through its batch norms alone (1802.05637), else it goes beside z.
@@ -20,11 +20,11 @@ from gancli.core.contracts import Model, Trunk
 from gancli.core.errors import UsageError
 from gancli.core.specs import Images
 from gancli.models.blocks import SelfAttention
-from gancli.models.layers import Beside, PlainTrunk, Reshape, stages, widths
-from gancli.models.norms import ConditionalBatchNorm, NormName, Which, applies, norm, spectral
+from gancli.models.layers import ConcatCondition, PlainTrunk, Reshape, map_sizes, widths
+from gancli.models.norms import ConditionalBatchNorm, NetChoice, NormName, applies_to, norm, spectral_norm
 
 
-class Normalized(nn.Module):
+class NormReLU(nn.Module):
     """A norm of either kind and relu: (x, c) -> x."""
 
     def __init__(self, kind: NormName | Literal["conditional"], channels: int, condition: int) -> None:
@@ -40,7 +40,7 @@ class Normalized(nn.Module):
 class UpBlock(nn.Module):
     def __init__(self, a: int, b: int, kind: NormName | Literal["conditional"], condition: int) -> None:
         super().__init__()
-        self.before, self.between = Normalized(kind, a, condition), Normalized(kind, b, condition)
+        self.before, self.between = NormReLU(kind, a, condition), NormReLU(kind, b, condition)
         self.first, self.second, self.skip = nn.Conv2d(a, b, 3, 1, 1), nn.Conv2d(b, b, 3, 1, 1), nn.Conv2d(a, b, 1)
 
     def forward(self, x: Tensor, c: Tensor | None, size: tuple[int, int]) -> Tensor:
@@ -54,11 +54,11 @@ class ResnetGenerator(nn.Module):
 
     def __init__(self, cfg: ResNet, spec: Images, condition: int) -> None:
         super().__init__()
-        self.sizes = stages(spec)[::-1]
+        self.sizes = map_sizes(spec)[::-1]
         wide = widths(cfg.g_width, cfg.widest, len(self.sizes) - 1)[::-1]
         wide = [wide[0], *wide]  # [0]: the smallest map; then one per block
         self.inside = cfg.g_norm == "conditional" and condition > 0
-        self.base = Beside(
+        self.base = ConcatCondition(
             nn.Sequential(
                 nn.Linear(cfg.z + (0 if self.inside else condition), wide[0] * self.sizes[0][0] * self.sizes[0][1]),
                 Reshape(wide[0], *self.sizes[0]),
@@ -68,7 +68,7 @@ class ResnetGenerator(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.attention = _attention(cfg, self.sizes[1:], wide[1:], "G")
         self.last, self.image = (
-            Normalized(cfg.g_norm, wide[-1], condition),
+            NormReLU(cfg.g_norm, wide[-1], condition),
             nn.Conv2d(wide[-1], spec.channels, 3, 1, 1),
         )
 
@@ -115,19 +115,19 @@ class ResNet(Model):
     flat: int = Field(1, ge=0, description="blocks of D at the smallest map")
     g_norm: NormName | Literal["conditional"] = Field("conditional", description="of G; without a condition: batch")
     d_norm: NormName = Field("none", description="of D")
-    spectral: Which = Field("none", description="which nets' weights are spectrally normalized")
+    spectral: NetChoice = Field("none", description="which nets' weights are spectrally normalized")
     attention: Literal["none", "middle"] | int = Field(
         "none", description="the map that looks at itself, or its height"
     )
-    attentive: Which = Field("both", description="which nets have the attention")
+    attentive: NetChoice = Field("both", description="which nets have the attention")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         net = ResnetGenerator(self, spec, condition)
         _initialize(net)
-        return spectral(net) if applies(self.spectral, "G") else net
+        return spectral_norm(net) if applies_to(self.spectral, "G") else net
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
-        sizes = stages(spec)
+        sizes = map_sizes(spec)
         wide = widths(self.d_width, self.widest, len(sizes) - 1)
         extra = _attention(self, sizes[1:], wide, "D")
         layers: list[nn.Module] = []
@@ -139,13 +139,13 @@ class ResNet(Model):
         layers += [DownBlock(before, before, self.d_norm, halve=False) for _ in range(self.flat)]
         net = nn.Sequential(*layers, SumPool())
         _initialize(net)
-        bound = applies(self.spectral, "D")
-        return PlainTrunk(spectral(net) if bound else net, before, spectral if bound else None)
+        bound = applies_to(self.spectral, "D")
+        return PlainTrunk(spectral_norm(net) if bound else net, before, spectral_norm if bound else None)
 
 
 def _attention(cfg: ResNet, sizes: list[tuple[int, int]], wide: list[int], net: Literal["G", "D"]) -> nn.ModuleDict:
     """The attention after block i, under the key i. Raises UsageError if no map has the height asked for."""
-    if cfg.attention == "none" or not applies(cfg.attentive, net):
+    if cfg.attention == "none" or not applies_to(cfg.attentive, net):
         return nn.ModuleDict()
     heights = [h for h, _ in sizes]
     if cfg.attention == "middle":

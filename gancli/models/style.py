@@ -1,6 +1,6 @@
 """StyleGAN2's essentials (1912.04958) in plain torch: a mapping net, modulated convolutions, noise, skip and residual nets.
 
-    w = f(z / |z|),    each layer: x -> leaky(modulated_conv(x, w) + strength * noise + b),    image = sum of every scale's RGB
+    w = f(z / |z|),    each layer: x -> scaled_leaky_relu(modulated_conv(x, w) + strength * noise + b),    image = sum of every scale's RGB
 
 Not here: path-length regularization (switched off for small images in 2006.06676, too). Any size from 8 to 1,024: maps halve while
 both sides are at least 8. Channels at a map are width * (smallest side of the image / of the map), at most `widest`.
@@ -23,17 +23,17 @@ from gancli.core.specs import Images
 from gancli.models.blocks import (
     EqualConv,
     EqualLinear,
-    Leaky,
     MinibatchStddev,
     ModulatedConv,
     Noise,
-    convolved,
-    down,
-    equalized,
-    leaky,
-    up,
+    ScaledLeakyReLU,
+    conv_layers,
+    downsample,
+    equalize,
+    scaled_leaky_relu,
+    upsample,
 )
-from gancli.models.layers import PlainTrunk, stages, widths
+from gancli.models.layers import PlainTrunk, map_sizes, widths
 
 
 class Mapping(nn.Module):
@@ -54,10 +54,10 @@ class Mapping(nn.Module):
         if self.embed is not None and c is not None:
             w = torch.cat([w, _unit(self.embed(c.to(z.dtype)))], 1)
         for layer in self.layers:
-            w = leaky(layer(w))
+            w = scaled_leaky_relu(layer(w))
         if self.training and torch.is_grad_enabled():  # once in a step of G, however often the critic asks for fakes
             with torch.no_grad():
-                self.mean.lerp_(sharding.mean(w.detach().float().mean(0)), 0.002 * sharding.share())
+                self.mean.lerp_(sharding.mean_over_ranks(w.detach().float().mean(0)), 0.002 * sharding.fraction())
         return w if truncation == 1 else torch.lerp(self.mean.to(w.dtype), w, truncation)
 
 
@@ -74,7 +74,7 @@ class StyledConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(b))
 
     def forward(self, x: Tensor, w: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        return leaky(self.noise(self.conv(x, w), seeds) + self.bias[:, None, None])
+        return scaled_leaky_relu(self.noise(self.conv(x, w), seeds) + self.bias[:, None, None])
 
 
 class ToRGB(nn.Module):
@@ -96,7 +96,7 @@ class StyleGenerator(nn.Module):
     def __init__(self, mapping: Mapping, style: int, channels: list[int], spec: Images, mixing: float) -> None:
         super().__init__()
         self.mapping, self.mixing = mapping, mixing
-        self.sizes = stages(spec)[::-1]
+        self.sizes = map_sizes(spec)[::-1]
         wide = channels[::-1]
         self.const = nn.Parameter(torch.randn(1, wide[0], *self.sizes[0]))
         into = [wide[0], *wide[:-1]]
@@ -115,22 +115,22 @@ class StyleGenerator(nn.Module):
             cut = sharding.randint(1, self.depth, (len(z), 1, 1), device=z.device)
             cut = torch.where(sharding.rand(len(z), 1, 1, like=z.float()) < self.mixing, cut, self.depth)
             w = torch.where(torch.arange(self.depth, device=z.device)[:, None] < cut, w, other)
-        return self.paint(w, seeds)
+        return self.synthesis(w, seeds)
 
     def styles(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """[N, depth, w]: the same w for every layer."""
         w: Tensor = self.mapping(z, c, truncation)
         return w[:, None].expand(-1, self.depth, -1)
 
-    def paint(self, w: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+    def synthesis(self, w: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
         """[N, depth, w] -> images [N, C, H, W]; `seeds` are those of the noise."""
         x = self.const.expand(w.shape[0], -1, -1, -1)
         image: Tensor | None = None
         for i, size in enumerate(self.sizes):
-            x = self.first[i](up(x, size) if i else x, w[:, 2 * i], seeds)
+            x = self.first[i](upsample(x, size) if i else x, w[:, 2 * i], seeds)
             x = self.second[i](x, w[:, 2 * i + 1], seeds)
             layer = self.rgb[i](x, w[:, 2 * i + 1])
-            image = layer if image is None else up(image, size) + layer
+            image = layer if image is None else upsample(image, size) + layer
         return cast(Tensor, image)
 
 
@@ -142,8 +142,8 @@ class ResidualDown(nn.Module):
         self.first, self.second, self.skip = EqualConv(a, a), EqualConv(a, b), EqualConv(a, b, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = leaky(self.second(down(leaky(self.first(x)))))
-        out: Tensor = (y + self.skip(down(x))) / sqrt(2)
+        y = scaled_leaky_relu(self.second(downsample(scaled_leaky_relu(self.first(x)))))
+        out: Tensor = (y + self.skip(downsample(x))) / sqrt(2)
         return out
 
 
@@ -160,15 +160,15 @@ class Style(Model):
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         mapping = Mapping(self.z, condition, self.w, self.mapping, self.mapping_rate)
-        return StyleGenerator(mapping, self.w, widths(self.width, self.widest, len(stages(spec))), spec, self.mixing)
+        return StyleGenerator(mapping, self.w, widths(self.width, self.widest, len(map_sizes(spec))), spec, self.mixing)
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
-        sizes = stages(spec)
+        sizes = map_sizes(spec)
         wide = widths(self.width, self.widest, len(sizes))
-        layers: list[nn.Module] = [EqualConv(spec.channels + condition, wide[0], 1), Leaky()]
+        layers: list[nn.Module] = [EqualConv(spec.channels + condition, wide[0], 1), ScaledLeakyReLU()]
         layers += [ResidualDown(a, b) for a, b in pairwise(wide)]
         layers += [MinibatchStddev(self.group)] if self.group > 1 else []
         h, w = sizes[-1]
-        layers += [*convolved(wide[-1] + (self.group > 1), wide[-1]), nn.Flatten()]
-        layers += [EqualLinear(wide[-1] * h * w, wide[-1]), Leaky()]
-        return PlainTrunk(nn.Sequential(*layers), wide[-1], equalized)
+        layers += [*conv_layers(wide[-1] + (self.group > 1), wide[-1]), nn.Flatten()]
+        layers += [EqualLinear(wide[-1] * h * w, wide[-1]), ScaledLeakyReLU()]
+        return PlainTrunk(nn.Sequential(*layers), wide[-1], equalize)

@@ -16,18 +16,18 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gancli.core import sharding as draws
+from gancli.core import sharding
 from gancli.core.contracts import Penalty, PenaltyInputs
 
 
-def moved(x: Tensor, shift: int, flip: bool, random: torch.Generator) -> Tensor:
+def flip_and_shift(x: Tensor, shift: int, flip: bool, random: torch.Generator) -> Tensor:
     """T(x) for images [N, C, H, W]: each shifted by its own whole number of pixels."""
     n, _, h, w = x.shape
     shift = min(shift, h - 1, w - 1)
     if flip:
-        coin = draws.rand(n, 1, 1, 1, random=random).to(x.device) < 0.5
+        coin = sharding.rand(n, 1, 1, 1, random=random).to(x.device) < 0.5
         x = torch.where(coin, x.flip(-1), x)
-    offsets = draws.randint(0, 2 * shift + 1, (2, n), random, dim=1).to(x.device)
+    offsets = sharding.randint(0, 2 * shift + 1, (2, n), random, dim=1).to(x.device)
     rows = offsets[0][:, None] + torch.arange(h, device=x.device)  # [N, H]
     columns = offsets[1][:, None] + torch.arange(w, device=x.device)  # [N, W]
     wide = pad(x, (shift,) * 4, mode="reflect").movedim(1, 3)
@@ -45,7 +45,7 @@ class Consistency(Penalty):
     flip: bool = Field(False, description="mirror half of the images: not for digits")
 
     def loss(self, inputs: PenaltyInputs) -> Tensor:
-        there = inputs.critic(moved(inputs.real, self.shift, self.flip, inputs.random))
+        there = inputs.critic(flip_and_shift(inputs.real, self.shift, self.flip, inputs.random))
         return (inputs.both_logits()[0] - there).square()
 
 
@@ -57,8 +57,8 @@ class BalancedConsistency(Consistency):
 
     def loss(self, inputs: PenaltyInputs) -> Tensor:
         on_real, on_fake = inputs.both_logits()
-        there = inputs.critic(moved(inputs.real, self.shift, self.flip, inputs.random))
-        made = inputs.critic(moved(inputs.fake, self.shift, self.flip, inputs.random))
+        there = inputs.critic(flip_and_shift(inputs.real, self.shift, self.flip, inputs.random))
+        made = inputs.critic(flip_and_shift(inputs.fake, self.shift, self.flip, inputs.random))
         return (on_real - there).square() + (on_fake - made).square()
 
 

@@ -21,7 +21,7 @@ class Dragan(Penalty):
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
         u = sharding.rand(*real.shape, random=random).to(real.device, real.dtype)
-        return real + self.scale * sharding.deviation(real).to(real.dtype) * u
+        return real + self.scale * sharding.std(real).to(real.dtype) * u
 
     def penalty(self, points: Tensor, logits: Tensor) -> Tensor:
         return (norm(input_gradient(points, logits)) - 1).square()

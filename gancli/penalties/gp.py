@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from gancli.core.contracts import Penalty
-from gancli.penalties.input_gradients import between, input_gradient, norm
+from gancli.penalties.input_gradients import input_gradient, interpolate, norm
 
 
 class GradientPenalty(Penalty):
@@ -21,7 +21,7 @@ class GradientPenalty(Penalty):
     one_sided: bool = Field(False, description="penalize larger norms only (1704.00028, section 4)")
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
-        return between(real, fake, random)
+        return interpolate(real, fake, random)
 
     def penalty(self, points: Tensor, logits: Tensor) -> Tensor:
         excess = norm(input_gradient(points, logits)) - self.target

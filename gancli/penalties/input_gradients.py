@@ -29,7 +29,7 @@ def norm(gradient: Tensor) -> Tensor:
     return (squared_norm(gradient) + 1e-12).sqrt()
 
 
-def between(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
+def interpolate(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     """Random interpolations u x + (1 - u) G(z), u uniform, one per pair: [N, C, H, W]."""
     u = sharding.rand(len(real), *[1] * (real.dim() - 1), random=random).to(real.device, real.dtype)
     return torch.lerp(fake, real, u)
@@ -60,7 +60,7 @@ class SquaredGradient(Penalty):
         return squared_norm(input_gradient(points, logits)) / 2
 
     def resolved(self, images: int) -> Self:
-        return self if self.final is None or self.over else self.but(over=images)
+        return self if self.final is None or self.over else self.replace(over=images)
 
     def weight_at(self, tick: Tick) -> float:
         return annealed(self.weight, self.final, tick.images / self.over if self.over else 0.0)

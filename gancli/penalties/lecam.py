@@ -27,7 +27,7 @@ class LeCam(Penalty):
         on_real, on_fake = inputs.both_logits()
         real, fake = inputs.memory["lecam_real"], inputs.memory["lecam_fake"]
         with torch.no_grad():
-            rate = (1 - self.decay) * sharding.share()
-            real.lerp_(sharding.mean(on_real.detach().mean()), rate)
-            fake.lerp_(sharding.mean(on_fake.detach().mean()), rate)
+            rate = (1 - self.decay) * sharding.fraction()
+            real.lerp_(sharding.mean_over_ranks(on_real.detach().mean()), rate)
+            fake.lerp_(sharding.mean_over_ranks(on_fake.detach().mean()), rate)
         return (on_real - fake.clone()).square() + (on_fake - real.clone()).square()

@@ -7,15 +7,15 @@ from pydantic import Field
 from torch import Tensor
 
 from gancli.core.contracts import Penalty
-from gancli.penalties.input_gradients import between, input_gradient, squared_norm
+from gancli.penalties.input_gradients import input_gradient, interpolate, squared_norm
 
 
-class ZeroCentred(Penalty):
+class ZeroCentered(Penalty):
     name = "zero-gp"
     weight: float = Field(10.0, ge=0, description="lambda")
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
-        return between(real, fake, random)
+        return interpolate(real, fake, random)
 
     def penalty(self, points: Tensor, logits: Tensor) -> Tensor:
         return squared_norm(input_gradient(points, logits))

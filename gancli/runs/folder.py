@@ -20,7 +20,7 @@ from typing import Any
 from gancli.core import migration
 from gancli.core.config import Config, merge, resolve
 from gancli.core.errors import CheckpointError, ResourceError, UsageError
-from gancli.core.files import read_capped, replace
+from gancli.core.files import read_capped, write_atomic
 from gancli.core.registry import nearest
 from gancli.runs import history
 from gancli.runs.files import MAX_JSON, as_json, table
@@ -74,7 +74,7 @@ class Run:
         return table(content, str(self.path / name))
 
     def write_json(self, name: str, value: Any) -> None:
-        replace(self.path / name, as_json(value))
+        write_atomic(self.path / name, as_json(value))
 
     def config(self) -> Config:
         """The present configuration: config.json with all changes of history.jsonl."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gancli.core.errors import CheckpointError
-from gancli.core.files import replace
+from gancli.core.files import write_atomic
 from gancli.runs.files import disk
 
 NAME = "history.jsonl"
@@ -42,4 +42,4 @@ def append(folder: Path, entry: dict[str, Any]) -> None:
     path = folder / NAME
     with disk("the run's history", folder):
         before = path.read_bytes() if path.exists() else b""
-        replace(path, before + (json.dumps(entry) + "\n").encode())
+        write_atomic(path, before + (json.dumps(entry) + "\n").encode())

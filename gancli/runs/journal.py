@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gancli.core import migration
-from gancli.core.files import replace
+from gancli.core.files import write_atomic
 from gancli.runs.files import disk
 
 
@@ -44,7 +44,7 @@ def rewind(path: Path, step: int, still_open: bool = False) -> None:
             return
         kept = b"".join(raw for line, raw in _lines(path) if _before(line, step, still_open))
         if kept != path.read_bytes():
-            replace(path, kept)
+            write_atomic(path, kept)
 
 
 def _before(line: dict[str, Any], step: int, still_open: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gancli.core.files import replace
+from gancli.core.files import write_atomic
 from gancli.core.samples import Samples
 from gancli.core.sinks import Sink
 from gancli.runs import journal
@@ -32,7 +32,7 @@ class Recorder(Sink):
         stem = f"{step:06d}" if name == "samples" else f"{step:06d}-{name}"
         try:
             self.run.samples.mkdir(exist_ok=True)
-            replace(self.run.samples / f"{stem}{file.suffix}", file.content)
+            write_atomic(self.run.samples / f"{stem}{file.suffix}", file.content)
         except OSError as error:
             if not self.warned:
                 self.warn(f"cannot write {self.run.samples}: {error.strerror}; training goes on")

@@ -19,7 +19,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gancli.core.errors import CheckpointError
-from gancli.core.files import read_capped, replace
+from gancli.core.files import read_capped, write_atomic
 from gancli.core.sinks import Progress, Sink
 from gancli.runs import lock
 from gancli.runs.files import MAX_JSON, table
@@ -82,7 +82,7 @@ class Status(Sink):
             self._update(self._latest)
         self.facts |= {**changes, "updated": round(time.time(), 3)}
         with contextlib.suppress(OSError):
-            replace(self.path, (json.dumps(self.facts, indent=2) + "\n").encode(), synced=False)
+            write_atomic(self.path, (json.dumps(self.facts, indent=2) + "\n").encode(), synced=False)
 
 
 def read(run: Run) -> dict[str, Any]:

@@ -22,13 +22,13 @@ from gancli.core.registry import of_kind
 from gancli.core.samples import Ask, FromSeeds
 from gancli.core.schedules import every
 from gancli.core.seeds import generator
-from gancli.core.sharding import whole
+from gancli.core.sharding import gather_rows
 from gancli.core.specs import Images
 from gancli.core.task import Choices, Context, Exportable, Phase, Task
 from gancli.losses.adversarial import critic_loss, generator_loss, penalty_loss
-from gancli.models.latents import Points, drawn, mixed
-from gancli.models.layers import Discriminator, Embedded, has_batch_statistics
-from gancli.tasks.sampling import Generator, class_rows, like
+from gancli.models.latents import Points, mix_styles, synthesize
+from gancli.models.layers import Discriminator, EmbeddedGenerator, has_batch_statistics
+from gancli.tasks.sampling import Generator, class_rows, labels_like
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Augment, Condition, Loss, Model, Penalty
@@ -64,19 +64,19 @@ class Generate(Task):
     def resolved(self, images: int, spec: Spec) -> Self:
         assert isinstance(spec, Images)
         penalties = tuple(p.resolved(images) for p in self.penalties)
-        return self.but(model=self.model.resolved(images, spec), penalties=penalties)
+        return self.replace(model=self.model.resolved(images, spec), penalties=penalties)
 
     def nets(self, spec: Spec) -> dict[str, nn.Module]:
         assert isinstance(spec, Images)
         width = self.condition.embedded_width(spec)
         self._check(spec)
-        seen = spec.but(channels=spec.channels * self.pack)
+        seen = spec.replace(channels=spec.channels * self.pack)
         trunk = self.model.discriminator(seen, width if self.condition.in_trunk else 0)
         head = trunk.wrap_head(self.condition.head(trunk.out_features, spec))
         net = self.model.generator(spec, width)
         own, ds = self.condition.embedding(spec), self.condition.embedding(spec)
         return {
-            "G": net if own is None else Embedded(net, own),
+            "G": net if own is None else EmbeddedGenerator(net, own),
             "D": Discriminator(trunk, head, ds, self.condition.in_trunk),
         }
 
@@ -105,10 +105,10 @@ class Generate(Task):
         features: list[Tensor] = []
         inputs = self._inputs(ctx, self._fake(ctx).detach(), features)
         total, logs = critic_loss(inputs, self.loss, now, joint)
-        on_all_reals = whole("logit/D/real", logs["logit/D/real"]) if self.augment else None
+        on_all_reals = gather_rows("logit/D/real", logs["logit/D/real"]) if self.augment else None
         if on_all_reals is not None:
             for augment in self.augment:
-                augment.learn(on_all_reals, ctx.memory)
+                augment.adapt(on_all_reals, ctx.memory)
         if self.condition.has_auxiliary:
             n = len(inputs.real)
             on_real, on_fake = torch.cat(features)[: 2 * n].chunk(2)
@@ -156,7 +156,7 @@ class Generate(Task):
         self.model.prepare(nets, spec, tick)
 
     def view(self, nets: Nets, batch: Batch) -> Batch:
-        return batch.but(real=self.model.view(nets, batch["real"]))
+        return batch.replace(real=self.model.view(nets, batch["real"]))
 
     def _condition(self, ctx: Context) -> Tensor | None:
         """The batch's labels and attributes as a vector; where they are latent codes, sampled."""
@@ -234,10 +234,10 @@ class Generate(Task):
         """z [N, z], each of its own seed."""
         return torch.stack([torch.randn(self.model.z, generator=generator("sample", s)) for s in seeds])
 
-    def codes(
+    def condition_vectors(
         self, seeds: Sequence[int], spec: Images, labels: Sequence[int] | None = None, attributes: Tensor | None = None
     ) -> Tensor | None:
-        """The condition's vector [N, width], or None; what is not given is drawn, each of its own seed."""
+        """The condition's vector [N, width], or None; what is not given is synthesize, each of its own seed."""
         width = self.condition.width(spec)
         y = None if labels is None else torch.tensor(labels)
         noise = (
@@ -267,7 +267,7 @@ class Generate(Task):
         Returns:
             [N, C, H, W].
         """
-        images = drawn(nets["G"], z, c, seeds, truncation)[:, :, : spec.height, : spec.width]
+        images = synthesize(nets["G"], z, c, seeds, truncation)[:, :, : spec.height, : spec.width]
         return images.clamp(-1, 1) if clamp else images
 
     def mix(
@@ -285,14 +285,14 @@ class Generate(Task):
         Raises:
             UsageError: G has no styles.
         """
-        images = mixed(nets["G"], coarse, fine, cut, seeds, truncation)
+        images = mix_styles(nets["G"], coarse, fine, cut, seeds, truncation)
         return images[:, :, : spec.height, : spec.width].clamp(-1, 1)
 
     def images(self, nets: Nets, ask: FromSeeds, spec: Images) -> Tensor:
         """Images [N, C, H, W] in [-1, 1] of an ask; image i depends on row i alone."""
         attributes = None if ask.attributes is None else torch.from_numpy(ask.attributes)
         with torch.no_grad():
-            c = self.codes(ask.seeds, spec, ask.labels, attributes)
+            c = self.condition_vectors(ask.seeds, spec, ask.labels, attributes)
             return self.decode(nets, self.latents(ask.seeds), c, spec, ask.seeds, ask.truncation)
 
     def generate(self, nets: Nets, ask: Ask, spec: Spec) -> ImageSamples:
@@ -304,7 +304,7 @@ class Generate(Task):
         return FromSeeds(seeds=tuple(range(n)), labels=class_rows(self.choices(spec), range(n)))
 
     def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:
-        labels, attributes = like(self.choices(spec), data.samples(), n)
+        labels, attributes = labels_like(self.choices(spec), data.samples(), n)
         return FromSeeds(seeds=tuple(range(seed, seed + n)), labels=labels, attributes=attributes)
 
     def exportable(self, nets: Nets, spec: Spec) -> Exportable:

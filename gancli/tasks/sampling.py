@@ -20,7 +20,7 @@ def class_rows(choices: Choices, seeds: Iterable[int], alike: int = ROW) -> tupl
     return tuple(s // alike % choices.classes for s in seeds) if choices.classes else None
 
 
-def like(choices: Choices, known: Samples, n: int) -> tuple[tuple[int, ...] | None, np.ndarray | None]:
+def labels_like(choices: Choices, known: Samples, n: int) -> tuple[tuple[int, ...] | None, np.ndarray | None]:
     """Labels and attributes for n samples in the proportions of the data's.
 
     Args:

@@ -16,7 +16,7 @@ import torch
 from gancli.core import migration
 from gancli.core.config import Config, differences, merge, nest, resolve
 from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
-from gancli.core.files import read_capped, replace
+from gancli.core.files import read_capped, write_atomic
 from gancli.core.host import cores
 from gancli.core.sinks import Note
 from gancli.inference.generator import Model, describe
@@ -58,9 +58,9 @@ def export(run: folder.Run, plan: Plan, state: State, made: Model) -> None:
     weights = tensors.encode(nets, {"format": "pt"})
     with disk("the model", run.model, sum(map(len, weights))):
         run.model.mkdir(exist_ok=True)
-        replace(run.model / "model.safetensors", *weights)
-        replace(run.model / "README.md", card(run, plan, state).encode())
-        replace(run.model / "config.json", as_json(describe(made)))
+        write_atomic(run.model / "model.safetensors", *weights)
+        write_atomic(run.model / "README.md", card(run, plan, state).encode())
+        write_atomic(run.model / "config.json", as_json(describe(made)))
 
 
 def _model_step(run: folder.Run) -> int | None:

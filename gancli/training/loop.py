@@ -110,7 +110,7 @@ def finished(state: State, cfg: Config, total: int, ranks: Ranks = ALONE) -> str
         return "images"
     if cfg.stop.max_steps and state.step >= cfg.stop.max_steps:
         return "steps"
-    if cfg.stop.max_minutes and ranks.ask("minutes", state.seconds >= 60 * cfg.stop.max_minutes):
+    if cfg.stop.max_minutes and ranks.request("minutes", state.seconds >= 60 * cfg.stop.max_minutes):
         return "minutes"
     return ""
 

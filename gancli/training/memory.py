@@ -52,7 +52,7 @@ def fitting(cfg: Config, loader: Loader, new: Callable[[Config], State]) -> int:
         gc.collect()
         if loader.device.type == "cuda":
             torch.cuda.empty_cache()
-        smaller = cfg.but(runtime=cfg.runtime.but(micro_batch=size))
+        smaller = cfg.replace(runtime=cfg.runtime.replace(micro_batch=size))
         try:
             step(cfg.task, new(smaller), loader, smaller)
             return size

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from gancli.core.kernels import accelerate, plain
+from gancli.core.kernels import accelerate, restore
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Optimizer
@@ -133,7 +133,7 @@ def _cast_copy(module: nn.Module, dtype: torch.dtype) -> tuple[nn.Module, list[t
     Buffers and the parameters of normalizations are shared, in float32; a parametrized weight is computed in float32, then cast.
     A parameter that has several names in the module (tied weights) is one parameter of the copy, too.
     """
-    working = plain(copy.deepcopy(module))  # the fast kernel is for float32
+    working = restore(copy.deepcopy(module))  # the fast kernel is for float32
     copies: dict[nn.Parameter, nn.Parameter] = {}
     pairs: list[tuple[Tensor, Tensor]] = []
     for ours, theirs in zip(working.modules(), module.modules(), strict=True):

@@ -106,11 +106,11 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
         UsageError: an option is unknown or does not fit the data.
     """
     asked = merge(request.layers)
-    source, choices = ranks.by_each_host(lambda: _source(asked, reading))
+    source, choices = ranks.once_per_host(lambda: _source(asked, reading))
     validated(Data, {**asked.get("data", {}), "source": source}, "data")
     if request.preset:
         read_preset(request.preset)
-    split = ranks.by_each_host(lambda: find.read(source, reading))
+    split = ranks.once_per_host(lambda: find.read(source, reading))
     preset = request.preset or asked.get("preset") or ""
     preset_chosen = not preset
     if preset_chosen:
@@ -129,7 +129,7 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     if length < 1:
         raise UsageError(f"{cfg.stop.epochs:g} epochs of {loader.epoch:,} images are not one image", "use --images")
     accepted(cfg, loader.spec)
-    cfg, plain = (c.but(task=c.task.resolved(length, loader.spec)) for c in (cfg, plain))
+    cfg, plain = (c.replace(task=c.task.resolved(length, loader.spec)) for c in (cfg, plain))
     cfg, loader = _precise(cfg, loader, reading, ranks, choices)
     classes = _classes(split)
     if preset_chosen and classes > 1 and not cfg.task.choices(loader.spec).classes:
@@ -150,7 +150,7 @@ def again(cfg: Config, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     Raises:
         DataError: the data are missing or broken.
     """
-    split = ranks.by_each_host(lambda: find.read(cfg.data.source, reading))
+    split = ranks.once_per_host(lambda: find.read(cfg.data.source, reading))
     cfg, loader = _precise(cfg, _loader(cfg, split, ranks), reading, ranks, [])
     return Plan(cfg, split, _fingerprint(split, ranks), loader, reading, cfg, ranks=ranks)
 
@@ -160,11 +160,11 @@ def _precise(cfg: Config, loader: Loader, reading: Reading, ranks: Ranks, chosen
     name = cfg.runtime.precision
     if name == "auto":
         can = precision.multiplies_bf16(loader.device)
-        gain = _gain(cfg.but(batch_size=ranks.rows(cfg.batch_size)[1]), loader, reading) if can else 0.0
-        name = "bf16" if -ranks.most([-gain])[0] >= trial.WORTH else "fp32"
+        gain = _gain(cfg.replace(batch_size=ranks.rows(cfg.batch_size)[1]), loader, reading) if can else 0.0
+        name = "bf16" if -ranks.maximum([-gain])[0] >= trial.WORTH else "fp32"
         if name == "bf16":
             chosen.append(f"compute dtype bfloat16, with which a step is {gain:.1f} times as fast here")
-    return cfg.but(runtime=cfg.runtime.but(precision=name)), loader.of(precision.DTYPES[name])
+    return cfg.replace(runtime=cfg.runtime.replace(precision=name)), loader.of(precision.DTYPES[name])
 
 
 def _gain(cfg: Config, loader: Loader, reading: Reading) -> float:
@@ -184,7 +184,7 @@ def _fingerprint(split: Split[Any], ranks: Ranks) -> str:
     """The fingerprint of the training set. Raises DataError if the ranks have read different data."""
     found: str = split.train.fingerprint
     short = float(zlib.crc32(found.encode()))
-    largest, smallest = ranks.most([short, -short])
+    largest, smallest = ranks.maximum([short, -short])
     if largest != -smallest:
         raise DataError("the ranks have read different data", "put the same data on every host")
     return found
@@ -225,7 +225,7 @@ def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
     source = build("data", wanted)
     assert isinstance(source, Source)
     path = getattr(source, "path", None)
-    return source if path is None else source.but(path=find.absolute(path)), choices
+    return source if path is None else source.replace(path=find.absolute(path)), choices
 
 
 def _recipe_for(split: Split[Any], asked: Layer) -> tuple[str, Layer]:

@@ -34,4 +34,4 @@ class Retries:
         for name, net in state.nets.items():
             rule = cfg.optimizer_of(name)
             if net.rule.lr != rule.lr * factor:
-                net.rule = rule.but(lr=rule.lr * factor)
+                net.rule = rule.replace(lr=rule.lr * factor)

@@ -67,16 +67,16 @@ def train(
     """
     ranks = plan.ranks
     with Signals() as signals, _bugs_logged(run.log(ranks.rank)), ExitStack() as held:
-        ranks.by_first(lambda: acquire(held, run.path, LOCK_PATIENCE if ranks.world > 1 else 0))
+        ranks.on_first_rank(lambda: acquire(held, run.path, LOCK_PATIENCE if ranks.world > 1 else 0))
         every = Sinks(sinks)
-        if ranks.first:
+        if ranks.is_first:
             every.sinks = [Recorder(run, every.warn), Status(run), *every.sinks]
         if resumed:
-            ranks.by_first(partial(_check, plan, signals))
+            ranks.on_first_rank(partial(_check, plan, signals))
         begun()
         with _status(every):
             reason, state = _until_done(run, plan, every, signals, resumed, allow_data_change, on_divergence)
-            caught = int(ranks.most([signals.caught])[0])
+            caught = int(ranks.maximum([signals.caught])[0])
             if caught:
                 raise StoppedError(caught, f"stopped at step {state.step}; saved", f"gan resume {run.path}")
         every.event("finished", reason=reason)
@@ -98,7 +98,7 @@ def _until_done(
             session = Session(run, plan, sinks, signals, resumed, allow_data_change)
             return session.train(), session.state
         except DivergedError as error:
-            plan.ranks.by_first(partial(_go_back, run, error, on_divergence, sinks))
+            plan.ranks.on_first_rank(partial(_go_back, run, error, on_divergence, sinks))
             resumed = True
             continue
         except (MemoryError, RuntimeError) as error:
@@ -117,22 +117,22 @@ class Session:
     ) -> None:
         self.run, self.plan, self.sinks, self.signals, self.ranks = run, plan, sinks, signals, plan.ranks
         if resumed:
-            self.ranks.by_first(lambda: same_config(run, plan))
+            self.ranks.on_first_rank(lambda: same_config(run, plan))
         self.state = plan.state()
         self.ranks.synchronize(self.state)
-        self.ranks.by_first(lambda: self._prepare(resumed, allow_data_change))
+        self.ranks.on_first_rank(lambda: self._prepare(resumed, allow_data_change))
         snapshot.share(self.state, self.ranks)
         self.losses = tuple(phase.key for phase in self.state.phases if "/" not in phase.name)
         self.line: dict[str, Any] = {}  # the last scalars
         self.updates: dict[str, float] = {}
         self.monitor: Monitor | None = None
         self.validation: Validation | None = None
-        if self.ranks.first:
+        if self.ranks.is_first:
             self.monitor = Monitor(plan, sinks.warn, sinks.note, journal.read(run.monitor))
             self.validation = Validation(run, plan, sinks, signals)
             self.line = (journal.read(run.journal) or [{}])[-1]
             self.updates = self.monitor.stepped(self.state)
-        steps, self.every, self.looked = self.ranks.by_first(self._schedule)
+        steps, self.every, self.looked = self.ranks.on_first_rank(self._schedule)
         self.retries = Retries(steps)
         self.retries.apply(self.state, plan.cfg)
 
@@ -183,7 +183,7 @@ class Session:
             self.updates = self.monitor.stepped(state)
         if crossed(self.looked, state.images, self.every):
             self.looked = state.images
-            self.ranks.by_first(lambda: self._look(state))
+            self.ranks.on_first_rank(lambda: self._look(state))
         self.sinks.step(self.progress(state), logs)
         return self.stop_requested()
 
@@ -192,11 +192,11 @@ class Session:
             self.sinks.event("monitor", line=self._monitor.look(state, self.line))
 
     def stop_requested(self) -> bool:
-        return self.ranks.ask("signal", self.signals.caught != 0)
+        return self.ranks.request("signal", self.signals.caught != 0)
 
     def scalars(self, values: dict[str, Any]) -> None:
         """Report a line of means, unless there is one of this step (a finished run has written its last line)."""
-        if self.ranks.first and self.line.get("step") != values["step"]:
+        if self.ranks.is_first and self.line.get("step") != values["step"]:
             self.line = {**values, **self.updates}
             self.sinks.scalars(values["step"], self.line)
 
@@ -213,18 +213,18 @@ class Session:
             recipe = {"run": self.run.name, "step": state.step, "ema": bool(state.ema), "rows": ask.names()}
             self.sinks.samples(state.step, "samples", state.model(cfg.task).generate(ask), recipe)
 
-        self.ranks.by_first(work)
+        self.ranks.on_first_rank(work)
 
     def validate(self, state: State) -> str:
         """Validate; if that fails, the training so far is saved first."""
         try:
-            return self.ranks.by_first(lambda: self._validation.validate(state))
+            return self.ranks.on_first_rank(lambda: self._validation.validate(state))
         except GanError:
             self.save(state)
             raise
 
     def catch_up(self, state: State) -> str:
-        return self.ranks.by_first(lambda: self._validation.catch_up(state))
+        return self.ranks.on_first_rank(lambda: self._validation.catch_up(state))
 
     def save(self, state: State) -> None:
         snapshot.check_same(state, self.ranks)
@@ -235,7 +235,7 @@ class Session:
             commit(self.run, self.plan, state)
             self.sinks.event("saved", step=state.step)
 
-        self.ranks.by_first(work)
+        self.ranks.on_first_rank(work)
 
 
 @contextmanager

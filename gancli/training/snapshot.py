@@ -66,8 +66,8 @@ def share(state: State, ranks: Ranks) -> None:
     groups = {name: {k: v.clone() for k, v in group.items()} for name, group in tensors(state).items()}
     for group in groups.values():
         ranks.broadcast(group.values())
-    table = ranks.by_first(lambda: {**numbers(state), "seconds": state.seconds})
-    if not ranks.first:
+    table = ranks.on_first_rank(lambda: {**numbers(state), "seconds": state.seconds})
+    if not ranks.is_first:
         restore(state, groups, table)
         state.seconds = table["seconds"]
 
@@ -78,7 +78,7 @@ def check_same(state: State, ranks: Ranks) -> None:
         return
     held = {name: net.flat for name, net in state.nets.items()} | {f"memory {k}": v for k, v in state.memory.items()}
     here = [float(zlib.crc32(v.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)) for v in held.values()]
-    largest = ranks.most([*here, *(-crc for crc in here)])
+    largest = ranks.maximum([*here, *(-crc for crc in here)])
     for name, most, least in zip(held, largest, largest[len(here) :], strict=False):
         if most != -least:
             raise ResourceError(f"the ranks' {name} drifted apart before step {state.step}", "gan resume")

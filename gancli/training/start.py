@@ -7,7 +7,7 @@ from typing import Any
 
 from gancli.core.config import Config, Layer, differences, merge, resolve
 from gancli.core.errors import UsageError
-from gancli.distributed.ranks import job, restarted
+from gancli.distributed.ranks import job_id, restarted
 from gancli.evaluation.results import parse_bound
 from gancli.runs import folder
 from gancli.runs.files import disk
@@ -29,7 +29,7 @@ def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.
 
 
 def _describe(request: Request, plan: Plan, run: folder.Run) -> None:
-    known = {"ranks": plan.ranks.world, **({"job": job()} if job() else {})}
+    known = {"ranks": plan.ranks.world, **({"job": job_id()} if job_id() else {})}
     with disk("the run", run.path):
         run.write_json("environment.json", {**environment(plan), **known})
         run.write_json("data.json", _data_facts(request, plan))
@@ -50,7 +50,7 @@ def begin(request: Request, plan: Plan, runs: Path, name: str | None) -> tuple[f
             _describe(request, plan, there)
         return str(there.path), True
 
-    path, resumed = plan.ranks.by_first(work)
+    path, resumed = plan.ranks.on_first_rank(work)
     return folder.Run(Path(path)), resumed
 
 

@@ -13,7 +13,7 @@ from gancli.core.contracts import Logs
 from gancli.core.data import Batch
 from gancli.core.errors import DivergedError
 from gancli.core.seeds import derive, seed_default
-from gancli.core.sharding import Rows, looking_at
+from gancli.core.sharding import Rows, use_rows
 from gancli.core.task import Context, Phase, Task
 from gancli.distributed.ranks import ALONE, Ranks
 
@@ -52,7 +52,7 @@ def step(task: Task, state: State, loader: Loader, cfg: Config, ranks: Ranks = A
                 state.images += cfg.batch_size
             seeds, last = (seed, noise_seed), turn == phase.repeat - 1
             logs = _gradients(task, state, cfg, phase, batch, seeds, cache, last, ranks)
-            logs = ranks.average([state.nets[name] for name in phase.nets], logs)
+            logs = ranks.average_gradients([state.nets[name] for name in phase.nets], logs)
             _finite(logs[phase.key], f"the loss of {phase.name}", state)
             means.add({**logs, **_update(state, phase, start, total)})
     state.step += 1
@@ -125,7 +125,7 @@ def _gradients(
             state.working(), piece, tick, state.spec, random, noise_seed, state.memory, state.device, state.dtype,
             cache if whole else {}, last and whole, begin + first, total,
         )  # fmt: skip
-        with looking_at(own):
+        with use_rows(own):
             values = _backward(phase, ctx, nets, piece.n / n, first == 0, state.loss_scale)
         for key, value in values.items():
             logs[key] = logs.get(key, 0) + value

@@ -114,13 +114,13 @@ def test_ada_s_p_follows_overfitting_and_stays_in_0_to_1() -> None:
     ada = ADA(speed=1000, target=0.6)
     memory = ada.memory()
     for _ in range(20):
-        ada.learn(torch.ones(100), memory)
+        ada.adapt(torch.ones(100), memory)
     assert float(memory["ada_p"]) == 1
     assert float(memory["ada_r"]) == pytest.approx(1, abs=0.01)
     for _ in range(40):
-        ada.learn(-torch.ones(100), memory)
+        ada.adapt(-torch.ones(100), memory)
     assert float(memory["ada_p"]) == 0
     fixed = ADA(fixed=True, start=0.3)
     memory = fixed.memory()
-    fixed.learn(torch.ones(100), memory)
+    fixed.adapt(torch.ones(100), memory)
     assert float(memory["ada_p"]) == pytest.approx(0.3)

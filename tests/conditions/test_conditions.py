@@ -81,7 +81,7 @@ def test_acgan_s_loss_is_the_cross_entropy() -> None:
     condition = made("acgan", weight=2.0, weight_fake=3.0)
     head = condition.head(6, SHAPE)
     features, y = torch.randn(4, 6), torch.tensor([0, 3, 3, 1])
-    logits = head.name(features)  # type: ignore[operator]
+    logits = head.classify(features)  # type: ignore[operator]
     expected = -logits.log_softmax(1)[torch.arange(4), y]
     torch.testing.assert_close(condition.auxiliary(head, features, torch.eye(5)[y], False), 2 * expected)
     torch.testing.assert_close(condition.auxiliary(head, features, torch.eye(5)[y], True), 3 * expected)
@@ -95,7 +95,7 @@ def test_infogan_s_codes() -> None:
     assert c[:, 4:].abs().max() <= 1
     assert float(c[:, 4:].var()) == pytest.approx(1 / 3, abs=0.03)  # uniform in [-1, 1]
     head, features = condition.head(6, SHAPE), torch.randn(4000, 6)
-    q = head.name(features)  # type: ignore[operator]
+    q = head.classify(features)  # type: ignore[operator]
     expected = -(q[:, :4].log_softmax(1) * c[:, :4]).sum(1) + 0.1 * (q[:, 4:] - c[:, 4:]).square().sum(1) / 2
     torch.testing.assert_close(condition.auxiliary(head, features, c, True), expected)
     assert condition.auxiliary(head, features, c, False).abs().max() == 0  # nothing is to be read from a real

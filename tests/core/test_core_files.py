@@ -9,15 +9,15 @@ import pytest
 
 from gancli.core import files
 from gancli.core.errors import CheckpointError
-from gancli.core.files import read_capped, replace, replacing
+from gancli.core.files import atomic_file, read_capped, write_atomic
 
 
 def test_replacing_shows_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "some" / "where" / "x"
-    with replacing(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(b"first")
         assert not path.exists()
-    with replacing(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(b"half")
         assert path.read_bytes() == b"first"
     assert [(p.name, p.read_bytes()) for p in path.parent.iterdir()] == [("x", b"half")]
@@ -25,13 +25,13 @@ def test_replacing_shows_the_old_file_until_the_new_one_is_whole(tmp_path: Path)
 
 def test_replacing_that_fails_changes_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"before")
-    with pytest.raises(TypeError), replacing(tmp_path / "x") as temporary:
+    with pytest.raises(TypeError), atomic_file(tmp_path / "x") as temporary:
         temporary.write_bytes("no bytes")  # type: ignore[arg-type]
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"before")]
 
 
 def test_two_may_replace_a_file_at_once(tmp_path: Path) -> None:
-    with replacing(tmp_path / "x") as a, replacing(tmp_path / "x") as b:
+    with atomic_file(tmp_path / "x") as a, atomic_file(tmp_path / "x") as b:
         a.write_bytes(b"a")
         b.write_bytes(b"b")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"a")]
@@ -41,7 +41,7 @@ def test_two_may_replace_a_file_at_once(tmp_path: Path) -> None:
 def test_replace_syncs_where_it_is_to(synced: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     monkeypatch.setattr(files.os, "fsync", calls.append)
-    replace(tmp_path / "x", b"con", memoryview(b"tent"), synced=synced)
+    write_atomic(tmp_path / "x", b"con", memoryview(b"tent"), synced=synced)
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"content")]
     assert len(calls) == (2 if synced else 0)  # the file and its folder
 

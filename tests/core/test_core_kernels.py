@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gancli.core import kernels
 from gancli.core.config import resolve
 from gancli.core.data import Reading
-from gancli.core.kernels import ONEDNN, Linear, accelerate, plain, product
+from gancli.core.kernels import ONEDNN, Linear, accelerate, linear, restore
 from gancli.data.loader import Loader
 from gancli.inference import generator, loading
 from gancli.training.state import new_state
@@ -31,7 +31,7 @@ def leaves() -> list[Tensor]:
 def test_gradients_of_any_order_are_torch_s(of: tuple[int, ...]) -> None:
     given = leaves()
     found = []
-    for layer in (product, F.linear):
+    for layer in (linear, F.linear):
         out = layer(*given)
         first = torch.autograd.grad(out.sin().sum(), [given[i] for i in of], create_graph=True)
         second = torch.autograd.grad(sum(g.square().sum() for g in first), given)
@@ -42,7 +42,7 @@ def test_gradients_of_any_order_are_torch_s(of: tuple[int, ...]) -> None:
 
 def test_weights_that_do_not_learn_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """G's step passes through D: of D's products in the backward pass only those of its inputs are made."""
-    monkeypatch.setattr(kernels, "by_onednn", lambda: True)
+    monkeypatch.setattr(kernels, "onednn_is_faster", lambda: True)
     net = nn.Sequential(Linear(7, 6), Linear(6, 1))
     points = torch.randn(5, 7, requires_grad=True)
     for x, inputs, products in ((points, [points], 2), (points.detach(), list(net.parameters()), 3)):
@@ -54,7 +54,7 @@ def test_weights_that_do_not_learn_cost_nothing(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("elsewhere", [True, False])
 def test_the_layer_is_torch_s(elsewhere: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "by_onednn", lambda: elsewhere)
+    monkeypatch.setattr(kernels, "onednn_is_faster", lambda: elsewhere)
     layer = accelerate(nn.Linear(128, 256))
     for x in (torch.randn(5, 128), torch.randn(0, 128), torch.randn(128), torch.randn(2, 5, 128)):
         with Counting() as counting:
@@ -67,7 +67,7 @@ def test_the_layer_is_torch_s(elsewhere: bool, monkeypatch: pytest.MonkeyPatch) 
 
 def test_it_is_put_in_where_it_pays_and_taken_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for narrow layers, not where a weight is computed; names, tensors and their identity stay."""
-    monkeypatch.setattr(kernels, "by_onednn", lambda: True)
+    monkeypatch.setattr(kernels, "onednn_is_faster", lambda: True)
     bound = nn.utils.parametrizations.spectral_norm(nn.Linear(128, 256))
     net = nn.Sequential(nn.Linear(128, 256), nn.Linear(4096, 8), nn.Linear(32, 64), bound, nn.Conv2d(128, 256, 3))
     before = dict(net.state_dict(keep_vars=True))
@@ -78,12 +78,12 @@ def test_it_is_put_in_where_it_pays_and_taken_out_again(monkeypatch: pytest.Monk
     after = dict(net.state_dict(keep_vars=True))
     assert before.keys() == after.keys()
     assert all(before[k] is after[k] for k in before)
-    assert [type(m) for m in plain(net)] == classes
+    assert [type(m) for m in restore(net)] == classes
 
 
 def test_whoever_runs_a_net_puts_it_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In training, in the average, and in a model that is loaded; a net as a model builds it is torch's alone."""
-    monkeypatch.setattr(kernels, "by_onednn", lambda: True)
+    monkeypatch.setattr(kernels, "onednn_is_faster", lambda: True)
     cfg = resolve({"data": {"source": "digits"}, "batch_size": 8})
     loader = Loader(cfg.data.source.read(Reading(tmp_path, tmp_path)).train, 0, torch.device("cpu"), torch.float32)
     assert not any(type(m) is Linear for net in cfg.task.nets(loader.spec).values() for m in net.modules())
@@ -109,7 +109,7 @@ def test_whoever_runs_a_net_puts_it_in(monkeypatch: pytest.MonkeyPatch, tmp_path
 )
 def test_the_processor_decides(able: dict[str, object], expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
-    assert kernels.by_onednn.__wrapped__() == expected
+    assert kernels.onednn_is_faster.__wrapped__() == expected
 
 
 class Counting(TorchDispatchMode):

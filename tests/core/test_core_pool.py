@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gancli.core import pool
 from gancli.core.data import Batch
-from gancli.core.sharding import Rows, looking_at
+from gancli.core.sharding import Rows, use_rows
 
 SHAPE = (1, 2, 2)
 
@@ -92,7 +92,7 @@ def test_a_batch_in_parts_is_the_whole() -> None:
         kept: dict[str, list[Tensor]] = {}
         for first, n in ((0, 3), (3, 3), (6, 1)):
             part = Rows(first, n, 7, 7, 0, torch.Generator(), Batch({}), first == 6, kept=kept)
-            with looking_at(part):
+            with use_rows(part):
                 shown.append(pool.exchange(cut, "fakes", images[first : first + n], i))
         assert torch.equal(torch.cat(shown), expected)
         assert all(torch.equal(whole[k], cut[k]) for k in whole)

@@ -9,7 +9,7 @@ import torch
 
 from gancli.core import sharding
 from gancli.core.data import Batch
-from gancli.core.sharding import Rows, looking_at
+from gancli.core.sharding import Rows, use_rows
 
 
 def rows(first: int, n: int, total: int, local: int | None = None) -> Rows:
@@ -19,12 +19,12 @@ def rows(first: int, n: int, total: int, local: int | None = None) -> Rows:
 def test_another_thread_sees_no_rows() -> None:
     """What is sampled in one thread while another trains is drawn as ever."""
     seen: list[float] = []
-    with looking_at(rows(2, 2, 8, local=8)):
-        assert sharding.share() == 0.25
-        thread = threading.Thread(target=lambda: seen.append(sharding.share()))
+    with use_rows(rows(2, 2, 8, local=8)):
+        assert sharding.fraction() == 0.25
+        thread = threading.Thread(target=lambda: seen.append(sharding.fraction()))
         thread.start()
         thread.join()
-        assert sharding.share() == 0.25
+        assert sharding.fraction() == 0.25
     assert seen == [1]
 
 
@@ -33,7 +33,7 @@ def test_two_threads_look_at_rows_of_their_own() -> None:
 
     def work(first: int) -> None:
         mine = rows(first, 4, 8)
-        with looking_at(mine):
+        with use_rows(mine):
             met.wait()
             found[first] = sharding.rand(4, random=mine.random)
             met.wait()
@@ -48,13 +48,13 @@ def test_two_threads_look_at_rows_of_their_own() -> None:
 
 
 def test_an_error_ends_it_and_it_can_be_nested() -> None:
-    with looking_at(rows(0, 2, 8, local=4)):
-        with looking_at(rows(0, 1, 8, local=8)):
-            assert sharding.share() == 0.125
-        with pytest.raises(ZeroDivisionError), looking_at(rows(0, 1, 8, local=8)):
+    with use_rows(rows(0, 2, 8, local=4)):
+        with use_rows(rows(0, 1, 8, local=8)):
+            assert sharding.fraction() == 0.125
+        with pytest.raises(ZeroDivisionError), use_rows(rows(0, 1, 8, local=8)):
             raise ZeroDivisionError
-        assert sharding.share() == 0.5
-    assert sharding.share() == 1
+        assert sharding.fraction() == 0.5
+    assert sharding.fraction() == 1
 
 
 def test_the_whole_is_there_when_its_last_part_is() -> None:
@@ -62,8 +62,8 @@ def test_the_whole_is_there_when_its_last_part_is() -> None:
     x = torch.arange(6.0, requires_grad=True)
     for first in (0, 2, 4):
         part = Rows(first, 2, 6, 6, 0, torch.Generator(), Batch({}), last=first == 4, kept=kept)
-        with looking_at(part):
-            found = sharding.whole("x", x[first : first + 2])
+        with use_rows(part):
+            found = sharding.gather_rows("x", x[first : first + 2])
             assert (found is None) == (first < 4)
     assert found is not None
     assert torch.equal(found, torch.arange(6.0))

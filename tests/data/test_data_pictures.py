@@ -147,7 +147,7 @@ def test_broken_files_are_all_listed_or_left_out(picture: Make, write: Write, ho
     with pytest.raises(DataError, match=r"empty\.jpg.*text\.png") as caught:
         source.read(how)
     assert "notes.txt" not in str(caught.value)
-    lenient = source.but(skip_broken=True)
+    lenient = source.replace(skip_broken=True)
     split = lenient.read(how)
     assert count(split) == 6
     assert "broken pictures left out: 3" in notes.text
@@ -165,7 +165,7 @@ def test_broken_without_a_cache_that_can_be_written(picture: Make, write: Write,
     source = Folder(
         path=str(write("data", {"a.png": good, "b.png": picture(seed=1, size=(64, 64)), "cut.png": good[:5000]}))
     )
-    split = source.but(skip_broken=True).read(replace(how, cache_dir=tmp_path / "file" / "below"))
+    split = source.replace(skip_broken=True).read(replace(how, cache_dir=tmp_path / "file" / "below"))
     assert len(split.train.images) == 1
 
 
@@ -236,7 +236,7 @@ def test_a_picture_that_could_not_be_read_once_is_not_broken_for_good(
     assert set(inspect(source, how).broken) == {"0.png", "cut.png"}
     monkeypatch.setattr(os, "open", real)
     assert set(inspect(source, how).broken) == {"cut.png"}
-    split = source.but(skip_broken=True).read(how)
+    split = source.replace(skip_broken=True).read(how)
     assert count(split) == 4
 
 

@@ -140,7 +140,7 @@ def test_stacked_mnist(how: Reading) -> None:
     for image, label in zip(whole.images, whole.labels, strict=True):
         digits = [int((images == channel).all(axis=(1, 2)).argmax()) % 10 for channel in image]
         assert label == 100 * digits[0] + 10 * digits[1] + digits[2]
-    again, other = part.read(how), part.but(seed=1).read(how)
+    again, other = part.read(how), part.replace(seed=1).read(how)
     assert np.array_equal(split.train.images, again.train.images)
     assert not np.array_equal(split.train.images, other.train.images)
 

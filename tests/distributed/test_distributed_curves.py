@@ -11,7 +11,7 @@ import torch
 from gancli.core import sharding
 from gancli.core.data import Batch
 from gancli.core.errors import UsageError
-from gancli.core.sharding import Rows, looking_at
+from gancli.core.sharding import Rows, use_rows
 from gancli.data.images import ImageDataset
 from gancli.data.loader import Loader
 from gancli.distributed.ranks import ALONE
@@ -84,7 +84,7 @@ def test_a_large_batch_is_drawn_in_blocks() -> None:
 
     def look(first: int, n: int) -> torch.Tensor:
         random = torch.Generator().manual_seed(5)
-        with looking_at(Rows(first, n, total, n, 5, random, Batch({"real": torch.empty(0)}))):
+        with use_rows(Rows(first, n, total, n, 5, random, Batch({"real": torch.empty(0)}))):
             return torch.cat(
                 [sharding.draw(make, (2 * n, 3), random).view(2, n, 3), sharding.draw(make, (n, 3), random)[None]]
             )

@@ -18,7 +18,7 @@ from gancli.core.data import Batch, Reading
 from gancli.core.errors import GanError, UsageError
 from gancli.core.sinks import Progress, Sink
 from gancli.distributed import group
-from gancli.distributed.ranks import ALONE, Ranks, nameless
+from gancli.distributed.ranks import ALONE, Ranks, require_name
 from gancli.runs import checkpoint, status
 from gancli.runs.folder import Run
 from gancli.training.monitor import Monitor
@@ -182,8 +182,8 @@ def test_a_slow_look_of_the_monitor_is_waited_for(fork: Fork, tmp_path: Path, mo
         time.sleep(6 if state.step == 23 else 0)
         return real(monitor, state, scalars)
 
-    monkeypatch.setattr(group, "PATIENCE", 4.0)
-    monkeypatch.setattr(group, "BEAT", 1.0)
+    monkeypatch.setattr(group, "PEER_TIMEOUT", 4.0)
+    monkeypatch.setattr(group, "HEARTBEAT", 1.0)
     monkeypatch.setattr(Monitor, "look", look)
     for steps in (30, 50):
         ends = fork(2, session(tmp_path, steps, resumed=steps > 30))
@@ -218,4 +218,4 @@ def test_a_job_that_is_submitted_again_goes_on(tmp_path: Path, monkeypatch: pyte
     assert begin(request, make(request, how), tmp_path / "runs", "run")[1]
     monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "2")
     with pytest.raises(UsageError, match="--name"):
-        nameless(None)
+        require_name(None)

@@ -10,7 +10,7 @@ import torch
 from gancli.core import pool
 from gancli.core.data import Batch
 from gancli.core.errors import ResourceError
-from gancli.core.sharding import Rows, looking_at
+from gancli.core.sharding import Rows, use_rows
 from gancli.distributed.ranks import ALONE, Ranks
 from gancli.training import snapshot
 from gancli.training.scaling import LossScale
@@ -38,7 +38,7 @@ def pooled(part: int) -> Work:
                 piece = own[first : first + part]
                 last = first + part >= n
                 rows = Rows(begin + first, len(piece), N, n, 0, torch.Generator(), Batch({}), last, here.group, kept)
-                with looking_at(rows):
+                with use_rows(rows):
                     shown.append(pool.exchange(memory, "fakes", piece, seed=i))
             out.append([torch.cat(shown).tolist(), {k: v.tolist() for k, v in memory.items()}])
         return out

@@ -77,7 +77,7 @@ def test_a_class_that_is_given_is_kept() -> None:
     targets = model.sample(seeds=[900, 901, 902], labels=[4, 0, 6])
     found = project(model, targets, [5, 1, 5], tries=8, steps=1, lr=1e-9)
     assert found.labels == [5, 1, 5]
-    codes = [model.task.codes([0], model.shape, [y]) for y in (5, 1, 5)]  # type: ignore[attr-defined]
+    codes = [model.task.condition_vectors([0], model.shape, [y]) for y in (5, 1, 5)]  # type: ignore[attr-defined]
     torch.testing.assert_close(
         found.images, torch.cat([model.nets["G"](found.z[k : k + 1], codes[k]) for k in range(3)])
     )

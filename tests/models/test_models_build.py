@@ -11,7 +11,7 @@ from gancli.core.contracts import Model, Tick
 from gancli.core.errors import UsageError
 from gancli.core.registry import build, find, parts
 from gancli.core.specs import Images
-from gancli.models.layers import Discriminator, LinearHead, stages
+from gancli.models.layers import Discriminator, LinearHead, map_sizes
 from gancli.training.net import EmaNet, Net
 
 TINY: dict[str, Any] = {
@@ -122,4 +122,4 @@ def test_a_map_for_attention_must_exist() -> None:
 
 @pytest.mark.parametrize(("side", "small"), [(16, 4), (28, 7), (64, 4), (256, 4)])
 def test_stages_end_at_four_to_seven(side: int, small: int) -> None:
-    assert stages(Images(channels=1, height=side, width=side))[-1] == (small, small)
+    assert map_sizes(Images(channels=1, height=side, width=side))[-1] == (small, small)

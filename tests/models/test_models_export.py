@@ -12,7 +12,7 @@ from torch.export import Dim, ExportedProgram, export
 from gancli.core import kernels
 from gancli.core.config import Config, presets, read_preset, resolve
 from gancli.core.contracts import Tick
-from gancli.core.kernels import accelerate, plain
+from gancli.core.kernels import accelerate, restore
 from gancli.core.specs import Images
 
 SPEC = Images(channels=1, height=28, width=28, classes=4, attributes=2)
@@ -109,10 +109,10 @@ def test_a_net_that_is_growing_is_exported_as_far_as_it_has_grown(images: int) -
 
 
 def test_a_net_that_was_accelerated_is_exported_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "by_onednn", lambda: True)
+    monkeypatch.setattr(kernels, "onednn_is_faster", lambda: True)
     cfg = configured("textbook")
     net, given = generator(cfg), inputs(cfg)
     expected = net(*given)
     assert isinstance(accelerate(net).net[0], kernels.Linear)  # type: ignore[index]
     torch.testing.assert_close(net(*given), expected, rtol=1e-5, atol=1e-5)
-    assert_the_same(exported(plain(net), given), net, given)
+    assert_the_same(exported(restore(net), given), net, given)

@@ -8,8 +8,8 @@ import torch
 from gancli.core.errors import UsageError
 from gancli.core.registry import build
 from gancli.core.specs import Images
-from gancli.models.latents import drawn, lerp, mixed, slerp
-from gancli.models.layers import Beside, Embedded
+from gancli.models.latents import lerp, mix_styles, slerp, synthesize
+from gancli.models.layers import ConcatCondition, EmbeddedGenerator
 
 
 def style():  # type: ignore[no-untyped-def]
@@ -41,42 +41,42 @@ def test_truncation_in_w_ends_at_the_mean() -> None:
     net(z)  # the mean moves
     net.eval()
     with torch.no_grad():
-        none, full = drawn(net, z, truncation=0.0), drawn(net, z)
+        none, full = synthesize(net, z, truncation=0.0), synthesize(net, z)
         torch.testing.assert_close(none[0], none[1])
         assert not torch.allclose(full[0], full[1])
         torch.testing.assert_close(full, net(z), rtol=0, atol=0)
         mean = net.mapping.mean
         torch.testing.assert_close(net.styles(z, None, 0.5), (mean + net.styles(z)) / 2)
-        plain = Beside(torch.nn.Linear(8, 1))
-        torch.testing.assert_close(drawn(plain, z, truncation=0.5), plain(z / 2))  # it has no mapping
+        plain = ConcatCondition(torch.nn.Linear(8, 1))
+        torch.testing.assert_close(synthesize(plain, z, truncation=0.5), plain(z / 2))  # it has no mapping
 
 
 def test_mixed_styles_are_those_of_either_at_the_ends() -> None:
     net, a, b = style().eval(), (torch.randn(2, 8), None), (torch.randn(2, 8), None)
     with torch.no_grad():
-        torch.testing.assert_close(mixed(net, a, b, 0), net(b[0]))
-        torch.testing.assert_close(mixed(net, a, b, net.depth), net(a[0]))
-        between = mixed(net, a, b, 2)
-        torch.testing.assert_close(mixed(net, a, b), mixed(net, a, b, 3))  # half of its six layers
-        drawn_in = mixed(net, a, b, 2, truncation=0.5)
+        torch.testing.assert_close(mix_styles(net, a, b, 0), net(b[0]))
+        torch.testing.assert_close(mix_styles(net, a, b, net.depth), net(a[0]))
+        between = mix_styles(net, a, b, 2)
+        torch.testing.assert_close(mix_styles(net, a, b), mix_styles(net, a, b, 3))  # half of its six layers
+        drawn_in = mix_styles(net, a, b, 2, truncation=0.5)
     assert not torch.allclose(between, net(a[0]))
     assert not torch.allclose(between, drawn_in)
     with pytest.raises(UsageError, match="no styles"):
-        mixed(torch.nn.Linear(8, 1), a, b, 1)
+        mix_styles(torch.nn.Linear(8, 1), a, b, 1)
     with pytest.raises(UsageError, match="no layer 7: the model has 6"):
-        mixed(net, a, b, 7)
+        mix_styles(net, a, b, 7)
 
 
 def test_each_side_of_a_mix_has_its_own_condition() -> None:
     torch.manual_seed(0)
     inner = build("model", {"name": "style", "z": 8, "w": 8, "width": 4, "widest": 8, "mapping": 2})
-    net = Embedded(inner.generator(Images(channels=1, height=16, width=16), 3), torch.nn.Linear(5, 3)).eval()  # type: ignore[attr-defined]
+    net = EmbeddedGenerator(inner.generator(Images(channels=1, height=16, width=16), 3), torch.nn.Linear(5, 3)).eval()  # type: ignore[attr-defined]
     a, b = torch.randn(2, 8), torch.randn(2, 8)
     c, d = torch.eye(5)[:2], torch.eye(5)[3:]
     with torch.no_grad():
-        torch.testing.assert_close(mixed(net, (a, c), (b, d), 6), net(a, c))
-        torch.testing.assert_close(mixed(net, (a, c), (b, d), 0), net(b, d))
-        torch.testing.assert_close(mixed(net, (a, c), (b, c), 0), net(b, c))
+        torch.testing.assert_close(mix_styles(net, (a, c), (b, d), 6), net(a, c))
+        torch.testing.assert_close(mix_styles(net, (a, c), (b, d), 0), net(b, d))
+        torch.testing.assert_close(mix_styles(net, (a, c), (b, c), 0), net(b, c))
         torch.testing.assert_close(
-            drawn(net, a, c, [3, 4], 0.5), drawn(net.net, a, net.embedding(c), [3, 4], 0.5), rtol=0, atol=0
+            synthesize(net, a, c, [3, 4], 0.5), synthesize(net.net, a, net.embedding(c), [3, 4], 0.5), rtol=0, atol=0
         )

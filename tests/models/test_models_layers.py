@@ -15,12 +15,12 @@ from gancli.models.blocks import (
     ModulatedConv,
     Noise,
     SelfAttention,
-    down,
-    equalized,
-    up,
+    downsample,
+    equalize,
+    upsample,
 )
-from gancli.models.layers import Dropout, FlatMaps, LinearHead
-from gancli.models.norms import ConditionalBatchNorm, PixelNorm, norm, spectral
+from gancli.models.layers import Dropout, FlattenChannelsLast, LinearHead
+from gancli.models.norms import ConditionalBatchNorm, PixelNorm, norm, spectral_norm
 
 
 @pytest.mark.parametrize("layer", [nn.Linear(7, 5), nn.Conv2d(3, 6, 3), nn.ConvTranspose2d(4, 3, 4)])
@@ -30,7 +30,7 @@ def test_spectral_norm_divides_by_the_largest_singular_value(layer: nn.Module) -
     weight = layer.weight.detach().clone()
     matrix = weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight
     sigma = torch.linalg.svdvals(matrix.flatten(1))[0]
-    net = spectral(nn.Sequential(layer))
+    net = spectral_norm(nn.Sequential(layer))
     for _ in range(300):
         bound = net[0].weight
     torch.testing.assert_close(bound.detach(), weight / sigma, rtol=2e-3, atol=2e-4)
@@ -90,10 +90,10 @@ def test_equalized_layers_start_with_unit_variance() -> None:
     for rate in (1.0, 0.01):
         assert float(EqualLinear(64, 64, rate=rate)(x).std().detach()) == pytest.approx(1, abs=0.1)
     assert float(EqualConv(16, 16)(torch.randn(8, 16, 16, 16)).std().detach()) == pytest.approx(1, abs=0.1)
-    head = equalized(LinearHead(6))
+    head = equalize(LinearHead(6))
     assert isinstance(head.linear, EqualLinear)
     assert head(torch.randn(4, 6)).shape == (4,)
-    for table in (ProjectionHead(128, 10).table, equalized(ProjectionHead(128, 10)).table):
+    for table in (ProjectionHead(128, 10).table, equalize(ProjectionHead(128, 10)).table):
         projected = (table(torch.eye(10).repeat(200, 1)) * torch.randn(2000, 128)).sum(1)  # type: ignore[operator]
         assert float(projected.std().detach()) == pytest.approx(1, rel=0.2)
 
@@ -121,15 +121,15 @@ def test_noise_of_a_sample_is_its_seed_s() -> None:
 def test_resampling_is_the_filter_1_3_3_1(size: tuple[int, int]) -> None:
     x = torch.randn(2, 3, *size)
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-    small = down(x)
+    small = downsample(x)
     assert small.shape[2:] == (size[0] // 2, size[1] // 2)
     wide = F.pad(x, (1, 1, 1, 1))
     expected = sum(taps[i] * taps[j] * wide[:, :, 2 + i, 4 + j] for i in range(4) for j in range(4))
     torch.testing.assert_close(small[:, :, 1, 2], expected)
-    large = up(x, (2 * size[0], 2 * size[1]))
+    large = upsample(x, (2 * size[0], 2 * size[1]))
     expected = (9 * x[:, :, 2, 2] + 3 * x[:, :, 1, 2] + 3 * x[:, :, 2, 1] + x[:, :, 1, 1]) / 16
     torch.testing.assert_close(large[:, :, 4, 4], expected)
-    torch.testing.assert_close(up(x, (2 * size[0], 2 * size[1]), smooth=False)[:, :, ::2, ::2], x)
+    torch.testing.assert_close(upsample(x, (2 * size[0], 2 * size[1]), smooth=False)[:, :, ::2, ::2], x)
 
 
 @pytest.mark.parametrize("kind", ["batch", "instance", "layer", "group", "pixel", "none"])
@@ -181,7 +181,7 @@ def test_dropout_drops_the_same_in_any_precision() -> None:
 def test_flat_maps_give_their_gradient_back_as_they_lie() -> None:
     x = torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
     weights = torch.randn(2, 60)
-    flat = FlatMaps()(x)
+    flat = FlattenChannelsLast()(x)
     assert torch.equal(flat, x.flatten(1))
     (gradient,) = torch.autograd.grad((flat.square() * weights).sum(), x, create_graph=True)
     assert gradient.is_contiguous(memory_format=torch.channels_last)

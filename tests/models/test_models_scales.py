@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from gancli.core.contracts import Tick
 from gancli.core.registry import build
 from gancli.core.specs import Images
-from gancli.models.layers import stages
+from gancli.models.layers import map_sizes
 from gancli.models.msg import packed, unpacked
 
 SHAPE = Images(channels=1, height=28, width=28)
@@ -92,7 +92,7 @@ def test_reals_fade_as_the_fakes_do() -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_scales_are_packed_without_loss(shape: Images) -> None:
-    sizes = stages(shape)
+    sizes = map_sizes(shape)
     images = [torch.rand(2, shape.channels, *s) for s in sizes]
     tensor = packed(images)
     assert tensor.shape == (2, shape.channels, shape.height, shape.width + shape.width // 2)
@@ -106,6 +106,6 @@ def test_every_scale_has_a_say() -> None:
     g, d = model.generator(SHAPE, 0), model.discriminator(SHAPE, 0)  # type: ignore[attr-defined]
     fake = g(torch.randn(4, 8))
     (gradient,) = torch.autograd.grad(d(fake).sum(), fake)
-    for part in unpacked(gradient, stages(SHAPE)):
+    for part in unpacked(gradient, map_sizes(SHAPE)):
         assert part.abs().max() > 0
     torch.testing.assert_close(g(torch.zeros(1, 8))[:, :, :, :28], g.eval()(torch.zeros(1, 8)))

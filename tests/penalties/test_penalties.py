@@ -9,7 +9,7 @@ from torch import Tensor
 from gancli.core.contracts import Penalty, PenaltyInputs, Tick
 from gancli.core.registry import build, parts
 from gancli.losses.adversarial import critic_loss, penalty_loss
-from gancli.penalties.consistency import moved
+from gancli.penalties.consistency import flip_and_shift
 
 NAMES = list(parts("penalty"))
 W = torch.linspace(-1, 1, 12).reshape(1, 3, 4)
@@ -158,7 +158,7 @@ def test_zcr_pays_the_generator_for_variety() -> None:
 
 def test_moved_shifts_whole_pixels() -> None:
     x = torch.arange(64.0).reshape(1, 1, 8, 8).repeat(20, 1, 1, 1)
-    y = moved(x, 2, False, torch.Generator().manual_seed(0))
+    y = flip_and_shift(x, 2, False, torch.Generator().manual_seed(0))
     assert y.shape == x.shape
     steps = y[:, 0, 3:5, 3:5]
     assert ((steps[:, 1, 0] - steps[:, 0, 0]) == 8).all()

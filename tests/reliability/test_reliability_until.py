@@ -31,7 +31,7 @@ class KilledError(BaseException):
 
 def judged(place: Path, steps: int = 40, until: str | None = None, patience: int = 1, **more: Any) -> Bench:
     bench = Bench(place, steps, merge([JUDGED, more, {"stop": {"until": until, "patience": patience}}]))
-    bench.plan.cfg = bench.plan.cfg.but(stop=bench.plan.cfg.stop.but(until=until, patience=patience))
+    bench.plan.cfg = bench.plan.cfg.replace(stop=bench.plan.cfg.stop.replace(until=until, patience=patience))
     return bench
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from gancli.core import files
 from gancli.core.config import merge, parse_set, resolve
 from gancli.core.errors import CheckpointError, GanError, InUseError, ResourceError, UsageError
-from gancli.core.files import read_capped, replace
+from gancli.core.files import read_capped, write_atomic
 from gancli.runs import checkpoint, folder, history, journal, lock, tensors
 from gancli.runs.files import disk
 from gancli.runs.signals import InterruptedWork, Signals
@@ -127,7 +127,7 @@ def test_order_is_by_step_whatever_the_clock_says(tmp_path: Path) -> None:
 def test_replace_leaves_nothing_behind(tmp_path: Path) -> None:
     @disk("it", tmp_path)
     def write() -> None:
-        replace(tmp_path / "x", b"content")
+        write_atomic(tmp_path / "x", b"content")
 
     (tmp_path / "x").mkdir()
     with pytest.raises(ResourceError, match="cannot write it"):
@@ -234,7 +234,7 @@ def test_fuzzed_settings_are_refused_or_whole(text: str) -> None:
 
 def test_of_two_writers_of_one_file_the_second_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, real = tmp_path / "x", files.write_synced
-    second = threading.Thread(target=replace, args=(path, b"second"))
+    second = threading.Thread(target=write_atomic, args=(path, b"second"))
 
     def slow(beside: Path, content: bytes) -> None:
         real(beside, content)
@@ -243,7 +243,7 @@ def test_of_two_writers_of_one_file_the_second_waits(tmp_path: Path, monkeypatch
             second.join(0.2)
 
     monkeypatch.setattr(files, "write_synced", slow)
-    replace(path, b"first")
+    write_atomic(path, b"first")
     second.join()
     assert path.read_bytes() == b"second"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
@@ -251,7 +251,7 @@ def test_of_two_writers_of_one_file_the_second_waits(tmp_path: Path, monkeypatch
 
 def test_what_a_killed_writer_left_is_taken_over(tmp_path: Path) -> None:
     (tmp_path / ".x.tmp").write_bytes(b"half, and longer than the whole")
-    replace(tmp_path / "x", b"content")
+    write_atomic(tmp_path / "x", b"content")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"content")]
 
 
@@ -299,5 +299,5 @@ def test_what_to_do_about_a_disk(number: int, then: str, remedy: str, tmp_path: 
 def test_a_folder_that_is_missing_is_to_be_made(tmp_path: Path) -> None:
     missing = tmp_path / "no such"
     with pytest.raises(ResourceError) as refused, disk("it", missing / "x.png"):
-        replace(missing / "x.png", b"")
+        write_atomic(missing / "x.png", b"")
     assert refused.value.remedy == f"mkdir -p '{missing}'"

@@ -111,7 +111,7 @@ def test_while_training_it_is_written_every_other_second(bench: Bench, run: fold
 def test_why_it_finished(stop: dict[str, Any], reason: str, tmp_path: Path) -> None:
     bench = Bench(tmp_path, 30, {"intervals": {"evaluate_n": 64, "evaluate": 96}} if reason == "quality" else {})
     run = bench.new()
-    bench.plan.cfg = bench.plan.cfg.but(stop=bench.plan.cfg.stop.but(**stop))
+    bench.plan.cfg = bench.plan.cfg.replace(stop=bench.plan.cfg.stop.replace(**stop))
     bench.go(run, resumed=False)
     assert (raw(run)["state"], raw(run)["reason"]) == ("finished", reason)
 
@@ -250,7 +250,7 @@ def test_what_is_refused_before_the_run_is_taken_leaves_the_status(bench: Bench,
     with pytest.raises(UsageError):
         extend(run, [{"seed": 3}])
     cfg = run.config()
-    plan = again(cfg.but(stop=cfg.stop.but(until="nonsense<3")), bench.how)
+    plan = again(cfg.replace(stop=cfg.stop.replace(until="nonsense<3")), bench.how)
     with pytest.raises(UsageError):
         session.train(run, plan, [], resumed=True)
     assert raw(run) == before

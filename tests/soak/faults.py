@@ -77,7 +77,7 @@ class Bench:
 
     def until(self, steps: int) -> Plan:
         """The same plan, to so many steps."""
-        return again(self.plan.cfg.but(stop=self.plan.cfg.stop.but(max_steps=steps)), self.how)
+        return again(self.plan.cfg.replace(stop=self.plan.cfg.stop.replace(max_steps=steps)), self.how)
 
     def go(
         self,

@@ -62,7 +62,7 @@ def deaf(plan: Plan) -> Plan:
     options = {k: getattr(model, k) for k in type(model).model_fields}
     wrapped = DeafModel(**options)
     assert isinstance(wrapped, Model)
-    return replace(plan, cfg=plan.cfg.but(task=plan.cfg.task.but(model=wrapped)))
+    return replace(plan, cfg=plan.cfg.replace(task=plan.cfg.task.replace(model=wrapped)))
 
 
 def of_some(plan: Plan, index: np.ndarray) -> Plan:
@@ -98,7 +98,7 @@ def planned(kind: str, preset: str, seed: int, share: float, place: Path) -> tup
         assert labels is not None
         plan = of_some(plan, np.flatnonzero(labels < 4))
     steps = max(1, round(share * plan.cfg.stop.total(plan.loader.epoch) / plan.cfg.batch_size))
-    return request, replace(plan, cfg=plan.cfg.but(stop=plan.cfg.stop.but(max_steps=steps)))
+    return request, replace(plan, cfg=plan.cfg.replace(stop=plan.cfg.stop.replace(max_steps=steps)))
 
 
 def signs(kind: str, preset: str, seed: int, share: float) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ def test_two_critics_have_their_own_keys(tmp_path: Path) -> None:
     """In the logs of a step, in the journal and in what the monitor sees."""
     bench = Bench(tmp_path, 24)
     task = TwoCritics(model={"name": "mlp", "z": 4, "g_widths": [8], "d_widths": [8]}, penalties=[{"name": "r1"}])  # type: ignore[arg-type, list-item]
-    bench.plan.cfg = bench.plan.cfg.but(task=task)
+    bench.plan.cfg = bench.plan.cfg.replace(task=task)
     run = bench.new()
     train(run, bench.plan)
     (*_, line) = journal.read(run.journal)

@@ -42,7 +42,7 @@ def test_bfloat16_is_chosen_where_a_trial_shows_that_it_pays(
     assert any("bfloat16" in said for said in new.choices) == (chosen == "bf16")
     monkeypatch.setattr(trial, "gain", lambda cfg, loader: pytest.fail("tried twice") if gain else 0.0)
     cfg = new.cfg
-    later = again(cfg.but(runtime=cfg.runtime.but(precision="auto")), Reading(tmp_path, tmp_path / "cache"))
+    later = again(cfg.replace(runtime=cfg.runtime.replace(precision="auto")), Reading(tmp_path, tmp_path / "cache"))
     assert later.cfg.runtime.precision == cfg.runtime.precision == chosen
     assert later.state().nets["G"].parameters[0].dtype == later.loader.dtype
     assert plan(tmp_path, "textbook", {"runtime": {"precision": "fp32"}}).cfg.runtime.precision == "fp32"
@@ -55,5 +55,5 @@ def test_a_trial_leaves_nothing_behind(tmp_path: Path) -> None:
     assert trial.gain(new.cfg, new.loader) > 0
     assert new.loader.dtype == torch.float32
     assert torch.equal(before, new.state().nets["G"].flat)
-    fast = new.cfg.but(optimizer=new.cfg.optimizer.but(lr=1e30))
+    fast = new.cfg.replace(optimizer=new.cfg.optimizer.replace(lr=1e30))
     assert trial.gain(fast, new.loader) == 0
