@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gancli.conditions.labels import one_hot, require_classes
-from gancli.core.contracts import Condition
 from gancli.core.errors import UsageError
+from gancli.core.nets import Condition
 from gancli.core.specs import Images
 from gancli.models.layers import LinearHead
 

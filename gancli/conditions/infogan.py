@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gancli.conditions.labels import ClassifierHead, one_hot, to_uniform
-from gancli.core.contracts import Condition
+from gancli.core.nets import Condition
 from gancli.core.specs import Images
 
 

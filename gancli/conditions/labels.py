@@ -18,8 +18,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.core.contracts import Condition
 from gancli.core.errors import UsageError
+from gancli.core.nets import Condition
 from gancli.core.specs import Images
 from gancli.models.layers import LinearHead
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from gancli.core.contracts import Condition
+from gancli.core.nets import Condition
 from gancli.core.specs import Images
 from gancli.models.layers import LinearHead
 

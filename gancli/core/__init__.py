@@ -1,1 +1,1 @@
-"""What every room speaks in: contracts, configuration, registry, errors, seeds. Imports nothing else of gancli."""
+"""Contracts, configuration, registry, errors and seeds. Imports no other package of gancli."""

@@ -1,7 +1,8 @@
 """The frozen configuration of a run: preset < TOML file < environment and command line < `--set`.
 
-A layer is a nested table. Layers are merged, then validated once; an unknown key is refused with the nearest one. A later layer that names
-another part drops the earlier part's options. Every value that is not given is in the resolved configuration with its default.
+A layer is a nested table. Layers are merged in this order and validated once; the error for an unknown key suggests the
+nearest known one. A layer that selects another part (`{"name": ...}`) discards the options of the part it replaces. The
+resolved configuration contains every option, with its default where no layer sets it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Pixels = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Data(Frozen):
-    """What to train on."""
+    """The training data: source, image size and channels, splits, augmentation."""
 
     source: Source = Field(description="data set name, or a table of a name and options")
     image_size: tuple[Pixels, Pixels] | None = Field(
@@ -46,13 +47,13 @@ class Data(Frozen):
         0.05, ge=0, lt=1, description="fraction held out as validation set, if the data set has none"
     )
     repeat: int | None = Field(
-        None, ge=1, description="passes over the data per epoch; default: chosen for about 10,000 images per epoch"
+        None, ge=1, description="passes over the data per epoch; default: as many as make about 10,000 images"
     )
     flip: bool = Field(False, description="random horizontal flips")
 
 
 class Stop(Frozen):
-    """When training stops: at the first of these limits."""
+    """The limits of training, which ends at the first one reached."""
 
     epochs: float | None = Field(50, gt=0, le=1e9, description="number of epochs")
     images: int | None = Field(None, gt=0, description="number of training images drawn, instead of epochs")
@@ -62,11 +63,21 @@ class Stop(Frozen):
     patience: int = Field(1, ge=1, description="number of consecutive validations in which `until` must hold")
 
     def total(self, images_in_epoch: int) -> int:
-        """The number of images that end training."""
+        """The total number of training images, from `images` or else `epochs`."""
         return self.images or round((self.epochs or 50) * images_in_epoch)
 
     def expected(self, images_in_epoch: int, images: int, step: int, seconds: float) -> int:
-        """The number of images after which training will end, as far as is known after so many images, steps and seconds."""
+        """Estimate the total number of training images, including the limits on steps and minutes.
+
+        Args:
+            images_in_epoch: images per epoch.
+            images: images seen so far.
+            step: steps done so far.
+            seconds: training time so far.
+
+        Returns:
+            The estimated total, at least `images`.
+        """
         ends = [self.total(images_in_epoch)]
         if self.max_steps and step:
             ends.append(round(images * self.max_steps / step))
@@ -112,14 +123,14 @@ class Runtime(Frozen):
 
 
 class Config(Frozen):
-    """The configuration of a run, resolved. It is written to config.json once and never changed."""
+    """The resolved configuration of a run. It is written to config.json once and never changed."""
 
     preset: str = Field("textbook", description="preset that the configuration starts from; empty: none")
     data: Data
-    task: Task = Field("generate", validate_default=True, description="what is learned")
+    task: Task = Field("generate", validate_default=True, description="the task, with its nets and losses")
     optimizer: Optimizer = Field("adam", validate_default=True, description="optimizer of all nets")
     optimizers: dict[str, Optimizer] = Field(
-        {}, description="optimizers of single nets, by name (G, D); what is not set is as in `optimizer`"
+        {}, description="optimizers of single nets by name (G, D); options not set here are those of `optimizer`"
     )
     batch_size: int = Field(100, ge=1, description="images per step")
     seed: int = Field(0, ge=0, description="random seed")
@@ -129,29 +140,33 @@ class Config(Frozen):
     runtime: Runtime = Runtime()
 
     def optimizer_of(self, net: str) -> Optimizer:
-        """The optimizer of a net: its own, or the common one."""
+        """The optimizer of a net: its entry in `optimizers`, else `optimizer`."""
         return self.optimizers.get(net, self.optimizer)
 
     def dump(self) -> Layer:
-        """As plain JSON values; `resolve` of it gives the same configuration."""
+        """The configuration as a nested table of JSON values; `resolve(cfg.dump())` equals `cfg`."""
         return self.model_dump(mode="json")
 
 
 def presets() -> dict[str, Path]:
-    """The presets that ship with the package, by name."""
+    """The TOML files of the presets in this package, by name."""
     folder = Path(str(resources.files("gancli") / "presets"))
     return {p.stem: p for p in sorted(folder.glob("*.toml"))}
 
 
 def read_preset(name: str, classes: int = 2) -> Layer:
-    """A preset as a table.
+    """Read a preset.
 
     Args:
-        name: of the preset.
-        classes: of the data; with fewer than two the preset's table `unlabeled` applies.
+        name: name of the preset.
+        classes: number of classes of the data. With fewer than two, the preset's table `unlabeled` is merged over the
+            rest.
+
+    Returns:
+        The preset as a nested table.
 
     Raises:
-        UsageError: no such preset; with the nearest names.
+        UsageError: there is no such preset; suggests the nearest names.
     """
     known = presets()
     if not isinstance(name, str) or name not in known:
@@ -162,10 +177,16 @@ def read_preset(name: str, classes: int = 2) -> Layer:
 
 
 def read_table(path: Path) -> Layer:
-    """A TOML file, or a run's config.json, as a table.
+    """Read a TOML file or a run's config.json, with keys of older formats migrated.
+
+    Args:
+        path: the file; JSON if its suffix is .json, else TOML.
+
+    Returns:
+        The content as a nested table.
 
     Raises:
-        UsageError: the file is missing or neither; naming the line.
+        UsageError: the file cannot be read or parsed; names the line.
     """
     form = "JSON" if path.suffix == ".json" else "TOML"
     try:
@@ -183,14 +204,20 @@ def read_table(path: Path) -> Layer:
 
 
 def parse_set(item: str) -> Layer:
-    """`a.b=v` as a nested table; v is read as TOML, else as text.
+    """Parse an argument of `--set`.
+
+    Args:
+        item: `a.b=v`; v is parsed as a TOML value, or taken as a string where it is none.
+
+    Returns:
+        `{"a": {"b": v}}`.
 
     Raises:
-        UsageError: the item is of another form.
+        UsageError: the argument does not have this form.
     """
     key, equals, text = item.partition("=")
     if not equals or not key.strip() or any(not k for k in key.strip().split(".")):
-        raise UsageError(f"--set {item!r} is not of the form a.b=value", "for instance --set task.model.width=64")
+        raise UsageError(f"--set {item!r} is not of the form a.b=value", "example: --set task.model.width=64")
     try:
         value = tomllib.loads(f"v = {text}")["v"]
     except (ValueError, RecursionError):
@@ -199,14 +226,24 @@ def parse_set(item: str) -> Layer:
 
 
 def nest(path: str, value: Any) -> Layer:
-    """`a.b`, v -> {"a": {"b": v}}."""
+    """Nest a value under a dotted path: ("a.b", v) -> {"a": {"b": v}}."""
     for key in reversed(path.split(".")):
         value = {key: value}
     return dict(value)
 
 
 def merge(layers: Iterable[Layer]) -> Layer:
-    """Layers as one. Later ones win, table by table; a part of another name drops the earlier part's options; epochs replace images."""
+    """Merge layers recursively; values of later layers take precedence.
+
+    A part with another name replaces the earlier part with all its options. `stop.epochs` in a later layer resets
+    `stop.images`, which would otherwise take precedence over it.
+
+    Args:
+        layers: nested tables, in order of increasing precedence.
+
+    Returns:
+        The merged table.
+    """
     out: Layer = {}
     for layer in layers:
         before, stop = out.get("stop"), layer.get("stop")
@@ -239,15 +276,18 @@ def _merged(base: Layer, over: Layer) -> Layer:
 
 
 def resolve(*layers: Layer) -> Config:
-    """The configuration that the layers give.
+    """Merge and validate layers.
 
-    What a net's own optimizer does not set, it has from the common one, unless it is of another name.
+    Options that an entry of `optimizers` does not set are those of `optimizer`, unless the entry has another name.
 
     Args:
-        layers: nested tables, the later ones win.
+        layers: nested tables, in order of increasing precedence.
+
+    Returns:
+        The resolved configuration.
 
     Raises:
-        UsageError: a key is unknown or its value is wrong; naming the key.
+        UsageError: a key is unknown or its value is invalid; names the key.
     """
     table = merge(({"task": {"name": "generate"}, "optimizer": {"name": "adam"}}, *layers))
     own = table.get("optimizers")
@@ -257,19 +297,25 @@ def resolve(*layers: Layer) -> Config:
 
 
 def data_options(layers: Iterable[Layer]) -> Data:
-    """The options of the data other than the source, before anything is read.
+    """Validate the options of the table `data` except its source, before the data is read.
+
+    Args:
+        layers: nested tables, in order of increasing precedence.
+
+    Returns:
+        The options; `source` is a placeholder.
 
     Raises:
-        UsageError: a key is unknown or its value is wrong; naming the key.
+        UsageError: a key is unknown or its value is invalid; names the key.
     """
     table = merge(layers).get("data", {})
     if not isinstance(table, dict):
-        raise UsageError(f"data is a table, not {table!r}", "for instance --set data.source=digits")
+        raise UsageError(f"data is a table, not {table!r}", "example: --set data.source=digits")
     return validated(Data, {**table, "source": "digits"}, "data")
 
 
 def flat(table: Layer, prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    """Flatten a nested table: {"a": {"b": 1}} -> {"a.b": 1}."""
     out: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, dict) and value:
@@ -280,7 +326,7 @@ def flat(table: Layer, prefix: str = "") -> dict[str, Any]:
 
 
 def differences(a: Config, b: Config) -> dict[str, tuple[Any, Any]]:
-    """Keys whose values differ, with both values."""
+    """The dotted keys whose values differ, each with the values in `a` and in `b`."""
     left, right = flat(a.dump()), flat(b.dump())
     keys = sorted(left.keys() | right.keys())
     return {k: (left.get(k), right.get(k)) for k in keys if left.get(k) != right.get(k)}

@@ -1,8 +1,9 @@
-"""The contracts of data: what a datum is (`Spec`), a batch of them (`Batch`), a set of them (`Dataset`), where they come from (`Source`).
+"""Contracts of data: the kind of datum (`Spec`), batches (`Batch`), data sets (`Dataset`) and where they are read from (`Source`).
 
-The engine knows none of the kinds of data: it asks a `Dataset` for the batch at a position of its stream, and uses the number of
-rows and `Batch.rows` alone. Everything random in a batch (order, flips, crops, degradations, pairing) is a pure function of
-(seed, position), so that nothing of it is saved and any split over ranks or parts gives the same batch.
+The engine does not depend on the kind of data. It reads the batch at a position of the stream of a `Dataset` and uses
+only the number of rows and `Batch.rows`. Everything random in a batch (order, flips, crops, degradations, pairing) is a
+pure function of (seed, position). Therefore no state is saved, and a batch is the same however it is divided over ranks
+and micro-batches.
 """
 
 from __future__ import annotations
@@ -28,24 +29,24 @@ if TYPE_CHECKING:
 
 
 class Spec(Part, ABC):
-    """What a datum is: the fields of its batches and their sizes. Written into each model's config.json.
+    """The kind of datum: the fields of its batches and their sizes. Written to each model's config.json.
 
-    Concrete ones are in `core/specs.py`; a plug-in may define more.
+    The concrete specs are in `core/specs.py`; a plug-in may define others.
     """
 
     kind: ClassVar[str] = "spec"
 
     @abstractmethod
     def describe(self) -> str:
-        """The data in a few words: `images 3x32x32, 10 classes`."""
+        """A short description, such as `images 3x32x32, 10 classes`."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Named fields of N data, each [N, ...]. Images are float in [-1, 1]; labels and tokens are int64.
+    """Named tensors [N, ...] of N data. Images are floats in [-1, 1]; labels and tokens are int64.
 
-    Usual names: `real` [N, C, H, W], `label` [N], `attributes` [N, A], `source` [N, C, H, W] (what is translated or restored),
-    `mask` [N, 1, H, W], `a` and `b` (two domains), `tokens` [N, L].
+    Usual names: `real` [N, C, H, W], `label` [N], `attributes` [N, A], `source` [N, C, H, W] (input of a translation or
+    restoration), `mask` [N, 1, H, W], `a` and `b` (two domains), `tokens` [N, L].
     """
 
     fields: Mapping[str, Tensor]
@@ -62,37 +63,27 @@ class Batch:
         return name in self.fields
 
     def get(self, name: str) -> Tensor | None:
-        """The field, or None where the data has none of that name."""
+        """The field, or None if the data has no such field."""
         return self.fields.get(name)
 
     def rows(self, first: int, n: int) -> Batch:
-        """Some of the rows, as views.
-
-        Args:
-            first: the first of them.
-            n: how many.
-        """
+        """The rows `first` to `first + n - 1`, as views."""
         if first == 0 and n >= self.n:
             return self
         return Batch({name: value[first : first + n] for name, value in self.fields.items()})
 
     def replace(self, **fields: Tensor) -> Batch:
-        """The same with some fields replaced or added."""
+        """A copy with some fields replaced or added."""
         return Batch({**self.fields, **fields})
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Batch:
-        """The same on a device.
-
-        Args:
-            device: of all fields.
-            dtype: of the floating-point fields; the others keep theirs.
-        """
+        """A copy on a device, with floating-point fields in `dtype`."""
         moved = {k: v.to(device, dtype if v.is_floating_point() else None) for k, v in self.fields.items()}
         return Batch(moved)
 
 
 class Orders:
-    """The order of each pass over a set, a random permutation of its own; the latest four are kept.
+    """Random permutations of the data, one per epoch, of which the last four are cached.
 
     Args:
         seed: of the run.
@@ -100,23 +91,23 @@ class Orders:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._permutation = lru_cache(maxsize=4)(self._drawn)
+        self._permutation = lru_cache(maxsize=4)(self._randperm)
 
-    def _drawn(self, name: str, size: int, number: int) -> Tensor:
+    def _randperm(self, name: str, size: int, epoch: int) -> Tensor:
         import torch
 
-        return torch.randperm(size, generator=generator(self.seed, name, number))
+        return torch.randperm(size, generator=generator(self.seed, name, epoch))
 
     def indices(self, name: str, size: int, position: int, n: int) -> Tensor:
-        """The data at positions position .. position + n of the stream: datum order(p // size)[p % size] at position p.
+        """The indices of n consecutive positions of the stream; position p has index permutation(p // size)[p % size].
 
-        A batch may cross the end of a pass; within a pass no datum is skipped or repeated, whatever the batch size.
+        A batch may cross the end of an epoch. Every datum occurs exactly once per epoch, whatever the batch size.
 
         Args:
-            name: of the stream; sets that are drawn from independently (two domains) have different names.
-            size: data in the set.
-            position: data drawn before.
-            n: how many.
+            name: of the stream; data sets that are shuffled independently (two domains) have different names.
+            size: size of the data set.
+            position: the first position, that is, the number of data drawn before.
+            n: number of positions.
 
         Returns:
             int64 [n].
@@ -125,8 +116,8 @@ class Orders:
 
         out = []
         while n > 0:
-            number, at = divmod(position, size)
-            piece = self._permutation(name, size, number)[at : at + n]
+            epoch, at = divmod(position, size)
+            piece = self._permutation(name, size, epoch)[at : at + n]
             out.append(piece)
             position, n = position + len(piece), n - len(piece)
         return out[0] if len(out) == 1 else torch.cat(out)
@@ -134,23 +125,23 @@ class Orders:
 
 @dataclass(frozen=True)
 class Window:
-    """Which part of the stream a batch is: rows first .. first + rows of the batch of n data at a position.
+    """A part of a batch: rows `first` to `first + rows - 1` of the batch of n data at a position of the stream.
 
-    `indices` and `generators` depend on the position of a row alone; `rand` also on where its batch begins and ends.
+    `indices` and `generators` depend only on the position of each row; `rand` also on the limits of the batch.
     """
 
     orders: Orders
-    position: int
-    n: int
+    position: int  # of the batch
+    n: int  # size of the batch
     first: int
     rows: int
 
     def indices(self, size: int, stream: str = "order") -> Tensor:
-        """Which data of a set.
+        """The index of each row in a data set.
 
         Args:
-            size: data in the set.
-            stream: the name of its order; two sets that are drawn from independently have two.
+            size: size of the data set.
+            stream: name of its order; data sets that are shuffled independently have different names.
 
         Returns:
             int64 [rows].
@@ -158,13 +149,13 @@ class Window:
         return self.orders.indices(stream, size, self.position + self.first, self.rows)
 
     def rand(self, name: str) -> Tensor:
-        """Uniform numbers, drawn for the whole batch, then cut.
+        """Draw a uniform number in [0, 1) per row: for the whole batch, of which the rows of the window are returned.
 
         Args:
-            name: of the draw; different names are independent.
+            name: of the random stream.
 
         Returns:
-            float32 [rows] in [0, 1).
+            float32 [rows].
         """
         import torch
 
@@ -174,106 +165,115 @@ class Window:
         return torch.rand(self.n, generator=random)[self.first : self.first + self.rows]
 
     def generators(self, name: str) -> Iterator[torch.Generator]:
-        """A random generator for each row.
-
-        Args:
-            name: of the draw; different names are independent.
-
-        Returns:
-            One generator after the other, seeded by (seed, name, the row's position in the stream).
-        """
+        """One generator per row, seeded from (seed, name, position of the row in the stream)."""
         start = self.position + self.first
         return (generator(self.orders.seed, name, start + i) for i in range(self.rows))
 
 
 class Dataset(ABC):
-    """A finite set of data, and its endless shuffled stream.
+    """A finite data set and its infinite shuffled stream.
 
-    `batch` is a pure function of the window: a batch in parts, on any number of ranks, is the same batch.
+    `batch` is a pure function of the window, so a batch does not depend on its division over ranks and micro-batches.
     """
 
     @property
     @abstractmethod
     def spec(self) -> Spec:
-        """What a datum is."""
+        """The kind of datum."""
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A digest of all that the set holds: another fingerprint, other data. Augmentation is no part of it."""
+        """A hash of all data of the set, without augmentation. Used to detect changed data."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """Data in one pass."""
+        """The number of data, that is, of one pass."""
 
     @abstractmethod
     def batch(self, window: Window) -> Batch:
-        """The rows of the stream that the window shows.
+        """Read a part of the stream.
+
+        Args:
+            window: the rows to read.
 
         Args:
             window: which rows, and what their random numbers are.
 
         Returns:
-            Fields as the spec's docstring names them, each [rows, ...]: float32 in [-1, 1], or int64.
+            The fields that the docstring of the spec names, each [rows, ...], float32 in [-1, 1] or int64.
         """
 
     @abstractmethod
     def take(self, index: np.ndarray | slice, how: Reading | None = None) -> Self:
-        """Some of the data, in this order.
+        """Select a subset.
 
         Args:
-            index: a slice, which copies nothing; or numbers int64 [n], or bool [size].
-            how: where a copy that is too large for memory is kept; not given: in memory.
+            index: a slice, which makes no copy; indices int64 [n] in the order to select; or a mask bool [size].
+            how: its cache folder stores a copy too large for memory; None: always in memory.
+
+        Returns:
+            The subset.
         """
 
     @abstractmethod
     def samples(self) -> Samples:
-        """The data as samples: what evaluations compare with, and previews show."""
+        """The data as samples, for evaluation and previews."""
 
     @property
     def strata(self) -> np.ndarray | None:
-        """int64 [size]: the classes that are held out in proportion, if there are any."""
+        """Class indices int64 [size] for stratified splits, or None."""
         return None
 
     def resized(self, size: tuple[int, int] | None, channels: int | None, how: Reading | None = None) -> Self:  # noqa: ARG002
-        """The same data in another size and number of channels.
+        """Convert to another image size and number of channels.
 
         Args:
-            size: (height, width); None: as they are.
-            channels: 1 or 3; None: as they are.
-            how: where a copy that is too large for memory is kept; not given: in memory.
+            size: (height, width); None: unchanged.
+            channels: 1 or 3; None: unchanged.
+            how: its cache folder stores a copy too large for memory; None: always in memory.
+
+        Returns:
+            The converted data set.
 
         Raises:
-            UsageError: these data have neither.
+            UsageError: data of this kind have neither.
         """
         if size or channels:
-            raise UsageError(f"{self.spec.name} have no size to choose", "leave --image-size and --channels away")
+            raise UsageError(f"{self.spec.name} have no image size", "omit --image-size and --channels")
         return self
 
     def augmented(self, flip: bool, enlarge: float = 1.0) -> Self:
-        """The same set, its stream augmented at random.
+        """Add random augmentation to the stream.
 
         Args:
-            flip: mirror half of the data left to right.
-            enlarge: enlarge each picture by this factor and crop it at random to its size (1611.07004: 286 / 256); 1: as it is.
+            flip: flip half of the images horizontally.
+            enlarge: enlarge images by this factor, then crop them at random to their size (1611.07004: 286 / 256);
+                1: no crops.
+
+        Returns:
+            The data set with augmentation.
 
         Raises:
-            UsageError: these data cannot be augmented so.
+            UsageError: this augmentation does not apply to data of this kind.
         """
         if flip or enlarge != 1:
-            raise UsageError(f"{self.spec.name} are not augmented", "use --set data.flip=false")
+            raise UsageError(f"{self.spec.name} cannot be augmented", "use --set data.flip=false")
         return self
 
     def for_evaluation(self) -> Self:
-        """The same set as validation and test set: nothing is random in its data, whatever the seed and the position."""
+        """The data set without anything random, for use as validation or test set."""
         return self
 
     def to(self, device: torch.device, budget: int) -> Self:  # noqa: ARG002
-        """The same set, its batches made on a device.
+        """Produce batches on a device.
 
         Args:
-            device: of the batches; what a set cannot make there, the loader moves.
-            budget: bytes that the set may take there; a larger one is read from where it lies.
+            device: of the batches. The loader moves batches that the data set produces elsewhere.
+            budget: bytes of device memory that the data may use; larger data stay where they are.
+
+        Returns:
+            The data set, on the device if it fits.
         """
         return self
 
@@ -283,16 +283,16 @@ D = TypeVar("D", bound=Dataset)
 
 @dataclass(frozen=True)
 class Split(Generic[D]):
-    """What a source gives: the data to train on, to choose by, and to report on.
+    """Training, validation and test set.
 
-    Checkpoints, `--until`, the monitor and scores while training look at `validation`; only `gan evaluate` looks at `test`.
-    A source that has no validation part of its own leaves it out: one is then held out of `train` (`data/holdout.py`), by a
-    copy of it; a source with large memory-mapped data does better to hold one out itself, by slices.
+    The choice of checkpoints, `--until`, the monitor and scores during training use `validation`; only `gan evaluate` uses
+    `test`. If the source has no validation set, one is split off `train` (`data/holdout.py`), which copies the data; a
+    source of large memory-mapped data should rather split it off itself, by slices.
     """
 
     train: D
     test: D
-    validation: D = None  # type: ignore[assignment]  # not given: empty
+    validation: D = None  # type: ignore[assignment]  # default: empty
 
     def __post_init__(self) -> None:
         if cast("D | None", self.validation) is None:
@@ -301,47 +301,49 @@ class Split(Generic[D]):
 
 @dataclass(frozen=True)
 class Reading:
-    """How a source is to be read, and whom to tell of it."""
+    """Options for reading a source, with callbacks for progress and notes."""
 
     data_dir: Path
     cache_dir: Path
-    size: tuple[int, int] | None = None  # height, width asked for
+    size: tuple[int, int] | None = None  # requested (height, width)
     channels: int | None = None
     download: bool = False
-    time_limit: float = 600.0  # seconds for fetching
-    holdout: float = 0.1  # share of the data that becomes the test set, where it has none of its own
-    validation: float = (
-        0.05  # share of the training set that becomes the validation set, where the data has none of its own
-    )
+    time_limit: float = 600.0  # of downloads, in seconds
+    holdout: float = 0.1  # fraction of the data for the test set, if the source has none
+    validation: float = 0.05  # fraction of the training set for the validation set, if the source has none
     progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
     note: Callable[[str], None] = field(default=lambda _text: None)
 
 
 class Source(Part, ABC):
-    """Where data come from."""
+    """A data source: a known data set, or a file or folder.
+
+    Attributes:
+        features: the feature extractor for evaluations on these data.
+    """
 
     kind: ClassVar[str] = "data"
-    features: ClassVar[str] = "auto"  # the feature extractor that suits these data
+    features: ClassVar[str] = "auto"
 
     @abstractmethod
     def read(self, how: Reading) -> Split[Any]:
         """Read the data.
 
         Args:
-            how: from where, how much is held out, and whom to tell.
+            how: folders, fractions to hold out, and callbacks.
 
         Returns:
-            The data as they are; `data/find.py` brings them to the size and the channels asked for.
+            The data in their own size and channels; `data/find.py` converts them.
 
         Raises:
-            DataError: the data is missing or broken; with the remedy.
+            DataError: the data is missing or corrupt; states the remedy.
         """
 
     @classmethod
     def claims(cls, path: Path) -> bool:  # noqa: ARG003
-        """Whether this source reads what lies at a path; it then has a field `path`.
+        """Whether this source can read the file or folder at a path. Such a source has a field `path`.
 
         Args:
-            path: of a folder or a file that is there.
+            path: a folder, .zip, .npz or other file.
         """
         return False

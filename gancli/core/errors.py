@@ -1,6 +1,6 @@
-"""What a user can be told: one line that names the cause and the remedy, and an exit code.
+"""Errors with cause, remedy and exit code.
 
-Every error that is not a bug derives from `GanError`; the command line prints it without a traceback.
+Every error that is not a bug derives from `GanError`; the command line prints it as one line, without a traceback.
 """
 
 from __future__ import annotations
@@ -10,7 +10,15 @@ from typing import ClassVar
 
 
 class GanError(Exception):
-    """A cause and, where there is one, the remedy. `code` is the exit code of the command line."""
+    """Base of all errors.
+
+    Args:
+        cause: what is wrong.
+        remedy: what the user can do about it; may be empty.
+
+    Attributes:
+        code: exit code of the command line.
+    """
 
     code: ClassVar[int] = 1
 
@@ -20,31 +28,31 @@ class GanError(Exception):
 
 
 class UsageError(GanError):
-    """A wrong option, name or combination."""
+    """An invalid option, name or combination of options."""
 
     code = 2
 
 
 class DataError(GanError):
-    """Data that is missing, broken, or not what the run was trained on."""
+    """Data that is missing, corrupt, or different from the data that the run was trained on."""
 
     code = 3
 
 
 class CheckpointError(GanError):
-    """A checkpoint or model file that is missing, damaged or not ours."""
+    """A checkpoint or model file that is missing, corrupt or of an unknown format."""
 
     code = 4
 
 
 class ResourceError(GanError):
-    """Disk, memory, or versions that do not fit together."""
+    """Not enough disk space or memory, a lost rank, or incompatible versions."""
 
     code = 5
 
 
 class DivergedError(GanError):
-    """A loss, gradient or weight that is not finite."""
+    """Training diverged: a loss, gradient or weight is not finite."""
 
     code = 6
 
@@ -56,13 +64,13 @@ class InUseError(GanError):
 
 
 class BoundError(GanError):
-    """A bound that was asked for (`--fail-if`) is not met."""
+    """A condition given by `--fail-if`, such as `fid>10`, holds."""
 
     code = 8
 
 
 class StoppedError(GanError):
-    """Stopped by a signal, after saving. `code` is 128 plus the signal's number."""
+    """Training was stopped by a signal, after a checkpoint was saved. `exit_code` is 128 plus the signal number."""
 
     def __init__(self, signal_number: int, cause: str, remedy: str = "") -> None:
         super().__init__(cause, remedy)

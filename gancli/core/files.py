@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and reading no more than was expected."""
+"""Atomic writing of files, and reading with an upper bound on the size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from gancli.core.errors import CheckpointError
 
 
 def write_synced(path: Path, *pieces: bytes | memoryview) -> None:
-    """Write and fsync; the file is on the disk when this returns."""
+    """Write a file and fsync it.
+
+    Args:
+        path: the file.
+        pieces: its content, concatenated.
+    """
     with path.open("wb") as file:
         file.writelines(pieces)
         file.flush()
@@ -22,7 +27,7 @@ def write_synced(path: Path, *pieces: bytes | memoryview) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """fsync a folder, so that the names in it are on the disk."""
+    """fsync a folder, which makes created and renamed files in it durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -31,17 +36,17 @@ def sync_folder(path: Path) -> None:
 
 
 def write_atomic(path: Path, *pieces: bytes | memoryview, synced: bool = True) -> None:
-    """Write beside, then rename: readers see the old file or the new one, never a part.
+    """Write a file atomically, through a temporary file that is renamed: readers see the old or the new content.
 
-    Of several writers each waits for its turn; what a killed one left is taken over.
+    Concurrent writers wait for each other. A temporary file left by a killed process is reused.
 
     Args:
-        path: the file, in a folder that is there.
-        pieces: its content.
-        synced: whether it must be on the disk when this returns.
+        path: the file, in an existing folder.
+        pieces: its content, concatenated.
+        synced: whether to fsync file and folder.
 
     Raises:
-        OSError: it cannot be written; `path` is then as it was.
+        OSError: writing failed; `path` is unchanged.
     """
     beside = path.with_name(f".{path.name}.tmp")
     with _locked(beside):
@@ -61,15 +66,19 @@ def write_atomic(path: Path, *pieces: bytes | memoryview, synced: bool = True) -
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """As `replace`, for what is written piece by piece and can be made again: not synced, and nobody waits.
+    """Write a file atomically and incrementally, without fsync and without waiting for other writers.
 
-    Each writer has a temporary file of its own, as a cache may lie on a disk without locks; the folder is made.
+    For caches and downloads, which can be recreated. Every writer has its own temporary file, since a cache may be on a
+    file system without locks. The folder is created.
+
+    Args:
+        path: the file.
 
     Yields:
-        The temporary file to write to; it is removed if writing fails.
+        The temporary file to write to. It replaces `path` at the end, or is removed if an exception is raised.
 
     Raises:
-        OSError: the folder cannot be made, or the file not written.
+        OSError: the folder or file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", suffix=".part", dir=path.parent)
@@ -84,31 +93,35 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a file that is renamed or removed in the end, made if it is not there. One that a killed process left is taken over."""
+    """Hold an exclusive lock on a temporary file, which is created if missing and renamed or removed in the end."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            with contextlib.suppress(OSError):  # a disk without locks
+            with contextlib.suppress(OSError):  # the file system has no locks
                 fcntl.flock(handle, fcntl.LOCK_EX)
-            if _is_still(handle, path):
+            if _is_same_file(handle, path):
                 yield
                 return
         finally:
             os.close(handle)
 
 
-def _is_still(handle: int, path: Path) -> bool:
+def _is_same_file(handle: int, path: Path) -> bool:
+    """Whether an open file is still the one at `path`: the previous holder of the lock may have renamed it."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:  # another writer was done with it
+    except FileNotFoundError:
         return False
 
 
 def size_of(path: Path) -> int:
-    """A regular file's size in bytes.
+    """The size of a regular file in bytes.
+
+    Args:
+        path: the file.
 
     Raises:
-        CheckpointError: it is missing or no file: a pipe would be waited for, a device has no end.
+        CheckpointError: the file is missing, or is no regular file: reading a pipe may block, and a device has no end.
     """
     try:
         found = path.stat()
@@ -124,22 +137,25 @@ def _regular(found: os.stat_result, path: Path) -> int:
 
 
 def read_capped(path: Path, most: int, follow: bool = True) -> bytes:
-    """A regular file's bytes.
+    """Read a regular file.
 
     Args:
         path: the file.
-        most: bytes that it can need at most.
+        most: upper bound of its size in bytes.
         follow: whether it may be a symbolic link.
 
+    Returns:
+        Its content.
+
     Raises:
-        CheckpointError: it is missing, no file, or larger than `most`; caused by the OSError, if there was one.
+        CheckpointError: the file is missing, no regular file, or larger than `most`; `__cause__` is the OSError, if any.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)  # a pipe is not waited for
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)  # opening a pipe must not block
     try:
         handle = os.open(path, flags)
         try:
             if _regular(os.fstat(handle), path) > most:
-                raise CheckpointError(f"{path} is larger than {_amount(most)}, which is more than it can need")
+                raise CheckpointError(f"{path} is larger than the limit of {_amount(most)}")
             with os.fdopen(handle, "rb", closefd=False) as file:
                 content = file.read(most + 1)
         finally:
@@ -147,7 +163,7 @@ def read_capped(path: Path, most: int, follow: bool = True) -> bytes:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if len(content) > most:
-        raise CheckpointError(f"{path} grew while it was read")
+        raise CheckpointError(f"{path} grew while it was being read")
     return content
 
 

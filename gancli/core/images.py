@@ -1,4 +1,4 @@
-"""Images as they are saved: uint8 arrays, grids of them, PNG files that carry their recipe; and samples made of them."""
+"""Conversion of images to uint8, grids, PNG files with metadata, GIF files; samples of images and of image pairs."""
 
 from __future__ import annotations
 
@@ -20,22 +20,31 @@ GAP = 2  # pixels between the images of a grid
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
-    """[N, C, H, W] in [-1, 1] -> uint8 [N, C, H, W], rounded to the nearest."""
+    """Images [N, C, H, W] in [-1, 1] -> uint8 [N, C, H, W] in [0, 255], rounded to nearest."""
     return ((x.float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
 
 
 def pil_image(image: np.ndarray) -> Image.Image:
-    """uint8 [C, H, W] -> a Pillow image, grey or RGB."""
+    """uint8 [C, H, W] -> a grayscale or RGB image of Pillow."""
     return Image.fromarray(image[0] if image.shape[0] == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
 
 
 def zoom_for(height: int, width: int) -> int:
-    """How much small images are enlarged in a grid, so that a person sees them: sides of about 56 pixels."""
+    """The integer factor by which a grid enlarges small images, to sides of about 56 pixels."""
     return max(1, round(56 / max(height, width)))
 
 
 def grid(images: np.ndarray, columns: int | None = None, zoom: int | None = None) -> np.ndarray:
-    """uint8 [N, C, H, W] -> one image uint8 [C, rows * (H + gap), columns * (W + gap)] on black."""
+    """Arrange images in a grid on black.
+
+    Args:
+        images: uint8 [N, C, H, W].
+        columns: images per row; default: about sqrt(N).
+        zoom: integer factor of enlargement; default: `zoom_for(H, W)`.
+
+    Returns:
+        uint8 [C, rows * (zoom * H + GAP) + GAP, columns * (zoom * W + GAP) + GAP].
+    """
     n, c, h, w = images.shape
     columns = columns or math.ceil(math.sqrt(n))
     zoom = zoom or zoom_for(h, w)
@@ -50,7 +59,15 @@ def grid(images: np.ndarray, columns: int | None = None, zoom: int | None = None
 
 
 def png(image: np.ndarray, recipe: dict[str, Any] | None = None) -> bytes:
-    """uint8 [C, H, W] as PNG bytes, with the recipe as JSON in the text chunk `gan`."""
+    """Encode an image as PNG.
+
+    Args:
+        image: uint8 [C, H, W].
+        recipe: provenance (model, seed, options), stored as JSON in the text chunk `gan`.
+
+    Returns:
+        The content of the file.
+    """
     info = PngImagePlugin.PngInfo()
     if recipe is not None:
         info.add_text("gan", json.dumps(recipe))
@@ -60,16 +77,35 @@ def png(image: np.ndarray, recipe: dict[str, Any] | None = None) -> bytes:
 
 
 def gif(frames: list[np.ndarray], milliseconds: int = 60) -> bytes:
-    """uint8 [C, H, W] frames as a GIF that repeats for ever."""
+    """Encode frames uint8 [C, H, W] as a looping GIF, each shown for `milliseconds`."""
     first, *rest = [pil_image(f).convert("P") if f.shape[0] == 3 else pil_image(f) for f in frames]
     out = io.BytesIO()
     first.save(out, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
     return out.getvalue()
 
 
+def crop_each(x: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> Tensor:
+    """Crop each image at its own offset; differentiable in x any number of times.
+
+    Args:
+        x: images [N, C, H, W].
+        top: first row of each crop, int64 [N].
+        left: first column of each crop, int64 [N].
+        height: of the crops.
+        width: of the crops.
+
+    Returns:
+        [N, C, height, width].
+    """
+    rows = top[:, None] + torch.arange(height, device=x.device)  # [N, height]
+    columns = left[:, None] + torch.arange(width, device=x.device)  # [N, width]
+    each = torch.arange(len(x), device=x.device)[:, None, None]
+    return x.movedim(1, 3)[each, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
+
+
 @dataclass(frozen=True)
 class ImageSamples(Samples):
-    """Pictures, with what was asked of them."""
+    """Images, with the labels and attributes that they were conditioned on or belong to."""
 
     media: ClassVar[str] = "image"
     images: np.ndarray  # uint8 [N, C, H, W]
@@ -98,11 +134,10 @@ class ImageSamples(Samples):
 
     def vectors(self) -> np.ndarray:
         """The pixels in [-1, 1]."""
-        return self.images.reshape(len(self), -1).astype(np.float32) / np.float32(127.5) - np.float32(1)
+        return _flat(self.images)
 
     def pack(self) -> dict[str, np.ndarray]:
-        named = {"images": self.images, "labels": self.labels, "attributes": self.attributes}
-        return {k: v for k, v in named.items() if v is not None}
+        return _given(images=self.images, labels=self.labels, attributes=self.attributes)
 
     @classmethod
     def unpack(cls, arrays: dict[str, np.ndarray]) -> Self:
@@ -118,7 +153,7 @@ class ImageSamples(Samples):
 
 @dataclass(frozen=True)
 class PairSamples(Samples):
-    """Inputs and outputs, with the targets where they are known."""
+    """Inputs and outputs of image-to-image tasks, with the targets if known."""
 
     media: ClassVar[str] = "image"
     inputs: np.ndarray  # uint8 [N, C, H, W]
@@ -133,25 +168,24 @@ class PairSamples(Samples):
         return type(self)(self.inputs[index], self.outputs[index], targets)
 
     def render(self, columns: int | None = None, recipe: dict[str, Any] | None = None) -> File:
-        """Rows of input, output and target; `columns` groups of them side by side."""
-        every = [_rgb(x) for x in (self.inputs, self.outputs, self.targets) if x is not None]
-        across = np.stack(every, 1).reshape(-1, *every[0].shape[1:])
-        return File(".png", png(grid(across, (columns or 1) * len(every)), recipe))
+        """A grid of groups of input, output and target, with `columns` groups per row."""
+        group = [_rgb(x) for x in (self.inputs, self.outputs, self.targets) if x is not None]
+        images = np.stack(group, 1).reshape(-1, *group[0].shape[1:])
+        return File(".png", png(grid(images, (columns or 1) * len(group)), recipe))
 
     def file(self, i: int, recipe: dict[str, Any] | None = None) -> File:
         return File(".png", png(self.outputs[i], recipe))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        named = {"inputs": self.inputs, "images": self.outputs, "targets": self.targets}
-        return {k: v.transpose(0, 2, 3, 1) for k, v in named.items() if v is not None}
+        named = _given(inputs=self.inputs, images=self.outputs, targets=self.targets)
+        return {k: v.transpose(0, 2, 3, 1) for k, v in named.items()}
 
     def vectors(self) -> np.ndarray:
-        """The outputs' pixels in [-1, 1]."""
-        return self.outputs.reshape(len(self), -1).astype(np.float32) / np.float32(127.5) - np.float32(1)
+        """The pixels of the outputs in [-1, 1]."""
+        return _flat(self.outputs)
 
     def pack(self) -> dict[str, np.ndarray]:
-        named = {"inputs": self.inputs, "outputs": self.outputs, "targets": self.targets}
-        return {k: v for k, v in named.items() if v is not None}
+        return _given(inputs=self.inputs, outputs=self.outputs, targets=self.targets)
 
     @classmethod
     def unpack(cls, arrays: dict[str, np.ndarray]) -> Self:
@@ -162,6 +196,16 @@ class PairSamples(Samples):
         targets = [p.targets for p in parts if p.targets is not None]
         inputs, outputs = (np.concatenate([getattr(p, k) for p in parts]) for k in ("inputs", "outputs"))
         return cls(inputs, outputs, np.concatenate(targets) if targets else None)
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    """uint8 [N, C, H, W] -> float32 [N, C H W] in [-1, 1]."""
+    return images.reshape(len(images), -1).astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def _given(**arrays: np.ndarray | None) -> dict[str, np.ndarray]:
+    """The arrays that are not None."""
+    return {k: v for k, v in arrays.items() if v is not None}
 
 
 def _rgb(images: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""The fast float32 kernel for linear layers. Nets are written with `nn.Linear`; whoever runs one puts the kernel in.
+"""A faster float32 kernel for linear layers on some CPUs. Nets use `nn.Linear`; the engine replaces its kernel.
 
-torch multiplies float32 matrices with MKL, which has no AVX-512 kernels for processors of other makers than Intel: on two cores of a
-Zen 5 it makes 210 GFLOP/s where oneDNN, which torch brings for its convolutions, makes 460. Which of them is used is decided by the
-processor and the layer's size alone, so that a repeated run is bitwise identical. Everything but float32 on a CPU is left to torch.
+torch computes float32 matmuls with MKL, which has AVX-512 kernels for Intel processors only. On two cores of a Zen 5, MKL
+reaches 210 GFLOP/s, and oneDNN, which torch contains for convolutions, 460. The choice depends only on the processor and
+the size of the layer, so runs are reproducible. All other dtypes and devices use torch's own kernels.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # not in every build of torch
-SIDE = 32  # of a weight's two sides, at least,
-WEIGHT = 2**14  # and its elements: below, the calls cost more than the kernel gains
+ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # missing in some builds of torch
+MIN_SIDE, MIN_WEIGHTS = 32, 2**14  # of a weight matrix; in smaller layers the overhead of the call exceeds the gain
 M = TypeVar("M", bound=nn.Module)
 
 
 class Linear(nn.Linear):
-    """Takes the place of the class of an `nn.Linear`; parameters stay as they are."""
+    """`nn.Linear` with the oneDNN kernel for float32 matrices on a CPU. `accelerate` assigns it as class of a module."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.dtype == torch.float32 and x.device.type == "cpu" and x.dim() == 2:
@@ -29,22 +28,29 @@ class Linear(nn.Linear):
 
 
 def accelerate(net: M) -> M:
-    """Put the fast kernel into a net, where it pays.
+    """Use the faster kernel in all large enough linear layers, if this processor has one.
 
     Args:
-        net: any module; changed in place. Parameters, their names and the state dict stay as they are.
+        net: any module; changed in place. Its parameters and state dict are unchanged.
 
     Returns:
         The same module.
     """
     for module in net.modules() if onednn_is_faster() else ():
-        if type(module) is nn.Linear and min(module.weight.shape) >= SIDE and module.weight.numel() >= WEIGHT:
+        if type(module) is nn.Linear and min(module.weight.shape) >= MIN_SIDE and module.weight.numel() >= MIN_WEIGHTS:
             module.__class__ = Linear
     return net
 
 
 def restore(net: M) -> M:
-    """Undo `accelerate`, for what is to be exported: the same module, in torch's own classes alone."""
+    """Undo `accelerate`, before export.
+
+    Args:
+        net: any module; changed in place.
+
+    Returns:
+        The same module, consisting of torch's own classes.
+    """
     for module in net.modules():
         if type(module) is Linear:
             module.__class__ = nn.Linear  # type: ignore[assignment]
@@ -53,40 +59,52 @@ def restore(net: M) -> M:
 
 @cache
 def onednn_is_faster() -> bool:
-    """Whether float32 linear layers are faster with oneDNN here."""
-    able = torch.cpu.get_capabilities()
-    foreign = bool(able.get("avx512_f")) and "intel" not in str(able.get("cpu_name", "intel")).lower()
-    return foreign and ONEDNN is not None
+    """Whether float32 linear layers are faster with oneDNN on this processor (AVX-512, not Intel)."""
+    capabilities = torch.cpu.get_capabilities()
+    is_intel = "intel" in str(capabilities.get("cpu_name", "intel")).lower()
+    return ONEDNN is not None and bool(capabilities.get("avx512_f")) and not is_intel
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    """x w^T + b by oneDNN, float32: [N, I], [O, I], [O] -> [N, O]; differentiable any number of times."""
+    """The linear layer x w^T + b, computed by oneDNN; differentiable any number of times.
+
+    Args:
+        x: float32 [N, I].
+        w: float32 [O, I].
+        b: float32 [O], or None.
+
+    Returns:
+        float32 [N, O].
+    """
     if torch.is_grad_enabled():
         out: Tensor = _Linear.apply(x, w.t(), b)
         return out
-    return _multiplied(x, w, b)
+    return _onednn_linear(x, w, b)
 
 
-def _multiplied(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+def _onednn_linear(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
     out: Tensor = ONEDNN(x, w, b, "none", [], "")
     return out
 
 
 class _Linear(torch.autograd.Function):
-    """x m + b, [N, I], [I, O], [O]. `m` is never a leaf, so that autograd can be asked whether its gradient is needed at all."""
+    """x m + b with x [N, I], m [I, O], b [O].
+
+    `m` is never a leaf: then `_will_engine_execute_node` reports whether the current backward pass needs its gradient.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, m: Tensor, b: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, m)
-        return _multiplied(x, m.t(), b)
+        return _onednn_linear(x, m.t(), b)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         (g,), (x, m) = gradients, ctx.saved_tensors
-        for_x, for_m, for_b = ctx.needs_input_grad
-        wanted = for_m and torch._C._will_engine_execute_node(ctx.next_functions[1][0])
+        need_x, need_m, need_b = ctx.needs_input_grad
+        need_m = need_m and torch._C._will_engine_execute_node(ctx.next_functions[1][0])
         return (
-            linear(g, m) if for_x else None,
-            linear(g.t(), x.t()).t() if wanted else None,
-            g.sum(0) if for_b else None,
+            linear(g, m) if need_x else None,
+            linear(g.t(), x.t()).t() if need_m else None,
+            g.sum(0) if need_b else None,
         )

@@ -1,6 +1,6 @@
-"""What earlier formats called things. Everything read from disk passes through here; everything written has today's names.
+"""Migration of files of earlier formats: every file is converted to the current names when it is read.
 
-Format 1 (until 2026-11): British spellings, `average`, `rhythm`, `machine`, one critic's log keys.
+Format 1 (until 2026-11) has British spellings, the sections `average`, `rhythm` and `machine`, and log keys for one critic.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 FORMAT = 2  # of checkpoints and model folders
 READABLE = (1, 2)
 
-FILES = {"ema.safetensors": "average.safetensors", "optimizer.safetensors": "optimiser.safetensors"}  # now -> format 1
+FILES = {"ema.safetensors": "average.safetensors", "optimizer.safetensors": "optimiser.safetensors"}  # current -> old
 SECTIONS = {
     "optimiser": "optimizer",
     "optimisers": "optimizers",
@@ -31,20 +31,20 @@ NET_LOGS = {
     "update": "update",
     "aux": "auxiliary",
 }  # d_NAME -> NAME/D; others are penalties
-COLUMNS = {"d_loss": "loss/D", "g_loss": "loss/G"}  # written beside today's keys
+COLUMNS = {"d_loss": "loss/D", "g_loss": "loss/G"}  # written in addition to the current keys
 KINDS = {"overfitting": "overfitting of D", "no gradient": "no gradient of G"}  # of the monitor's warnings
-BY_CLASSES = "labels-if-any"  # a condition that was one or the other by the data: now a rule of the preset
+BY_CLASSES = "labels-if-any"  # a condition that depended on the data; replaced by a table of the preset
 
 
 def config(table: dict[str, Any], classes: int | None = None) -> dict[str, Any]:
-    """A configuration (whole, or one layer of it) under today's names.
+    """Migrate a configuration or one layer of it.
 
     Args:
-        table: nested values of a run's config.json, a recorded change, or a user's file.
-        classes: those of the data; None where they are not known yet, and what depends on them is left as it is.
+        table: nested table from a run's config.json, a recorded change, or a user's file.
+        classes: number of classes of the data; None if unknown, then entries that depend on it are unchanged.
 
     Returns:
-        A new table; what has today's names already is returned as it is.
+        A new table; entries with current names are unchanged.
     """
     out = {SECTIONS.get(key, key): value for key, value in table.items()}
     if isinstance(out.get("optimizer"), dict):
@@ -57,7 +57,15 @@ def config(table: dict[str, Any], classes: int | None = None) -> dict[str, Any]:
 
 
 def run_config(table: dict[str, Any], classes: int | None = None) -> dict[str, Any]:
-    """A run's whole config.json: as `config`; runs of format 1 had no validation set."""
+    """Migrate a run's complete config.json: as `config`, and runs of format 1 have no validation set.
+
+    Args:
+        table: content of config.json.
+        classes: number of classes of the data; None if unknown.
+
+    Returns:
+        A new table.
+    """
     out = config(table, classes)
     if isinstance(data := out.get("data"), dict) and "validation" not in data:
         out["data"] = {**data, "validation": 0.0}
@@ -78,7 +86,7 @@ def _task(table: dict[str, Any], classes: int | None) -> dict[str, Any]:
 
 
 def model(table: dict[str, Any]) -> dict[str, Any]:
-    """A model's config.json under today's names."""
+    """Migrate a model's config.json."""
     out = dict(table)
     if isinstance(facts := out.get("facts"), dict) and "average" in facts:
         out["facts"] = {("ema" if k == "average" else k): v for k, v in facts.items()}
@@ -90,14 +98,14 @@ def model(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def classes_of(table: dict[str, Any]) -> int | None:
-    """The classes of the data of a model's config.json under today's names; None if it does not say."""
+    """The number of classes in a migrated config.json of a model, or None if it has no such entry."""
     spec = table.get("spec")
     classes = spec.get("classes") if isinstance(spec, dict) else None
     return classes if isinstance(classes, int) else None
 
 
 def state(table: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint's state.json under today's names."""
+    """Migrate a checkpoint's state.json."""
     out = {("optimizer" if key == "optimiser" else key): value for key, value in table.items()}
     if isinstance(window := out.get("window"), dict):
         out["window"] = {_log(key): value for key, value in window.items()}
@@ -105,7 +113,10 @@ def state(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def line(values: dict[str, Any]) -> dict[str, Any]:
-    """A line of a journal under today's keys; `d_loss` and `g_loss` stay beside them."""
+    """Migrate a line of a journal: `d_loss` -> `loss/D`, `logit_real` -> `logit/D/real`, `g_grad` -> `grad/G` and so on.
+
+    `d_loss` and `g_loss` are also kept.
+    """
     out = {_log(key): value for key, value in values.items()}
     out |= {key: values[key] for key in COLUMNS if key in values}
     for key in ("warned", "over"):
@@ -115,7 +126,7 @@ def line(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _log(key: str) -> str:
-    """A log's key by today's name."""
+    """Migrate a log key."""
     net, _, rest = key.partition("_")
     if key in LOGS or net not in ("d", "g") or not rest:
         return LOGS.get(key, key)
@@ -123,7 +134,7 @@ def _log(key: str) -> str:
 
 
 def evaluation(table: dict[str, Any]) -> dict[str, Any]:
-    """An evaluation.json under today's names. In format 1 the reference score was called the floor."""
+    """Migrate an evaluation.json; in format 1, the reference score is named floor."""
     if "format" in table:
         return table
     scores = {name: _score(score) for name, score in table["scores"].items()}

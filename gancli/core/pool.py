@@ -1,9 +1,10 @@
-"""A pool of earlier images, which a critic is shown in place of some of today's (1612.07828, section 2.3; 50 images in 1703.10593).
+"""A replay pool: the critic sees earlier fakes in place of some current ones (1612.07828, section 2.3; 50 images in 1703.10593).
 
-While the pool fills, every image is stored and shown itself. Once it is full, each is, by the toss of a coin, shown itself; or it takes the
-place of a stored image, which is shown instead. Within one batch no two images take the same place, unless there are more of them than
-places: so what is shown depends on the pool before the batch alone, and a batch can be cut to be shared by ranks or to save
-memory. For batches of one, as in the paper, this is the paper's pool.
+While the pool is not full, every image is stored and returned unchanged. Then each image is, with probability 1/2,
+returned unchanged, or else exchanged with a random stored image. Within one batch, the exchanges use distinct places of
+the pool (if the batch is not larger than the pool). What is returned therefore depends only on the content of the pool
+before the batch, and the batch can be divided over ranks and micro-batches. For batches of one image, as in the paper,
+this is the paper's pool.
 """
 
 from __future__ import annotations
@@ -22,32 +23,32 @@ if TYPE_CHECKING:
 
 
 def empty(name: str, capacity: int, shape: Sequence[int]) -> Memory:
-    """A pool's part of a task's memory, at the start.
+    """Create the tensors of an empty pool, to be returned by `Task.memory`.
 
     Args:
-        name: tells the pools of a task apart.
-        capacity: images that it holds; 0: no pool, each image is shown itself.
+        name: of the pool, unique within the task.
+        capacity: number of images that it stores; 0: no pool, images are returned unchanged.
         shape: of an image.
 
     Returns:
-        The images, float32 [capacity, *shape], and how many of them there are.
+        The images, float32 [capacity, *shape], and the number of images stored so far, an int64 scalar.
     """
     return {f"{name}_images": torch.zeros(capacity, *shape), f"{name}_held": torch.zeros((), dtype=torch.int64)}
 
 
 def exchange(memory: Memory, name: str, images: Tensor, seed: int) -> Tensor:
-    """What a critic is to be shown of these rows of the batch. The pool is changed in place when the batch's last rows are here.
+    """Exchange some of the images with stored ones. The pool is updated in place with the last rows of the batch.
 
-    It is a function of the pool, the images and the seed: the same on any number of ranks, in one part or in several.
+    The result is a function of pool, images and seed, and does not depend on the number of ranks or micro-batches.
 
     Args:
-        memory: the task's, with what `empty` made.
-        name: of the pool; to be called once a turn.
-        images: this pass's rows of the batch, [N, *shape], in any precision.
-        seed: of this turn.
+        memory: of the task, with the tensors from `empty`.
+        name: of the pool; used once per turn.
+        images: this pass's rows of the batch, [N, *shape], of any dtype.
+        seed: of the turn.
 
     Returns:
-        Images [N, *shape] in the precision of those given, without a graph.
+        Images [N, *shape] of the same dtype, detached.
     """
     stored, held = memory[f"{name}_images"], memory[f"{name}_held"]
     images = images.detach()
@@ -56,25 +57,25 @@ def exchange(memory: Memory, name: str, images: Tensor, seed: int) -> Tensor:
         return images
     first, total = sharding.position(len(images))
     if before < capacity:
-        stay = range(min(total, capacity - before))
-        taken, shown = {before + i: i for i in stay}, images
+        row_of, out = {before + row: row for row in range(min(total, capacity - before))}, images
     else:
-        coins, places = _drawn(seed, name, total, capacity)
-        taken = {place: i for i, (coin, place) in enumerate(zip(coins.tolist(), places.tolist(), strict=True)) if coin}
+        coins, places = _draw(seed, name, total, capacity)
+        pairs = enumerate(zip(coins.tolist(), places.tolist(), strict=True))
+        row_of = {place: row for row, (coin, place) in pairs if coin}
         own = slice(first, first + len(images))
         coin = coins[own].to(images.device).reshape(-1, *[1] * (images.dim() - 1))
-        shown = torch.where(coin, stored[places[own].to(stored.device)].to(images.dtype), images)
+        out = torch.where(coin, stored[places[own].to(stored.device)].to(images.dtype), images)
     rows = sharding.gather_rows(name, images)
-    if rows is not None and taken:
-        at, of = (torch.tensor(list(i), device=stored.device) for i in (taken.keys(), taken.values()))
-        stored[at] = rows[of].to(stored.dtype)
+    if rows is not None and row_of:
+        target, source = (torch.tensor(list(i), device=stored.device) for i in (row_of.keys(), row_of.values()))
+        stored[target] = rows[source].to(stored.dtype)
         held.fill_(min(capacity, before + total))
-    return shown
+    return out
 
 
-def _drawn(seed: int, name: str, total: int, capacity: int) -> tuple[Tensor, Tensor]:
-    """For each image of the batch whether it is exchanged, and the place that it would take."""
+def _draw(seed: int, name: str, total: int, capacity: int) -> tuple[Tensor, Tensor]:
+    """Per image of the batch: whether it is exchanged, bool [total], and with which place of the pool, int64 [total]."""
     random = generator(seed, "pool", name)
     coins = torch.rand(total, generator=random) < 0.5
-    rounds = [torch.randperm(capacity, generator=random) for _ in range(-(-total // capacity))]
-    return coins, torch.cat(rounds)[:total]
+    permutations = [torch.randperm(capacity, generator=random) for _ in range(-(-total // capacity))]
+    return coins, torch.cat(permutations)[:total]

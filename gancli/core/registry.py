@@ -1,9 +1,9 @@
-"""Parts, and how they are found by name.
+"""Registry of parts by kind and name.
 
-A part is a small frozen pydantic class: its fields are its options, its methods its behavior. A class that
-sets `name` is registered under its `kind` as it is defined. `find` imports every module of the kind's folder, then the
-installed packages that declare an entry point in the group `gancli.parts`; `load_plugin` imports one file.
-A new part is therefore one new file, and nothing else changes. This module does not import torch.
+A part is a small frozen pydantic class: its fields are options, its methods the behavior. A class that sets `name` is
+registered under its `kind` when it is defined. `find` imports all modules in the folder of the kind and all installed
+packages with an entry point in the group `gancli.parts`; `load_plugin` imports one file. A new part is therefore one new
+file, without changes elsewhere. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -47,24 +47,36 @@ FOLDERS = {
     "metric": "evaluation.metrics",
 }
 
-SCHEMA_KEY = "x-part"  # names the kind of part in a field's schema; `core/schema.py` makes a reference of it
+SCHEMA_KEY = "x-part"  # holds the kind of part in the schema of a field; `core/schema.py` replaces it by a reference
 
 _parts: dict[str, dict[str, type[Part]]] = {kind: {} for kind in FOLDERS}
 _scanned: set[str] = set()
 
 
 class Frozen(BaseModel):
-    """An immutable value whose unknown fields are refused."""
+    """An immutable pydantic model that rejects unknown fields."""
 
     model_config = ConfigDict(allow_inf_nan=False, frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     def replace(self, **changes: Any) -> Self:
-        """A validated copy with some fields changed."""
+        """A validated copy with some fields changed.
+
+        Args:
+            changes: new values by field.
+
+        Raises:
+            pydantic.ValidationError: a value is invalid.
+        """
         return type(self).model_validate({**{k: getattr(self, k) for k in type(self).model_fields}, **changes})
 
 
 class Part(Frozen):
-    """Base of every part. Subclasses set `kind` (once, on the contract) and `name` (on each concrete part)."""
+    """Base of all parts.
+
+    Attributes:
+        kind: set by the contract (such as `Loss`).
+        name: set by each concrete part, which registers it.
+    """
 
     kind: ClassVar[str]
     name: ClassVar[str]
@@ -76,7 +88,9 @@ class Part(Frozen):
             return
         there = _parts[cls.kind].get(cls.name)
         if there is not None and there.__module__ != cls.__module__:
-            raise UsageError(f"two parts are called {cls.kind} {cls.name!r}: {there.__module__} and {cls.__module__}")
+            raise UsageError(
+                f"two parts have the name {cls.kind} {cls.name!r}: {there.__module__} and {cls.__module__}"
+            )
         _parts[cls.kind][cls.name] = cls
 
     @model_serializer(mode="wrap")
@@ -104,20 +118,20 @@ def _scan(kind: str) -> None:
 
 
 def load_plugin(file: Path) -> None:
-    """Import a Python file; the parts that it defines are registered.
+    """Import a Python file, which registers the parts that it defines.
 
     Args:
-        file: of the user's own. It is run as a program.
+        file: the file. Its code is executed.
 
     Raises:
-        UsageError: there is no such file, or it cannot be imported.
+        UsageError: the file does not exist or cannot be imported.
     """
     if not file.is_file():
         raise UsageError(f"no plugin file {file}")
     module_name = f"gancli_plugin_{file.stem}"
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
-        raise UsageError(f"plugin {file} is not a Python file", "name a file that ends in .py")
+        raise UsageError(f"plugin {file} is not a Python file", "give a file that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
@@ -129,7 +143,13 @@ def load_plugin(file: Path) -> None:
 
 
 def parts(kind: str) -> dict[str, type[Part]]:
-    """All parts of a kind by name, sorted.
+    """All parts of a kind.
+
+    Args:
+        kind: such as "loss".
+
+    Returns:
+        Classes by name, sorted.
 
     Raises:
         UsageError: there is no such kind.
@@ -141,10 +161,17 @@ def parts(kind: str) -> dict[str, type[Part]]:
 
 
 def find(kind: str, name: str) -> type[Part]:
-    """The class of a part.
+    """Find the class of a part.
+
+    Args:
+        kind: such as "loss".
+        name: of the part.
+
+    Returns:
+        The class.
 
     Raises:
-        UsageError: there is none of that name; with the nearest names.
+        UsageError: there is no part of this name; suggests the nearest names.
     """
     known = parts(kind)
     if name not in known:
@@ -153,20 +180,31 @@ def find(kind: str, name: str) -> type[Part]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`did you mean ...?`, or nothing."""
+    """A suggestion for a misspelled name.
+
+    Args:
+        word: the misspelled name.
+        known: the valid names.
+
+    Returns:
+        "did you mean ...?" with up to three similar names, or "".
+    """
     close = difflib.get_close_matches(str(word), [str(k) for k in known], n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else ""
 
 
 def build(kind: str, value: Any) -> Part:
-    """A part.
+    """Build a part from its configuration.
 
     Args:
-        kind: of the part.
-        value: its name, a table of a `name` and options, or the part itself.
+        kind: such as "loss".
+        value: a name, a table with `name` and options, or a part, which is returned as it is.
+
+    Returns:
+        The part.
 
     Raises:
-        UsageError: a name or an option is unknown or wrong; naming it.
+        UsageError: a name or option is unknown or invalid; names it.
     """
     if isinstance(value, Part):
         if value.kind != kind:
@@ -183,18 +221,21 @@ F = TypeVar("F", bound=Frozen)
 
 
 def validated(cls: type[F], options: dict[str, Any], where: str) -> F:
-    """`cls(**options)`.
+    """Construct `cls(**options)`, with pydantic's errors as `UsageError`.
 
     Args:
-        cls: the class of the value.
-        options: its fields.
-        where: how a message begins.
+        cls: the class.
+        options: values of its fields.
+        where: prefix of error messages.
+
+    Returns:
+        The instance.
 
     Raises:
-        UsageError: what pydantic finds first, as one line; for an unknown option with the nearest ones.
+        UsageError: the first validation error, in one line; for an unknown option it suggests the nearest ones.
     """
     if _exceeds_int64(options):
-        raise UsageError(f"{where}: a whole number is beyond 64 bits")
+        raise UsageError(f"{where}: an integer exceeds 64 bits")
     try:
         return cls.model_validate(options)
     except ValidationError as error:
@@ -207,13 +248,13 @@ def validated(cls: type[F], options: dict[str, Any], where: str) -> F:
             known = [".".join([*map(str, within), name]) for name in inner.model_fields]
             hint = nearest(path, known) or f"there are: {', '.join(known)}"
             raise UsageError(f"{where} has no option {path!r}", hint) from None
-        if not path:  # of several options together
+        if not path:  # an error of a combination of options
             raise UsageError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
         raise UsageError(f"{where}: {path}: {first['msg'].lower()} (got {first['input']!r})") from None
 
 
 def _exceeds_int64(value: Any) -> bool:
-    """Whether there is a whole number that torch could not take."""
+    """Whether a nested value contains an integer outside the range of int64, which torch cannot represent."""
     if isinstance(value, int):
         return not -(2**63) <= value < 2**63
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
@@ -221,7 +262,14 @@ def _exceeds_int64(value: Any) -> bool:
 
 
 def of_kind(kind: str) -> Any:
-    """The pydantic annotation of a field that holds a part: `loss: Annotated[Loss, *of_kind("loss")]`."""
+    """The pydantic annotations of a field that holds a part: `loss: Annotated[Loss, *of_kind("loss")]`.
+
+    Args:
+        kind: of the part.
+
+    Returns:
+        A tuple of annotations, for validation from a name or table, serialization and JSON schema.
+    """
     return (
         BeforeValidator(lambda value: build(kind, value)),
         PlainSerializer(lambda part: part.model_dump(mode="json")),

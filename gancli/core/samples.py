@@ -1,6 +1,6 @@
-"""What is asked of a trained task (`Ask`), and what it makes of it (`Samples`).
+"""Requests to a trained model (`Ask`) and their results (`Samples`).
 
-Journal, reports, evaluation, `--out` and the studio handle `Samples` alone: no code outside a task asks what kind of data it has.
+Journal, reports, evaluation and `--out` use only the interface of `Samples`, whatever the kind of data.
 """
 
 from __future__ import annotations
@@ -18,91 +18,122 @@ from gancli.core.registry import Frozen
 
 @dataclass(frozen=True)
 class File:
-    """A file's content and the suffix of its name."""
+    """The content of a file, with the suffix of its name."""
 
     suffix: str  # ".png", ".txt"
     content: bytes
 
 
 class Samples(ABC):
-    """N samples as they are saved: uint8 pictures, pairs of them, lines of text."""
+    """N samples in the form in which they are saved: uint8 images, pairs of images, or lines of text.
 
-    media: ClassVar[str]  # "image" or "text": how a viewer shows the rendered file
+    Attributes:
+        media: "image" or "text", the type of a rendered file.
+    """
+
+    media: ClassVar[str]
 
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def take(self, index: np.ndarray | slice) -> Self:
-        """Some of the samples, in this order; a slice copies nothing."""
+        """Select samples.
+
+        Args:
+            index: a slice, which makes no copy; indices int64 [n] in the order to select; or a mask bool [N].
+
+        Returns:
+            The selected samples.
+        """
 
     @abstractmethod
     def render(self, columns: int | None = None, recipe: dict[str, Any] | None = None) -> File:
-        """All samples in one file: a grid with `columns` to a row, rows of input and output, lines.
+        """Render all samples as one file: a grid of images or lines of text.
 
         Args:
-            columns: samples in a row; not given: as suits their number.
-            recipe: where they come from, kept in the file where its format has a place for it.
+            columns: samples per row; default: depends on N.
+            recipe: provenance (model, seed, options), stored in the file if its format allows.
+
+        Returns:
+            The file.
         """
 
     @abstractmethod
     def file(self, i: int, recipe: dict[str, Any] | None = None) -> File:
-        """The i-th sample as a file of its own."""
+        """Render one sample as a file.
+
+        Args:
+            i: index of the sample.
+            recipe: as in `render`.
+
+        Returns:
+            The file.
+        """
 
     @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
-        """The samples as arrays, for .npz files."""
+        """The samples as named arrays [N, ...] for .npz files; images are [N, H, W, C]."""
 
     @abstractmethod
     def vectors(self) -> np.ndarray:
-        """Each sample as a vector, float32 [N, D]: a cheap measure of how far samples are from one another."""
+        """The samples as vectors float32 [N, D], for cheap distances between samples."""
 
     @abstractmethod
     def pack(self) -> dict[str, np.ndarray]:
-        """All that it holds as numeric arrays [N, ...], to be sent to another process."""
+        """All fields as numeric arrays [N, ...], for transfer to another process; the inverse of `unpack`."""
 
     @classmethod
     @abstractmethod
     def unpack(cls, arrays: dict[str, np.ndarray]) -> Self:
-        """What `pack` gave."""
+        """Restore samples from the arrays that `pack` returned."""
 
     @classmethod
     @abstractmethod
     def concat(cls, parts: Sequence[Self]) -> Self:
-        """The samples of several chunks as one."""
+        """Concatenate samples, such as those of several chunks."""
 
 
 class Ask(Frozen):
-    """What is asked of a task: a schema with one entry for each sample, or one for all of them.
+    """A request for samples. Each field has one row per sample, or one value for all.
 
-    Sample i depends on row i alone, whatever else is asked with it: the engine asks in padded chunks of one size.
+    Sample i must depend only on row i, because the engine divides requests into chunks of equal size, with padding.
+
+    Attributes:
+        needs: the kind of input, for messages.
+        verb: the command that makes such requests.
+        paired: whether row i was made from datum i of a data set, which has a target for it.
     """
 
-    needs: ClassVar[str] = "a request"  # what a sample is made from
-    verb: ClassVar[str] = "gan sample"  # the command that asks so
-    paired: ClassVar[bool] = False  # row i belongs to datum i of the data that it was made from: it has a target there
+    needs: ClassVar[str] = "a request"
+    verb: ClassVar[str] = "gan sample"
+    paired: ClassVar[bool] = False
 
     def __len__(self) -> int:
-        """The number of samples asked for."""
+        """The number of samples requested."""
         raise NotImplementedError
 
     def rows(self, index: Sequence[int]) -> Self:
-        """The same for some of the rows, in this order."""
+        """The request for some of the rows.
+
+        Args:
+            index: the rows, in the order to select.
+        """
         raise NotImplementedError
 
     def names(self) -> list[str]:
-        """A file name without its suffix for each row, distinct."""
+        """A unique file name, without suffix, for each row."""
         return [f"{i:06d}" for i in range(len(self))]
 
 
 class FromSeeds(Ask):
-    """Samples of seeds, conditional on labels or attributes where the task knows any."""
+    """A request for one sample per seed, with labels or attributes for a conditional model."""
 
     needs: ClassVar[str] = "seeds"
     seeds: tuple[int, ...]
-    labels: tuple[int, ...] | None = Field(None, description="class of each; not given: drawn from the seed")
-    attributes: np.ndarray | None = Field(None, description="float32 [N, A]; not given: drawn from the seed")
-    truncation: float = Field(1.0, ge=0, le=1, description="below 1: less variety, more quality")
+    labels: tuple[int, ...] | None = Field(None, description="class of each sample; default: sampled from the seed")
+    attributes: np.ndarray | None = Field(None, description="float32 [N, A]; default: sampled from the seed")
+    truncation: float = Field(1.0, ge=0, le=1, description="truncation psi; below 1: less diversity, higher quality")
 
     @field_validator("attributes", mode="before")
     @classmethod
@@ -122,15 +153,15 @@ class FromSeeds(Ask):
 
 
 class FromInput(Ask):
-    """One output for each input picture: translation, restoration."""
+    """A request for one output per input image, for translation or restoration."""
 
     needs: ClassVar[str] = "input pictures"
     verb: ClassVar[str] = "gan apply"
     paired: ClassVar[bool] = True
     images: np.ndarray = Field(description="uint8 [N, C, H, W]")
-    masks: np.ndarray | None = Field(None, description="uint8 [N, 1, H, W], 255 in the hole")
-    seeds: tuple[int, ...] | None = Field(None, description="of the noise, where there are many answers to one input")
-    direction: str = Field("", description="which of the task's mappings; empty: its first")
+    masks: np.ndarray | None = Field(None, description="uint8 [N, 1, H, W]; 255: missing")
+    seeds: tuple[int, ...] | None = Field(None, description="seeds of the noise, if outputs are stochastic")
+    direction: str = Field("", description="the mapping to apply, if the task has several; empty: the first")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -143,7 +174,7 @@ class FromInput(Ask):
 
 
 class FromPrompt(FromSeeds):
-    """Lines of text, each from a seed, after a prompt."""
+    """A request for lines of text that continue a prompt, one per seed."""
 
     prompt: str = ""
     temperature: float = Field(1.0, gt=0)

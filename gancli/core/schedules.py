@@ -1,4 +1,4 @@
-"""What changes with time, as pure functions of the images seen: when a phase runs, and learning-rate schedules."""
+"""Schedules as pure functions of the progress of training: the steps on which a phase runs, and the learning rate."""
 
 from __future__ import annotations
 
@@ -15,33 +15,42 @@ if TYPE_CHECKING:
 
 
 def always(_tick: Tick) -> bool:
+    """True on every step."""
     return True
 
 
 def every(steps: int) -> Callable[[Tick], bool]:
-    """True on steps 0, k, 2k, ... (lazy regularization, 1912.04958)."""
+    """A predicate that is true on steps 0, k, 2k, ... for k = `steps` (lazy regularization, 1912.04958)."""
     return lambda tick: tick.step % steps == 0
 
 
 def until(images: int) -> Callable[[Tick], bool]:
-    """True while fewer than `images` reals have been seen (pre-training)."""
+    """A predicate that is true during the first `images` training images (pre-training)."""
     return lambda tick: tick.images < images
 
 
 class Schedule(Frozen):
-    """A factor on the learning rate, a function of the images seen."""
+    """A factor of the learning rate: linear warm-up, then constant, then decay to `final`."""
 
-    shape: Literal["constant", "linear", "cosine"] = Field("constant", description="shape from `hold` to the end")
+    shape: Literal["constant", "linear", "cosine"] = Field("constant", description="shape of the decay")
     warmup: int = Field(0, ge=0, description="images over which the factor rises from 0 to 1")
-    hold: float = Field(0.0, ge=0, le=1, description="share of the run before the decay begins")
-    final: float = Field(0.0, ge=0, description="factor at the end of the run")
+    hold: float = Field(0.0, ge=0, le=1, description="fraction of training before the decay begins")
+    final: float = Field(0.0, ge=0, description="factor at the end of training")
 
     def factor(self, images: int, total: int) -> float:
-        """The factor after `images` of `total` images; `total` is what the run was asked for."""
-        rise = min(1.0, (images + 1) / self.warmup) if self.warmup else 1.0
+        """The factor at a point of training.
+
+        Args:
+            images: training images drawn so far.
+            total: the configured total; 0: no decay.
+
+        Returns:
+            The factor of the learning rate.
+        """
+        warmup = min(1.0, (images + 1) / self.warmup) if self.warmup else 1.0
         if self.shape == "constant" or total <= 0:
-            return rise
+            return warmup
         start = self.hold * total
-        done = min(1.0, max(0.0, (images - start) / max(1.0, total - start)))
-        left = 1 - done if self.shape == "linear" else (1 + math.cos(math.pi * done)) / 2
-        return rise * (self.final + (1 - self.final) * left)
+        progress = min(1.0, max(0.0, (images - start) / max(1.0, total - start)))
+        decay = 1 - progress if self.shape == "linear" else (1 + math.cos(math.pi * progress)) / 2
+        return warmup * (self.final + (1 - self.final) * decay)

@@ -1,8 +1,8 @@
-"""One JSON Schema (draft 2020-12) of the configuration and of every part.
+"""The JSON Schema (draft 2020-12) of the configuration and of every part.
 
-What `gan list` shows, docs/reference.md and forms are made from it. A field that holds a part refers to `#/$defs/KIND`, a `oneOf` over
-all registered parts of that kind; each of these is `#/$defs/KIND.NAME`, an object whose `name` is a constant. Groups of options
-(`stop`, `optimizer.schedule`) stand where they are used. `x-papers` are the arXiv ids that a part names.
+`gan list`, docs/reference.md and forms are generated from it. A field that holds a part refers to `#/$defs/KIND`, a `oneOf`
+of all registered parts of that kind; each of these is `#/$defs/KIND.NAME`, an object with a constant `name`. Groups of
+options (`stop`, `optimizer.schedule`) are inlined. `x-papers` lists the arXiv ids in the docstring of a part.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Schema = dict[str, Any]
 
 
 class _Untitled(GenerateJsonSchema):
-    """Without titles: they only repeat names."""
+    """Omits titles, which would only repeat names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
@@ -37,10 +37,10 @@ class _Untitled(GenerateJsonSchema):
 
 
 def configuration() -> Schema:
-    """The schema of a whole configuration as resolved: what a run's config.json holds.
+    """The schema of a resolved configuration, as in a run's config.json.
 
     Returns:
-        A JSON Schema with `$defs` for every kind of part that a configuration can hold, and for every part of these kinds.
+        A JSON Schema whose `$defs` contain every kind of part in a configuration and every registered part of these kinds.
     """
     out: Schema = {"$schema": DIALECT, "title": "gancli configuration", **of(Config)}
     defs: Schema = {}
@@ -53,13 +53,13 @@ def configuration() -> Schema:
 
 
 def of_part(cls: type[Part]) -> Schema:
-    """The schema of a part: its name and its options, with what it is as `description`.
+    """The schema of a part: name, options, and a description from its docstring.
 
     Args:
         cls: a registered part.
 
     Returns:
-        An object's schema; fields that hold parts refer to `#/$defs/KIND`.
+        A schema of type object; fields that hold parts refer to `#/$defs/KIND`.
     """
     found = of(cls)
     text, papers = _about(cls)
@@ -75,10 +75,10 @@ def of(cls: type[Frozen]) -> Schema:
     """The schema of a group of options.
 
     Args:
-        cls: a frozen class of options.
+        cls: the class of the options.
 
     Returns:
-        An object's schema without `$defs`; fields that hold parts refer to `#/$defs/KIND`.
+        A schema of type object, without `$defs`; fields that hold parts refer to `#/$defs/KIND`.
     """
     found = cls.model_json_schema(schema_generator=_Untitled)
     out: Schema = _inlined(found, found.pop("$defs", {}))
@@ -86,13 +86,13 @@ def of(cls: type[Frozen]) -> Schema:
 
 
 def kind_of(schema: Schema) -> str:
-    """The kind of part that a field's schema asks for, or ""."""
+    """The kind of part that the schema of a field refers to, or ""."""
     prefix, _, kind = str(schema.get("$ref", "")).rpartition("/")
     return kind if prefix == "#/$defs" else ""
 
 
 def kinds_in(schema: Any) -> Iterator[str]:
-    """The kinds of parts that are referred to anywhere in a schema, in order."""
+    """The kinds of parts that a schema refers to at any depth, in order of occurrence."""
     if isinstance(schema, dict):
         if kind := kind_of(schema):
             yield kind
@@ -104,7 +104,7 @@ def kinds_in(schema: Any) -> Iterator[str]:
 
 
 def _inlined(node: Any, defs: Schema) -> Any:
-    """With groups where they are referred to, and with references to the kinds of parts."""
+    """Inline the definitions of groups of options, and refer to kinds of parts."""
     if isinstance(node, list):
         return [_inlined(item, defs) for item in node]
     if not isinstance(node, dict):
@@ -119,7 +119,7 @@ def _inlined(node: Any, defs: Schema) -> Any:
 
 
 def _about(cls: type[Part]) -> tuple[str, list[str]]:
-    """A part's description, the first paragraph of its docstring or of its module's, and the arXiv ids of the papers it names."""
+    """A part's description (the first paragraph of the docstring of its class, or else module) and arXiv ids in it."""
     text = inspect.cleandoc(cls.__dict__.get("__doc__") or inspect.getmodule(cls).__doc__ or "")
     first = " ".join(text.split("\n\n")[0].split())
     return first.removeprefix(f"`{cls.name}`: "), list(dict.fromkeys(PAPER.findall(first) or PAPER.findall(text)))

@@ -1,4 +1,4 @@
-"""Seeds: every draw of a run comes from a seed derived from (seed, step, phase, ...), so that no generator's state needs saving."""
+"""Seeds: all random numbers of a run come from seeds derived from (seed, step, phase, ...), so no generator state is saved."""
 
 from __future__ import annotations
 
@@ -10,22 +10,38 @@ if TYPE_CHECKING:
 
 
 def derive(*path: int | str) -> int:
-    """A 63-bit seed out of a path such as (seed, step, "D", turn): equal paths give equal seeds, others unrelated ones."""
+    """Hash a path such as (seed, step, "D", turn) to a 63-bit seed (BLAKE2b).
+
+    Args:
+        path: integers and strings.
+
+    Returns:
+        The seed; different paths have independent seeds.
+    """
     text = "\x1f".join(map(str, path)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
 def generator(*path: int | str) -> torch.Generator:
-    """A CPU generator seeded by `derive(*path)`: the same numbers whatever device trains."""
+    """A CPU generator seeded with `derive(*path)`: random numbers do not depend on the training device.
+
+    Args:
+        path: integers and strings.
+    """
     import torch
 
     return torch.Generator().manual_seed(derive(*path))
 
 
 def seed_default(seed: int, device: torch.device) -> None:
-    """Seed the generator that nets draw from on a device.
+    """Seed torch's default generators of the CPU and of `device`, which nets use.
 
-    `torch.manual_seed` seeds those of devices that are not there as well, with a formatted stack trace for each: a millisecond a step.
+    `torch.manual_seed` also seeds the generators of missing devices, which formats a stack trace for each and takes a
+    millisecond per step.
+
+    Args:
+        seed: the seed.
+        device: the training device.
     """
     import torch
 

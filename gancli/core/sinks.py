@@ -1,4 +1,4 @@
-"""Where a run reports to: the journal on disk, `status.json`, a terminal, TensorBoard. One fan-out, any number of sinks."""
+"""Sinks receive what a run reports: the journal on disk, `status.json`, the terminal. `Sinks` forwards to any number of them."""
 
 from __future__ import annotations
 
@@ -11,61 +11,80 @@ if TYPE_CHECKING:
     from gancli.core.samples import Samples
 
 
-Note = Callable[[str], None]  # is given a line of words
-Bar = Callable[[str, int, int], None]  # is given what is done, how much of it, and of how much
+Note = Callable[[str], None]  # called with a line of text
+Bar = Callable[[str, int, int], None]  # called with the name of a job, work done, total work
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is."""
+    """The progress of a run."""
 
-    step: int
-    images: int  # real data drawn
-    epoch: int  # data in an epoch
-    total: int  # data that it will have drawn in the end, as far as is known
-    seconds: float  # of training, over all its sessions
-    losses: tuple[str, ...] = ()  # the log keys of the phases' losses, in their order
+    step: int  # steps done
+    images: int  # training images drawn
+    epoch: int  # images per epoch
+    total: int  # estimated total of training images
+    seconds: float  # training time over all sessions
+    losses: tuple[str, ...] = ()  # the log keys of the losses of the phases, in order
 
 
 class Sink:
-    """What a run reports to. Every method may be left as it is."""
+    """A receiver of reports. The methods do nothing; a subclass overrides those it needs."""
 
     def begin(self, progress: Progress) -> None:
-        """Training begins, or goes on."""
+        """Called when training begins or resumes."""
 
     def step(self, progress: Progress, logs: Logs) -> None:
-        """After every step; `logs` are scalars still on the device: reading one waits for it."""
+        """Called after every step.
+
+        Args:
+            progress: of the run.
+            logs: scalar tensors on the device by log key; reading a value synchronizes with the device.
+        """
 
     def scalars(self, step: int, values: Mapping[str, Any]) -> None:
-        """The means since the last call, by key (`loss/D`, `logit/D/real`, `grad/G`), with the time (`images`, `seconds`)."""
+        """Called every `intervals.log` steps.
+
+        Args:
+            step: steps done.
+            values: means since the last call by log key (`loss/D`, `logit/D/real`, `grad/G`), with `images` and `seconds`.
+        """
 
     def samples(self, step: int, name: str, samples: Samples, recipe: Mapping[str, Any]) -> None:
-        """Previews made at a step."""
+        """Called with new preview samples.
+
+        Args:
+            step: steps done.
+            name: of the preview.
+            samples: the samples.
+            recipe: their provenance, for metadata of the file.
+        """
 
     def event(self, kind: str, **facts: Any) -> None:
-        """Something happened.
+        """Called on other events.
 
         Args:
             kind: `note` or `warning` (text); `epoch` (progress, values); `validation`, `monitor` (line); `saving`, `saved` (step);
                 `finished`, `stopped`, `diverged`, `failed` (reason).
-            facts: what belongs to it.
+            facts: the values named in parentheses.
         """
 
     def rewind(self, step: int, still_open: bool = False) -> None:
-        """The run goes on from a step: what was reported after it is to be forgotten.
+        """Discard all reports after a step, from which the run resumes.
 
-        With `still_open` also the scalars of that very step, whose window goes on.
+        Args:
+            step: the step of the checkpoint.
+            still_open: also discard the scalars of this step, whose logging interval continues.
         """
 
     def sync(self) -> None:
-        """A checkpoint is about to be written: what was reported must be on the disk before it."""
+        """Make all reports durable (fsync). Called before a checkpoint is written."""
 
     def end(self) -> None:
-        """Training is over, for now."""
+        """Called at the end of a session."""
 
 
 class Sinks(Sink):
-    """Several sinks as one."""
+    """Forwards every call to several sinks."""
 
     def __init__(self, sinks: Iterable[Sink]) -> None:
         self.sinks = list(sinks)
@@ -103,9 +122,9 @@ class Sinks(Sink):
             sink.end()
 
     def note(self, text: str) -> None:
-        """A line of words."""
+        """Report the event `note`."""
         self.event("note", text=text)
 
     def warn(self, text: str) -> None:
-        """A line that somebody should read."""
+        """Report the event `warning`."""
         self.event("warning", text=text)

@@ -1,4 +1,4 @@
-"""What a datum can be. A batch of each has the fields that its docstring names."""
+"""The kinds of data. The docstring of each names the fields of its batches."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Count = Annotated[int, Field(ge=0, le=2**24)]
 
 
 class Images(Spec):
-    """Pictures: `real` [N, C, H, W]; `label` [N] and `attributes` [N, A] where there are any."""
+    """Images: `real` [N, C, H, W]; `label` [N] and `attributes` [N, A] if the data has them."""
 
     name: ClassVar[str] = "images"
     channels: Side = Field(description="1: grayscale, 3: RGB")
     height: Side = Field(description="in pixels")
     width: Side = Field(description="in pixels")
     classes: Count = Field(0, description="labels are 0 .. classes - 1; 0: no labels")
-    attributes: Count = Field(0, description="width of a vector of attributes of each image; 0: none")
+    attributes: Count = Field(0, description="number of attributes of each image; 0: none")
 
     def describe(self) -> str:
         classes = f", {self.classes} classes" if self.classes else ""
@@ -29,12 +29,12 @@ class Images(Spec):
 
     @property
     def size(self) -> str:
-        """Channels, height and width."""
+        """Channels, height and width, as in `3x32x32`."""
         return f"{self.channels}x{self.height}x{self.width}"
 
 
 class Pairs(Spec):
-    """Aligned pictures: `source` [N, C, H, W] (A) and `real` [N, C', H, W] (B), one of each, of the same size."""
+    """Aligned pairs of images of the same size: `source` [N, C, H, W] (A) and `real` [N, C', H, W] (B)."""
 
     name: ClassVar[str] = "pairs"
     source: Annotated[Images, *of_kind("spec")] = Field(description="images A")
@@ -45,7 +45,7 @@ class Pairs(Spec):
 
 
 class Domains(Spec):
-    """Two unaligned sets: `a` [N, C, H, W] and `b` [N, C', H', W'], each in its own order."""
+    """Images of two domains without alignment: `a` [N, C, H, W] and `b` [N, C', H', W'], shuffled independently."""
 
     name: ClassVar[str] = "domains"
     a: Annotated[Images, *of_kind("spec")] = Field(description="images of domain A")
@@ -56,23 +56,23 @@ class Domains(Spec):
 
 
 class Degraded(Spec):
-    """Pictures and what a degradation made of them: `source` [N, C, H, W] and `real` [N, C, H, W], `mask` [N, 1, H, W] (1: hole)."""
+    """Degraded images `source` [N, C, H, W] and originals `real` [N, C, H, W], with `mask` [N, 1, H, W] (1: missing) if any."""
 
     name: ClassVar[str] = "degraded"
     image: Annotated[Images, *of_kind("spec")] = Field(description="the images")
-    mask: bool = Field(False, description="whether batches have a mask of what is missing")
+    mask: bool = Field(False, description="whether batches have a mask of missing pixels")
 
     def describe(self) -> str:
         return f"degraded images {self.image.size}{' with masks' if self.mask else ''}"
 
 
 class Tokens(Spec):
-    """Sequences of tokens: `tokens` [N, L] int64, padded with 0; `label` [N] where there are any."""
+    """Sequences of tokens: `tokens` int64 [N, L], padded with 0; `label` [N] if the data has labels."""
 
     name: ClassVar[str] = "tokens"
-    length: int = Field(ge=1, le=65_536, description="tokens in a sequence")
-    vocabulary: int = Field(ge=2, le=2**24, description="tokens are 0 .. vocabulary - 1; 0 is padding")
+    length: int = Field(ge=1, le=65_536, description="tokens per sequence")
+    vocabulary: int = Field(ge=2, le=2**24, description="tokens are 0 .. vocabulary - 1; 0: padding")
     classes: Count = Field(0, description="labels are 0 .. classes - 1; 0: no labels")
 
     def describe(self) -> str:
-        return f"sequences of {self.length} tokens out of {self.vocabulary:,}"
+        return f"sequences of {self.length} tokens, vocabulary of {self.vocabulary:,}"

@@ -1,7 +1,7 @@
-"""What a run learns: the contract of a task, and what the engine hands to it.
+"""The contract of a task: its nets, losses and samples.
 
-A `Task` alone sees nets: it describes a training step as `Phase`s, each one optimizer step, and says what is asked of the trained nets
-(`Ask`) and what they make of it (`Samples`). The engine carries phases out and knows no task by name.
+A `Task` describes a training step as a sequence of `Phase`s, one optimizer step each, and generates `Samples` for an `Ask`.
+The engine runs the phases and contains no name of a task.
 """
 
 from __future__ import annotations
@@ -25,26 +25,32 @@ from gancli.core.seeds import generator
 
 @dataclass
 class Context:
-    """What a phase's loss is given: one turn of one phase, or the rows of it that this process looks at."""
+    """The input of a phase's loss: one turn of the phase, or one micro-batch of it."""
 
-    nets: Nets  # in the compute dtype of the run
+    nets: Nets  # in the compute dtype
     batch: Batch
     tick: Tick
     spec: Spec
     random: torch.Generator  # seeded from (seed, step, phase, turn)
     noise_seed: int  # the same for all phases that use the same batch
-    memory: Memory  # the task's own, saved with the run
+    memory: Memory  # of the task, saved in checkpoints
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32  # the compute dtype
-    cache: dict[str, Any] = field(default_factory=dict)  # from phase to phase within one step
-    retain_graph: bool = False  # a later phase of this step may use this turn's graph
-    first: int = 0  # this part of the batch is rows first .. first + N of `total`
-    total: int = 0
+    cache: dict[str, Any] = field(default_factory=dict)  # shared by the phases of a step
+    retain_graph: bool = False  # whether a later phase of this step may use the graph of this turn
+    first: int = 0  # position of these rows in the batch
+    total: int = 0  # size of the batch; 0: that of `batch`
 
     def noise(self, width: int, name: str = "z") -> Tensor:
-        """Standard normal [N, width], drawn for the whole batch: how it is split over ranks or in parts changes nothing.
+        """Draw standard normal noise, independent of the division of the batch over ranks and micro-batches.
 
-        The same name gives the same noise in every phase that uses the same batch.
+        Args:
+            width: of the noise.
+            name: different names give independent noise; the same name gives the same noise in all phases that use the
+                same batch.
+
+        Returns:
+            [N, width] in the compute dtype.
         """
         n = self.batch.n
 
@@ -58,113 +64,213 @@ class Context:
 
 @dataclass(frozen=True)
 class Phase:
-    """One optimizer step, described.
+    """The description of one optimizer step.
 
-    Its loss is logged as `loss/NAME`, or as `penalty/NET/PART` where the name is NET/PART (lazy regularization).
+    Its loss is logged as `loss/NAME`, or as `penalty/NET/PART` if the name is NET/PART (lazy regularization).
+
+    Attributes:
+        name: such as "D", "G", "D_A", "D/r1".
+        nets: the nets that are updated, each by its own optimizer.
+        loss: context -> (loss [N], logs). Logs are detached values by key, each [N], [N, P] or a scalar.
+        repeat: number of turns, each an optimizer step (n_critic).
+        new_batch: whether each turn reads a new batch. False: it reuses the last one.
+        when: predicate of the steps on which the phase runs.
+        after: called with the float32 nets after each update (weight clipping).
     """
 
-    name: str  # "D", "G", "D_A", "D/r1"
-    nets: tuple[str, ...]  # the nets that learn; each has its own optimizer
-    loss: Callable[
-        [Context], tuple[Tensor, Logs]
-    ]  # loss [N], detached values for the logs by key, each [N] or a scalar
-    repeat: int = 1  # turns: WGAN trains the critic five times
-    new_batch: bool = True  # a new batch for each turn, or the latest one again
+    name: str
+    nets: tuple[str, ...]
+    loss: Callable[[Context], tuple[Tensor, Logs]]
+    repeat: int = 1
+    new_batch: bool = True
     when: Callable[[Tick], bool] = always
-    after: Callable[[Nets], None] | None = None  # on the float32 nets: weight clipping
+    after: Callable[[Nets], None] | None = None
 
     @property
     def key(self) -> str:
-        """What its loss is logged as."""
+        """The log key of the loss."""
         return f"penalty/{self.name}" if "/" in self.name else f"loss/{self.name}"
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What can be chosen in an ask beside the seed: labels 0 .. classes - 1, and so many attributes."""
+    """The labels and attributes that a request can choose.
+
+    Attributes:
+        classes: labels are 0 .. classes - 1; 0: no labels.
+        attributes: number of attributes.
+        from_data: whether they are labels and attributes of the data. False: latent codes whose meaning is learned (InfoGAN).
+    """
 
     classes: int = 0
     attributes: int = 0
-    from_data: bool = True  # they are the data's own; False: latent codes that the nets have given a meaning (InfoGAN)
+    from_data: bool = True
 
 
 @dataclass(frozen=True)
 class Exportable:
-    """A net for use elsewhere: plain torch, with cropping, clamping and one-hot encoding inside."""
+    """A module for export: plain torch, including cropping, clamping and one-hot encoding.
+
+    Attributes:
+        module: the module.
+        inputs: example inputs with 2 rows each, by name, in the order of the arguments of `forward`.
+    """
 
     module: nn.Module
-    inputs: Mapping[str, Tensor]  # an example of 2 rows of each input, by name, in the order of `forward`
+    inputs: Mapping[str, Tensor]
 
 
 class Task(Part, ABC):
-    """What a run learns. The only one that sees nets."""
+    """What is trained: nets, losses, sampling and evaluation.
+
+    Attributes:
+        accepts: the kind of data it trains on.
+        asks: the kind of request that it answers.
+        ema: the nets of which an exponential moving average is kept.
+        quick: metrics for validation during training.
+        headline: the score shown in lists and tables, which also selects the best checkpoint.
+    """
 
     kind: ClassVar[str] = "task"
-    accepts: ClassVar[type[Spec]]  # the data that it learns from
-    asks: ClassVar[type[Ask]]  # what is asked of the trained nets
-    ema: ClassVar[tuple[str, ...]] = ("G",)  # the nets of which an exponential moving average is kept
-    quick: ClassVar[tuple[str, ...]] = ()  # metrics while training
-    headline: ClassVar[str] = ""  # the score that lists and tables show, and that "best" means
+    accepts: ClassVar[type[Spec]]
+    asks: ClassVar[type[Ask]]
+    ema: ClassVar[tuple[str, ...]] = ("G",)
+    quick: ClassVar[tuple[str, ...]] = ()
+    headline: ClassVar[str] = ""
 
     @abstractmethod
     def nets(self, spec: Spec) -> dict[str, nn.Module]:
-        """The nets by name, newly initialized from torch's default generator. Raises UsageError if the parts do not fit."""
+        """Build the nets, initialized from torch's default generator.
+
+        Args:
+            spec: of the data.
+
+        Returns:
+            The nets by name.
+
+        Raises:
+            UsageError: the parts of the task cannot be combined, or not with these data.
+        """
 
     @abstractmethod
     def phases(self, nets: Nets) -> Sequence[Phase]:
-        """The optimizer steps of one training step, in order."""
+        """Describe one training step.
+
+        Args:
+            nets: from `nets`.
+
+        Returns:
+            The phases in order.
+        """
 
     @abstractmethod
     def critics(self, ctx: Context) -> dict[str, tuple[Tensor, Tensor]]:
-        """The logits of the reals and of the fakes of a batch, [N] or [N, P], by the critic's name.
+        """Compute logits for the monitor. Called without gradients, with nets in evaluation mode.
 
-        Evaluated without gradients, nets in evaluation mode: what the monitor looks at.
+        Args:
+            ctx: nets and batch.
+
+        Returns:
+            Logits of reals and fakes, each [N] or [N, P], by name of the critic.
         """
 
     @abstractmethod
     def generate(self, nets: Nets, ask: Ask, spec: Spec) -> Samples:
-        """The samples asked for. Sample i is a pure function of the weights and row i of the ask."""
+        """Generate samples. Sample i must be a pure function of the weights and row i of the request.
+
+        Args:
+            nets: in evaluation mode.
+            ask: the request, of type `asks`.
+            spec: of the data.
+
+        Returns:
+            One sample per row.
+        """
 
     @abstractmethod
     def preview(self, spec: Spec, data: Dataset, n: int) -> Ask:
-        """What is asked for the previews while training, n samples at most: the same each time."""
+        """The request for previews during training, the same every time.
+
+        Args:
+            spec: of the data.
+            data: the validation set.
+            n: largest number of samples.
+        """
 
     @abstractmethod
     def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:
-        """What is asked for an evaluation of n samples; labels and attributes in the proportions of `data`."""
+        """The request for an evaluation.
+
+        Args:
+            spec: of the data.
+            data: the reference data, whose proportions of labels and attributes the request has.
+            n: number of samples.
+            seed: first seed.
+        """
 
     def exportable(self, nets: Nets, spec: Spec) -> Exportable:  # noqa: ARG002
-        """The trained net for use elsewhere.
+        """Build the module for export.
+
+        Args:
+            nets: in evaluation mode.
+            spec: of the data.
 
         Raises:
-            TypeError: the task has none.
+            TypeError: the task has no module for export.
         """
         raise TypeError(f"the task {self.name!r} has nothing to export")
 
     def choices(self, spec: Spec) -> Choices:  # noqa: ARG002
-        """What can be chosen in an ask."""
+        """The labels and attributes that a request can choose."""
         return Choices()
 
     def resolved(self, images: int, spec: Spec) -> Self:  # noqa: ARG002
-        """Schedule options that are None, resolved from the total number of training images. Called once; recorded."""
+        """Resolve schedule options that are `None`. Called once; the result is written to config.json.
+
+        Args:
+            images: total number of training images.
+            spec: of the data.
+
+        Returns:
+            A copy with all options set.
+        """
         return self
 
     @property
     def group_size(self) -> int:
-        """How many rows of a batch belong together, and cannot be split over ranks or parts (packing)."""
+        """The number of consecutive rows that must not be divided over ranks or micro-batches (PacGAN)."""
         return 1
 
     def memory(self, spec: Spec) -> Memory:  # noqa: ARG002
-        """What the task remembers between steps (replay pools, ADA's p), at the start; saved with the run.
+        """Create the tensors kept from step to step (replay pools, ADA's p), saved in checkpoints.
 
-        Parts change the tensors in place. They must be the same on all ranks: what is written is a function of the step and of
-        the whole batch, which `sharding.gather_rows` and `sharding.mean_over_ranks` give. Each save checks it, and raises ResourceError.
+        Parts update them in place. They must be the same on all ranks, so updates may depend only on the step and on the
+        whole batch (`sharding.gather_rows`, `sharding.mean_over_ranks`). Every save verifies this and raises ResourceError.
+
+        Args:
+            spec: of the data.
+
+        Returns:
+            Initial tensors by name.
         """
         return {}
 
     def prepare(self, nets: Nets, spec: Spec, tick: Tick) -> None:
-        """Called before each turn, and once nets are loaded: progressive growing sets its scale here."""
+        """Set the state of the nets that depends on the schedule, such as the scale in progressive growing.
+
+        Called before each turn and after nets are loaded.
+
+        Args:
+            nets: changed in place.
+            spec: of the data.
+            tick: progress of training.
+        """
 
     def view(self, nets: Nets, batch: Batch) -> Batch:  # noqa: ARG002
-        """The batch as the nets are to see it, after `prepare`."""
+        """Convert a batch to the input of the nets, such as images at the current scale.
+
+        Args:
+            nets: after `prepare`.
+            batch: from the data set.
+        """
         return batch

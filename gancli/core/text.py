@@ -10,12 +10,12 @@ import numpy as np
 
 from gancli.core.samples import File, Samples
 
-LONGEST = 4096  # bytes of a line that is sent to another process
+MAX_BYTES = 4096  # of a line in `pack`
 
 
 @dataclass(frozen=True)
 class TextSamples(Samples):
-    """Lines, with the labels that were asked for."""
+    """Lines of text, with their labels."""
 
     media: ClassVar[str] = "text"
     lines: tuple[str, ...]
@@ -38,15 +38,15 @@ class TextSamples(Samples):
         return {"lines": np.array(self.lines), **({} if self.labels is None else {"labels": self.labels})}
 
     def vectors(self) -> np.ndarray:
-        """Counts of the bytes of each line."""
+        """Histograms of the UTF-8 bytes of each line, float32 [N, 256]."""
         return np.stack(
             [np.bincount(np.frombuffer(line.encode(), np.uint8), minlength=256) for line in self.lines]
         ).astype(np.float32)
 
     def pack(self) -> dict[str, np.ndarray]:
-        """Lines as bytes, padded with 0xff, which is in no UTF-8."""
+        """Lines as UTF-8 bytes, padded with 0xff, which does not occur in UTF-8."""
         raw = [np.frombuffer(line.encode(), np.uint8) for line in self.lines]
-        out = np.full((len(raw), LONGEST), 0xFF, np.uint8)
+        out = np.full((len(raw), MAX_BYTES), 0xFF, np.uint8)
         for row, line in zip(out, raw, strict=True):
             row[: len(line)] = line
         return {"lines": out, **({} if self.labels is None else {"labels": self.labels})}

@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import Field
 from torch import nn
 
-from gancli.core.contracts import Model, Trunk
+from gancli.core.nets import Model, Trunk
 from gancli.core.specs import Images
 from gancli.models.layers import (
     ChannelsLastConv,

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gancli.core import sharding
-from gancli.core.contracts import Trunk
 from gancli.core.errors import UsageError
+from gancli.core.nets import Trunk
 from gancli.core.specs import Images
 
 

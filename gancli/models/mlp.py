@@ -12,7 +12,7 @@ from math import prod
 from pydantic import Field, PositiveInt
 from torch import nn
 
-from gancli.core.contracts import Model, Trunk
+from gancli.core.nets import Model, Trunk
 from gancli.core.specs import Images
 from gancli.models.layers import ConcatCondition, Dropout, FlatTrunk, Reshape
 

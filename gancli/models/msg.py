@@ -15,7 +15,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.core.contracts import Model, Nets, Trunk
+from gancli.core.contracts import Nets
+from gancli.core.nets import Model, Trunk
 from gancli.core.specs import Images
 from gancli.models.blocks import (
     EqualConv,

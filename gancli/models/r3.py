@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.core.contracts import Model, Trunk
+from gancli.core.nets import Model, Trunk
 from gancli.core.specs import Images
 from gancli.models.blocks import downsample, upsample
 from gancli.models.layers import PlainTrunk, map_sizes, widths

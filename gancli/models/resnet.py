@@ -16,8 +16,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gancli.core.contracts import Model, Trunk
 from gancli.core.errors import UsageError
+from gancli.core.nets import Model, Trunk
 from gancli.core.specs import Images
 from gancli.models.blocks import SelfAttention
 from gancli.models.layers import ConcatCondition, PlainTrunk, Reshape, map_sizes, widths

@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from gancli.core import sharding
-from gancli.core.contracts import Model, Trunk
+from gancli.core.nets import Model, Trunk
 from gancli.core.specs import Images
 from gancli.models.blocks import (
     EqualConv,

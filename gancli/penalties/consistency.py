@@ -1,10 +1,10 @@
-"""Consistency regularization: the critic's logit does not change as its image is mirrored or shifted.
+"""Consistency regularization: penalizes changes of the critic's logit under image transforms T or latent perturbations.
 
     CR (1910.12027):   E[(D(x) - D(T(x)))^2]
-    bCR (2002.04724):  the same of the fakes, too
-    zCR (2002.04724):  E[(D(G(z)) - D(G(z')))^2] for D and -E[|G(z) - G(z')|^2] for G, z' = z + sigma e
+    bCR (2002.04724):  CR + E[(D(G(z)) - D(T(G(z))))^2]
+    zCR (2002.04724):  E[(D(G(z)) - D(G(z')))^2] for D and -E[|G(z) - G(z')|^2] for G, z' = z + sigma e, e ~ N(0, I)
 
-T mirrors half of the images left to right (if asked) and shifts each by up to `shift` pixels, reflecting at the border.
+T shifts each image by up to `shift` pixels with reflection padding and, with `flip`, flips half of the images horizontally.
 """
 
 from __future__ import annotations
@@ -18,57 +18,71 @@ from torch.nn.functional import pad
 
 from gancli.core import sharding
 from gancli.core.contracts import Penalty, PenaltyInputs
+from gancli.core.images import crop_each
 
 
 def flip_and_shift(x: Tensor, shift: int, flip: bool, random: torch.Generator) -> Tensor:
-    """T(x) for images [N, C, H, W]: each shifted by its own whole number of pixels."""
+    """T(x): flip half of the images (if `flip`) and shift each by its own integer number of pixels.
+
+    Args:
+        x: images [N, C, H, W].
+        shift: largest shift in each direction.
+        flip: whether to flip.
+        random: generator of this turn.
+
+    Returns:
+        [N, C, H, W].
+    """
     n, _, h, w = x.shape
     shift = min(shift, h - 1, w - 1)
     if flip:
-        coin = sharding.rand(n, 1, 1, 1, random=random).to(x.device) < 0.5
-        x = torch.where(coin, x.flip(-1), x)
-    offsets = sharding.randint(0, 2 * shift + 1, (2, n), random, dim=1).to(x.device)
-    rows = offsets[0][:, None] + torch.arange(h, device=x.device)  # [N, H]
-    columns = offsets[1][:, None] + torch.arange(w, device=x.device)  # [N, W]
-    wide = pad(x, (shift,) * 4, mode="reflect").movedim(1, 3)
-    each = torch.arange(n, device=x.device)[:, None, None]
-    return wide[each, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
+        flipped = sharding.rand(n, 1, 1, 1, random=random).to(x.device) < 0.5
+        x = torch.where(flipped, x.flip(-1), x)
+    top, left = sharding.randint(0, 2 * shift + 1, (2, n), random, dim=1).to(x.device)
+    return crop_each(pad(x, (shift,) * 4, mode="reflect"), top, left, h, w)
 
 
 class Consistency(Penalty):
-    """CR (1910.12027): the logit of a real does not change as it is mirrored or shifted."""
+    """CR (1910.12027): squared change of the logits of reals under random shifts and flips."""
 
     name = "cr"
     transforms: ClassVar[bool] = True
-    weight: float = Field(10.0, ge=0, description="lambda of the reals")
-    shift: int = Field(4, ge=0, description="pixels")
-    flip: bool = Field(False, description="mirror half of the images: not for digits")
+    weight: float = Field(10.0, ge=0, description="lambda")
+    shift: int = Field(4, ge=0, description="largest shift in pixels")
+    flip: bool = Field(False, description="flip half of the images horizontally; not for digits")
 
     def loss(self, inputs: PenaltyInputs) -> Tensor:
-        there = inputs.critic(flip_and_shift(inputs.real, self.shift, self.flip, inputs.random))
-        return (inputs.both_logits()[0] - there).square()
+        on_transformed = self._on_transformed(inputs, inputs.real)
+        return (inputs.both_logits()[0] - on_transformed).square()
+
+    def _on_transformed(self, inputs: PenaltyInputs, x: Tensor) -> Tensor:
+        """The logits of T(x)."""
+        return inputs.critic(flip_and_shift(x, self.shift, self.flip, inputs.random))
 
 
 class BalancedConsistency(Consistency):
-    """bCR (2002.04724): the same of the reals and of the fakes."""
+    """bCR (2002.04724): squared change of the logits of reals and fakes under random shifts and flips."""
 
     name = "bcr"
-    weight: float = Field(10.0, ge=0, description="lambda of the reals and of the fakes")
+    weight: float = Field(10.0, ge=0, description="lambda of reals and of fakes")
 
     def loss(self, inputs: PenaltyInputs) -> Tensor:
         on_real, on_fake = inputs.both_logits()
-        there = inputs.critic(flip_and_shift(inputs.real, self.shift, self.flip, inputs.random))
-        made = inputs.critic(flip_and_shift(inputs.fake, self.shift, self.flip, inputs.random))
-        return (on_real - there).square() + (on_fake - made).square()
+        change_real = on_real - self._on_transformed(inputs, inputs.real)
+        change_fake = on_fake - self._on_transformed(inputs, inputs.fake)
+        return change_real.square() + change_fake.square()
 
 
 class LatentConsistency(Penalty):
-    """zCR (2002.04724): the logits of fakes of nearby z agree, while G makes the fakes differ (on every step, whatever `every` is)."""
+    """zCR (2002.04724): small change of D's logits and large change of G's images under latent perturbations.
+
+    `every` applies to D's term only; G's term is part of every step.
+    """
 
     name = "zcr"
-    weight: float = Field(5.0, ge=0, description="lambda of D")
-    sigma: float = Field(0.05, ge=0, description="how far z' is from z")
-    spread: float = Field(0.5, ge=0, description="lambda of G, whose images of z and z' should differ")
+    weight: float = Field(5.0, ge=0, description="lambda of D's term")
+    sigma: float = Field(0.05, ge=0, description="standard deviation of the perturbation of z")
+    spread: float = Field(0.5, ge=0, description="lambda of G's term")
 
     def loss(self, inputs: PenaltyInputs) -> Tensor:
         assert inputs.perturbed is not None

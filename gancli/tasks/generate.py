@@ -31,7 +31,8 @@ from gancli.models.layers import Discriminator, EmbeddedGenerator, has_batch_sta
 from gancli.tasks.sampling import Generator, class_rows, labels_like
 
 if TYPE_CHECKING:
-    from gancli.core.contracts import Augment, Condition, Loss, Model, Penalty
+    from gancli.core.contracts import Augment, Loss, Penalty
+    from gancli.core.nets import Condition, Model
 else:
     from gancli.core.registry import Part
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from torch import Tensor, nn
 
-from gancli.core.contracts import Condition
+from gancli.core.nets import Condition
 from gancli.core.samples import Samples
 from gancli.core.specs import Images
 from gancli.core.task import Choices

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gancli.augment.ada import ADA
-from gancli.augment.diffaugment import colored, cut_out, translated
+from gancli.augment.diffaugment import cutout, jitter_colors, translate
 from gancli.augment.resample import resample
 from gancli.core.contracts import Augment
 from gancli.core.registry import build, parts
@@ -65,7 +65,7 @@ def test_resampling_and_its_gradients() -> None:
 
 def test_translation_moves_whole_pixels_and_brings_zeros_in() -> None:
     x = torch.arange(1.0, 65).reshape(1, 1, 8, 8).repeat(50, 1, 1, 1)
-    y = translated(x, 0.25, torch.Generator().manual_seed(0))
+    y = translate(x, 0.25, torch.Generator().manual_seed(0))
     for image in y[:, 0]:
         inside = image[image > 0]
         assert len(inside) >= 36
@@ -75,7 +75,7 @@ def test_translation_moves_whole_pixels_and_brings_zeros_in() -> None:
 
 
 def test_cutout_takes_half_of_each_side() -> None:
-    gone = (cut_out(torch.ones(200, 1, 8, 8), 0.5, torch.Generator().manual_seed(0)) == 0).sum((1, 2, 3))
+    gone = (cutout(torch.ones(200, 1, 8, 8), 0.5, torch.Generator().manual_seed(0)) == 0).sum((1, 2, 3))
     assert gone.max() == 16
     assert gone.min() >= 4
     assert gone.float().mean() > 9
@@ -83,7 +83,7 @@ def test_cutout_takes_half_of_each_side() -> None:
 
 def test_color_keeps_the_mean_but_for_brightness() -> None:
     x = torch.rand(64, 3, 6, 6)
-    y = colored(x, torch.Generator().manual_seed(0))
+    y = jitter_colors(x, torch.Generator().manual_seed(0))
     move = (y.mean((1, 2, 3)) - x.mean((1, 2, 3))).abs()
     assert move.max() <= 0.5 + 1e-5
     assert move.max() > 0.3

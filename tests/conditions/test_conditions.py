@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from gancli.core.contracts import Condition
 from gancli.core.errors import UsageError
+from gancli.core.nets import Condition
 from gancli.core.registry import build, parts
 from gancli.core.specs import Images
 

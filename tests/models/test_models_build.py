@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from gancli.core.contracts import Model, Tick
+from gancli.core.contracts import Tick
 from gancli.core.errors import UsageError
+from gancli.core.nets import Model
 from gancli.core.registry import build, find, parts
 from gancli.core.specs import Images
 from gancli.models.layers import Discriminator, LinearHead, map_sizes

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from gancli.core import migration
 from gancli.core.config import Layer, merge
-from gancli.core.contracts import Model
 from gancli.core.data import Reading
 from gancli.core.errors import GanError
+from gancli.core.nets import Model
 from gancli.core.registry import find
 from gancli.core.specs import Images
 from gancli.data.loader import Loader

@@ -1,0 +1,219 @@
+"""Contracts of the parts that build nets: `Model` (generator and discriminator) and `Condition` (labels and attributes)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+from torch import Tensor, nn
+
+from gancli.core.contracts import Nets, Tick
+from gancli.core.registry import Part
+from gancli.core.specs import Images
+
+
+class Trunk(nn.Module, ABC):
+    """A discriminator without its last layer (the head, which a `Condition` builds).
+
+    Attributes:
+        out_features: width of the features.
+    """
+
+    out_features: int
+
+    def wrap_head(self, head: nn.Module) -> nn.Module:
+        """Reparametrize the head as the layers of this trunk are (spectral normalization, equalized learning rate).
+
+        Args:
+            head: the module from `Condition.head`; may be changed in place.
+
+        Returns:
+            The head to use.
+        """
+        return head
+
+    @abstractmethod
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        """Compute features.
+
+        Args:
+            x: images [N, C, H, W].
+            c: condition vectors [N, condition], or None where the condition is not an input of the trunk.
+
+        Returns:
+            Features [N, out_features].
+        """
+
+
+MAX_WIDTH = 2**24  # upper bound of every integer option of a model
+
+
+class Model(Part, ABC):
+    """An architecture: builds a generator and a discriminator for a given image size.
+
+    Attributes:
+        single_scale: whether D's input is plain images. False: several scales packed in one tensor, to which
+            augmentations and other transforms of images do not apply.
+        z: width of the latent vector.
+    """
+
+    kind: ClassVar[str] = "model"
+    single_scale: ClassVar[bool] = True
+    z: int
+
+    @model_validator(mode="after")
+    def _widths_are_in_range(self) -> Model:
+        """Reject widths whose number of weights would overflow in torch."""
+        for key, value in self:
+            if any(isinstance(n, int) and n > MAX_WIDTH for n in (value if isinstance(value, tuple) else (value,))):
+                raise ValueError(f"{key} is larger than {MAX_WIDTH:,}")
+        return self
+
+    @abstractmethod
+    def generator(self, spec: Images, condition: int) -> nn.Module:
+        """Build the generator.
+
+        Args:
+            spec: channels and size of the images.
+            condition: width of the condition vector; 0: unconditional.
+
+        Returns:
+            A module (z [N, z], c [N, condition] or None) -> images [N, C, H, W] in [-1, 1].
+
+        Raises:
+            UsageError: the model cannot be built for this size or with these options.
+        """
+
+    @abstractmethod
+    def discriminator(self, spec: Images, condition: int) -> Trunk:
+        """Build the discriminator without its head.
+
+        Args:
+            spec: channels and size of the images.
+            condition: width of the condition vector; 0: the trunk gets none.
+
+        Returns:
+            A module (x [N, C, H, W], c [N, condition] or None) -> features [N, out_features].
+
+        Raises:
+            UsageError: the model cannot be built for this size or with these options.
+        """
+
+    def resolved(self, images: int, spec: Images) -> Self:  # noqa: ARG002
+        """Resolve schedule options that are `None`. Called once; the result is written to config.json.
+
+        Args:
+            images: total number of training images.
+            spec: channels and size of the images.
+
+        Returns:
+            A copy with all options set.
+        """
+        return self
+
+    def prepare(self, nets: Nets, spec: Images, tick: Tick) -> None:
+        """Set the state of the nets that depends on the schedule, such as the scale in progressive growing.
+
+        Called before each turn and after nets are loaded.
+
+        Args:
+            nets: the nets of the task; changed in place.
+            spec: channels and size of the images.
+            tick: progress of training.
+        """
+
+    def view(self, nets: Nets, x: Tensor) -> Tensor:  # noqa: ARG002
+        """Convert images to D's input: downsampled to the current scale, or packed with all smaller scales.
+
+        Args:
+            nets: the nets of the task, after `prepare`.
+            x: images [N, C, H, W].
+
+        Returns:
+            D's input [N, C, H', W'].
+        """
+        return x
+
+
+class Condition(Part, ABC):
+    """How labels and attributes enter the nets, as a condition vector c.
+
+    Attributes:
+        in_trunk: whether c is an input of D's trunk. False: of its head only.
+        sampled: whether c is sampled in training instead of taken from the data (InfoGAN, 1606.03657).
+        has_auxiliary: whether there is an auxiliary loss (AC-GAN, 1610.09585).
+    """
+
+    kind: ClassVar[str] = "condition"
+    in_trunk: ClassVar[bool] = True
+    sampled: ClassVar[bool] = False
+    has_auxiliary: ClassVar[bool] = False
+
+    @abstractmethod
+    def width(self, spec: Images) -> int:
+        """The width of c; 0: unconditional.
+
+        Args:
+            spec: of the data.
+
+        Raises:
+            UsageError: the data does not have the labels or attributes that the condition needs.
+        """
+
+    @abstractmethod
+    def encode(
+        self, y: Tensor | None, attributes: Tensor | None, spec: Images, noise: Tensor | None = None
+    ) -> Tensor | None:
+        """Encode labels and attributes as condition vectors.
+
+        Args:
+            y: labels, int64 [N], or None.
+            attributes: [N, A], or None.
+            spec: of the data.
+            noise: standard normal [N, width], from which labels and attributes that are None are sampled.
+
+        Returns:
+            c [N, width], or None for an unconditional model.
+
+        Raises:
+            UsageError: labels or attributes are needed, and neither they nor noise are given.
+        """
+
+    def choices(self, spec: Images) -> tuple[int, int]:
+        """The number of classes and of attributes that `encode` uses, that is, what can be chosen in sampling."""
+        return spec.classes, spec.attributes
+
+    @abstractmethod
+    def head(self, features: int, spec: Images) -> nn.Module:
+        """Build the last layer of D.
+
+        Args:
+            features: width F of the trunk's features.
+            spec: of the data.
+
+        Returns:
+            A module (features [N, F], c [N, embedded_width] or None) -> logits [N].
+        """
+
+    def embedded_width(self, spec: Images) -> int:
+        """The width of c after `embedding`."""
+        return self.width(spec)
+
+    def embedding(self, spec: Images) -> nn.Module | None:  # noqa: ARG002
+        """Build a learned embedding c [N, width] -> [N, embedded_width], or None. Called once per net."""
+        return None
+
+    def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:  # noqa: ARG002
+        """The auxiliary loss, if `has_auxiliary`. D minimizes it on reals and fakes, G on fakes.
+
+        Args:
+            head: D's head.
+            features: D's features [N, F] of reals or of fakes.
+            c: condition vectors [N, width].
+            fake: whether the features are of fakes.
+
+        Returns:
+            The weighted loss [N].
+        """
+        raise TypeError(f"condition {self.name!r} has no auxiliary loss")
