@@ -1,1 +1,1 @@
-"""Nets. One file per family; `layers.py` holds what they share."""
+"""Generators and discriminators, one family per file, and the layers that they share."""

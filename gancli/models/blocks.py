@@ -1,4 +1,4 @@
-"""Layers of the larger families: attention, minibatch statistics, noise, equalized and modulated convolutions, resampling."""
+"""Layers of the larger models: attention, minibatch stddev, noise, equalized learning rate, weight modulation, resampling."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from gancli.models.norms import PixelNorm
 
 
 class SelfAttention(nn.Module):
-    """Self-attention over a map's places (SAGAN, 1805.08318, equations 1 to 3), in the published code's economical form.
+    """Self-attention over the positions of a feature map (SAGAN, 1805.08318, equations 1 to 3), as in the published code.
 
-        o_j = v( sum_i softmax_i( f(x_i) . g(x_j) ) h(x_i) ),    y = x + gamma o,    gamma = 0 at the start
+        o_j = v( sum_i softmax_i( f(x_i) . g(x_j) ) h(x_i) ),    y = x + gamma o,    gamma initially 0
 
-    f, g: C -> C/8, h: C -> C/2; f and h are max-pooled 2x2, which quarters the places that are attended to.
+    f, g: C -> C/8 and h: C -> C/2 are 1x1 convolutions. f (keys) and h (values) are max-pooled 2x2, which divides the
+    number of keys by four.
     """
 
     def __init__(self, channels: int) -> None:
@@ -42,7 +43,7 @@ class SelfAttention(nn.Module):
 
 
 class MinibatchStddev(nn.Module):
-    """One more plane: the standard deviation over groups of samples, averaged (1710.10196, section 3)."""
+    """Append a channel with the standard deviation over a group of samples, averaged over features (1710.10196, section 3)."""
 
     batch_statistics = True
 
@@ -57,29 +58,29 @@ class MinibatchStddev(nn.Module):
             return torch.cat([x, self._across_ranks(x, ranks)], 1)
         group = next(g for g in range(min(self.group, n), 0, -1) if n % g == 0)
         y = x.float().reshape(group, n // group, -1)
-        spread = ((y - y.mean(0)).square().mean(0) + 1e-8).sqrt().mean(1)  # [N / group]
-        plane = spread.repeat(group).to(x.dtype).reshape(n, 1, 1, 1).expand(n, 1, h, w)
+        std = ((y - y.mean(0)).square().mean(0) + 1e-8).sqrt().mean(1)  # [N / group]
+        plane = std.repeat(group).to(x.dtype).reshape(n, 1, 1, 1).expand(n, 1, h, w)
         return torch.cat([x, plane], 1)
 
     def _across_ranks(self, x: Tensor, ranks: sharding.Group) -> Tensor:
-        """The same where a group's samples lie on several ranks: sums of each group, gathered."""
+        """The channel [N, 1, H, W] if the samples of a group are on several ranks: sums over groups are gathered."""
         n, _, h, w = x.shape
         total = n * ranks.world
         group = next(g for g in range(min(self.group, total), 0, -1) if total % g == 0)
-        of = (torch.arange(n, device=x.device) + ranks.rank * n) % (total // group)
+        index = (torch.arange(n, device=x.device) + ranks.rank * n) % (total // group)  # the group of each sample
         y = x.float().flatten(1)
-        none = y.new_zeros(total // group, y.shape[1])
-        mean = ranks.gather(none.index_add(0, of, y)).sum(0) / group
-        variance = ranks.gather(none.index_add(0, of, (y - mean[of]).square())).sum(0) / group
-        spread = (variance + 1e-8).sqrt().mean(1)
-        return spread[of].to(x.dtype).reshape(n, 1, 1, 1).expand(n, 1, h, w)
+        zeros = y.new_zeros(total // group, y.shape[1])
+        mean = ranks.gather(zeros.index_add(0, index, y)).sum(0) / group
+        variance = ranks.gather(zeros.index_add(0, index, (y - mean[index]).square())).sum(0) / group
+        std = (variance + 1e-8).sqrt().mean(1)
+        return std[index].to(x.dtype).reshape(n, 1, 1, 1).expand(n, 1, h, w)
 
 
 class Noise(nn.Module):
-    """x + strength * noise, one value per place (StyleGAN, 1812.04948, section 2); strength is learned, 0 at the start.
+    """x + strength * noise, one value per pixel (StyleGAN, 1812.04948, section 2); strength is learned, initially 0.
 
-    In training the noise comes from torch's generator, which the engine seeds. Else it is a function of the sample's seed and of
-    this layer's key, or, without seeds, the same for every sample.
+    In training, the noise comes from torch's default generator, which the engine seeds. Otherwise it is a function of the
+    seed of each sample and the key of this layer, or, without seeds, the same for all samples.
     """
 
     def __init__(self, key: int, height: int, width: int) -> None:
@@ -103,24 +104,29 @@ class Noise(nn.Module):
 
 
 class EqualLinear(nn.Module):
-    """A linear layer with equalized learning rate (1710.10196, section 4.1): weights N(0, 1), scaled at each use.
+    """Linear layer with equalized learning rate (1710.10196, section 4.1): weights N(0, 1), scaled in the forward pass.
 
-    `rate` slows the layer's learning (1812.04948): its weights start `1 / rate` as large and count for `rate` as much.
+    Args:
+        a: input width.
+        b: output width.
+        bias: whether there is a bias.
+        bias_init: initial value of the bias.
+        lr_multiplier: factor of the effective learning rate (1812.04948, appendix C).
     """
 
-    def __init__(self, a: int, b: int, bias: bool = True, start: float = 0.0, rate: float = 1.0) -> None:
+    def __init__(self, a: int, b: int, bias: bool = True, bias_init: float = 0.0, lr_multiplier: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(b, a) / rate)
-        self.bias = nn.Parameter(torch.full((b,), start / rate)) if bias else None
-        self.scale, self.rate = rate / sqrt(a), rate
+        self.weight = nn.Parameter(torch.randn(b, a) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((b,), bias_init / lr_multiplier)) if bias else None
+        self.scale, self.lr_multiplier = lr_multiplier / sqrt(a), lr_multiplier
 
     def forward(self, x: Tensor) -> Tensor:
-        bias = None if self.bias is None else self.bias * self.rate
+        bias = None if self.bias is None else self.bias * self.lr_multiplier
         return F.linear(x, self.weight * self.scale, bias)
 
 
 class EqualConv(nn.Module):
-    """A convolution with equalized learning rate and an output of the input's size (`padding` k // 2)."""
+    """k x k convolution with equalized learning rate and `same` padding, [N, a, H, W] -> [N, b, H, W]."""
 
     def __init__(self, a: int, b: int, k: int = 3, bias: bool = True) -> None:
         super().__init__()
@@ -137,40 +143,57 @@ class ModulatedConv(nn.Module):
 
         w'_ijk = s_i w_ijk,    w''_ijk = w'_ijk / sqrt(sum_ik w'_ijk^2 + eps)
 
-    s = A(w) + 1 is the style of input channel i. Scaling the maps before and after one shared convolution gives the same as
-    a convolution with each sample's own weights.
+    The style s = A(w) has one entry per input channel, with bias initially 1. Instead of a convolution with different
+    weights for each sample, the feature maps are scaled before and after one shared convolution, which is equivalent.
     """
 
     def __init__(self, a: int, b: int, style: int, k: int = 3, demodulate: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(b, a, k, k))
-        self.style = EqualLinear(style, a, start=1.0)
+        self.style = EqualLinear(style, a, bias_init=1.0)
         self.scale, self.padding, self.demodulate = 1 / sqrt(a * k * k), k // 2, demodulate
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x [N, A, H, W], w [N, style] -> [N, B, H, W]."""
+        """x [N, a, H, W], w [N, style] -> [N, b, H, W]."""
         s = self.style(w)
         out = F.conv2d(x * s[:, :, None, None], self.weight * self.scale, padding=self.padding)
         if self.demodulate:
-            power = (self.weight.float() * self.scale).square().sum((2, 3))  # [B, A]
+            power = (self.weight.float() * self.scale).square().sum((2, 3))  # [b, a]
             d = (s.float().square() @ power.t() + 1e-8).rsqrt().to(x.dtype)
             out = out * d[:, :, None, None]
         return out
 
 
 def equalize(head: nn.Module) -> nn.Module:
-    """A head with its linear layers equalized. A table's rows, of which few are used at a time, start as large as it has columns."""
+    """Replace the linear layers of a head by layers with equalized learning rate.
+
+    The scale is 1 / sqrt(max(inputs, outputs)), so that the vectors of an embedding table initially have norm about 1.
+
+    Args:
+        head: a head of D; changed in place.
+
+    Returns:
+        The same module.
+    """
     for name, child in head.named_children():
         if isinstance(child, nn.Linear):
             a, b = child.in_features, child.out_features
-            equal = EqualLinear(a, b, child.bias is not None)
-            equal.scale = 1 / sqrt(max(a, b))
-            setattr(head, name, equal)
+            layer = EqualLinear(a, b, child.bias is not None)
+            layer.scale = 1 / sqrt(max(a, b))
+            setattr(head, name, layer)
     return head
 
 
 def conv_layers(*widths: int, pixel: bool = False) -> list[nn.Module]:
-    """3x3 convolutions with equalized learning rate from each width to the next, each with leaky and, if asked, pixel norm."""
+    """3x3 convolutions with equalized learning rate and leaky ReLU.
+
+    Args:
+        widths: channels, from the input to the last output.
+        pixel: whether pixel norm follows each convolution.
+
+    Returns:
+        The layers, for `nn.Sequential`.
+    """
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
         layers += [EqualConv(a, b), ScaledLeakyReLU(), *([PixelNorm()] if pixel else [])]
@@ -178,7 +201,7 @@ def conv_layers(*widths: int, pixel: bool = False) -> list[nn.Module]:
 
 
 def initial_block(inputs: int, channels: int, size: tuple[int, int]) -> nn.Sequential:
-    """[N, inputs] -> maps [N, channels, *size], as G of 1710.10196 begins."""
+    """The first block of a generator (1710.10196): [N, inputs] -> feature maps [N, channels, *size]."""
     dense = EqualLinear(inputs, channels * prod(size))
     return nn.Sequential(
         dense, Reshape(channels, *size), ScaledLeakyReLU(), PixelNorm(), *conv_layers(channels, channels, pixel=True)
@@ -186,24 +209,43 @@ def initial_block(inputs: int, channels: int, size: tuple[int, int]) -> nn.Seque
 
 
 def scaled_leaky_relu(x: Tensor) -> Tensor:
-    """LeakyReLU 0.2 that keeps the variance (1812.04948's gain of sqrt 2)."""
+    """Leaky ReLU (0.2) with a gain of sqrt(2), which preserves the variance (1812.04948)."""
     return F.leaky_relu(x, 0.2) * sqrt(2)
 
 
 class ScaledLeakyReLU(nn.Module):
+    """`scaled_leaky_relu` as a module."""
+
     def forward(self, x: Tensor) -> Tensor:
         return scaled_leaky_relu(x)
 
 
 def upsample(x: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor:
-    """To about twice the size: bilinear, which is the filter [1, 3, 3, 1] of StyleGAN2; or each pixel repeated."""
+    """Upsample feature maps.
+
+    Args:
+        x: [N, C, H, W].
+        size: (height, width) of the output, about twice those of x.
+        smooth: bilinear, which for factor 2 is the filter [1, 3, 3, 1] of StyleGAN2 (1912.04958); False: nearest neighbor.
+
+    Returns:
+        [N, C, *size].
+    """
     if smooth:
         return F.interpolate(x, size, mode="bilinear", align_corners=False)
     return F.interpolate(x, size, mode="nearest")
 
 
 def downsample(x: Tensor, smooth: bool = True) -> Tensor:
-    """To half the size, rounded down: the filter [1, 3, 3, 1] / 8 in each direction; or the mean of 2x2."""
+    """Downsample feature maps by 2.
+
+    Args:
+        x: [N, C, H, W].
+        smooth: filter with [1, 3, 3, 1] / 8 in each direction (1912.04958); False: 2x2 average pooling.
+
+    Returns:
+        [N, C, H // 2, W // 2].
+    """
     if not smooth:
         return F.avg_pool2d(x, 2)
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device, dtype=x.dtype) / 8

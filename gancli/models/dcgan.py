@@ -1,8 +1,7 @@
-"""DCGAN (1511.06434): strided convolutions, batch norm, weights from N(0, 0.02).
+"""DCGAN (1511.06434): strided convolutions, batch norm, weights initialized from N(0, 0.02).
 
-The image's size is halved while both sides stay at 4 or more, which gives the smallest map and the number of stages; so any
-size from 8 to 1,024 fits, square or not: 28x28 is 7x7 in two stages, 64x64 is 4x4 in four. Widths double towards
-the smallest map, up to `widest`.
+Sizes of 8 to 1,024 are possible, square or not. The image size is halved while both sides are at least 8: 28x28 -> 7x7 in two
+stages, 64x64 -> 4x4 in four. The number of channels doubles with each halving, up to `widest`.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from gancli.models.norms import NetChoice, NormName, applies_to, norm, spectral_
 class DCGAN(Model):
     name = "dcgan"
     z: int = Field(100, ge=1, description="width of the latent vector")
-    g_width: int = Field(64, ge=1, description="channels of G at half of the image's size")
-    d_width: int = Field(64, ge=1, description="channels of D at half of the image's size")
-    widest: int = Field(512, ge=1, description="channels at most")
-    slope: float = Field(0.2, ge=0, description="of D's LeakyReLU")
-    g_norm: NormName = Field("batch", description="of G's maps")
-    d_norm: NormName = Field("batch", description="of D's maps; under a gradient penalty not batch")
-    spectral: NetChoice = Field("none", description="which nets' weights are spectrally normalized (1802.05957)")
+    g_width: int = Field(64, ge=1, description="channels of G at half the image size")
+    d_width: int = Field(64, ge=1, description="channels of D at half the image size")
+    widest: int = Field(512, ge=1, description="maximum number of channels")
+    slope: float = Field(0.2, ge=0, description="negative slope of D's leaky ReLU")
+    g_norm: NormName = Field("batch", description="normalization of G")
+    d_norm: NormName = Field("batch", description="normalization of D; not batch with a gradient penalty")
+    spectral: NetChoice = Field("none", description="nets with spectral normalization (1802.05957)")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         sizes = map_sizes(spec)
@@ -69,8 +68,10 @@ class DCGAN(Model):
             before = width
         h, w = sizes[-1]
         net = _initialized(nn.Sequential(*layers, FlattenChannelsLast()))
-        bound = applies_to(self.spectral, "D")
-        return PlainTrunk(spectral_norm(net) if bound else net, wide[-1] * h * w, spectral_norm if bound else None)
+        is_spectral = applies_to(self.spectral, "D")
+        return PlainTrunk(
+            spectral_norm(net) if is_spectral else net, wide[-1] * h * w, spectral_norm if is_spectral else None
+        )
 
 
 N = TypeVar("N", bound=nn.Module)

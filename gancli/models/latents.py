@@ -1,4 +1,4 @@
-"""What can be done with latent vectors at sampling: paths between two, truncation, mixed styles."""
+"""Operations on latent vectors in sampling: interpolation, truncation, style mixing."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from gancli.core.errors import UsageError
 from gancli.models.layers import EmbeddedGenerator
 from gancli.models.style import StyleGenerator
 
-Points = tuple[Tensor, Tensor | None]  # latent points [N, Z], and the vectors of their conditions
+Points = tuple[Tensor, Tensor | None]  # latent vectors [N, z] and condition vectors [N, condition]
 
 
 def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """The straight path: a, b [Z], t [T] in [0, 1] -> [T, Z]."""
+    """Linear interpolation: a, b [z], t [T] in [0, 1] -> [T, z]."""
     return torch.lerp(a, b, t[:, None])
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """The path along the arc (1609.04468), which keeps to lengths that the net has seen: a, b [Z], t [T] -> [T, Z].
+    """Spherical interpolation (1609.04468), which preserves the norms typical of the prior: a, b [z], t [T] -> [T, z].
 
-    sin((1 - t) o) / sin o * a + sin(t o) / sin o * b,    o the angle between a and b; straight where they are parallel
+    sin((1 - t) o) / sin o * a + sin(t o) / sin o * b, where o is the angle between a and b; linear if they are parallel.
     """
     cosine = torch.dot(a, b) / (a.norm() * b.norm()).clamp_min(1e-12)
     angle = cosine.clamp(-1, 1).acos()
@@ -37,14 +37,16 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def synthesize(
     net: nn.Module, z: Tensor, c: Tensor | None = None, seeds: Sequence[int] | None = None, truncation: float = 1.0
 ) -> Tensor:
-    """Images of a generator in evaluation mode, in its own precision and place; differentiable in z.
+    """Generate images, in the dtype and on the device of the net; differentiable in z.
 
     Args:
-        net: (z, c) -> images; one with `sampling_options` also takes `seeds` and `truncation`.
+        net: generator (z, c) -> images in evaluation mode. With the attribute `sampling_options`, it also takes `seeds` and
+            `truncation`.
         z: latent vectors [N, z].
-        c: vectors of the condition [N, condition], or None.
-        seeds: N seeds of the net's own noise, where it has any; None: the same noise for all.
-        truncation: below 1 less variety and better images: w (1912.04958) or, in a net without a mapping, z is drawn towards its mean.
+        c: condition vectors [N, condition], or None.
+        seeds: N seeds of the noise inside the net, if it has any; None: the same noise for all.
+        truncation: psi of the truncation trick (1912.04958): w, or z in nets without mapping, is moved towards its mean.
+            Below 1: less diversity, higher quality.
 
     Returns:
         Images [N, C, H, W].
@@ -70,18 +72,29 @@ def mix_styles(
     seeds: Sequence[int] | None = None,
     truncation: float = 1.0,
 ) -> Tensor:
-    """Style mixing (1812.04948, section 3.1): styles of `coarse` below layer `cut`, those of `fine` from there on.
+    """Style mixing (1812.04948, section 3.1).
 
-    Without `cut` each gives half of the layers; seeds and truncation are those of `drawn`. Raises UsageError where the net has no
-    styles, or not so many layers.
+    Args:
+        net: generator in evaluation mode.
+        coarse: latent and condition vectors of the styles of layers before `cut`.
+        fine: those of layers from `cut` on.
+        cut: index of a layer; default: half the layers.
+        seeds: as in `synthesize`.
+        truncation: as in `synthesize`.
+
+    Returns:
+        Images [N, C, H, W].
+
+    Raises:
+        UsageError: the generator has no styles, or no layer `cut`.
     """
     generator = next((m for m in net.modules() if isinstance(m, StyleGenerator)), None)
     if generator is None:
-        raise UsageError("this model has no styles to mix", "train one with --preset stylegan2")
+        raise UsageError("this model has no styles to mix", "train a model with --preset stylegan2")
     cut = generator.depth // 2 if cut is None else cut
     if not 0 <= cut <= generator.depth:
         raise UsageError(
-            f"there is no layer {cut}: the model has {generator.depth}", f"--mix-at 1 to {generator.depth - 1}"
+            f"there is no layer {cut}: the model has {generator.depth}", f"use --mix-at 1 to {generator.depth - 1}"
         )
 
     def styles(points: Points) -> Tensor:

@@ -1,4 +1,4 @@
-"""Layers that several models share."""
+"""Layers shared by several models: dropout, channels-last layouts, conditional discriminator, sizes and widths of feature maps."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from gancli.core.specs import Images
 
 
 class Dropout(nn.Module):
-    """Inverted dropout whose mask is cut from random 16-bit words: four draws for the cost of one.
+    """Inverted dropout with masks from 16-bit random integers, four of which come from one 64-bit random number.
 
-    The probability is rounded to 1/65536 and the scale follows the rounded value, so the expectation is exact.
-    Draws from torch's default generator, as `nn.Dropout` does.
+    The probability is rounded to a multiple of 1/65536 and the scale is computed from the rounded value, so the expectation
+    is exact. Uses torch's default generator, as `nn.Dropout` does.
     """
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.cut = min(round(p * 65536), 65535)
-        self.scale = 65536 / (65536 - self.cut)
-        self.bits = int(torch.tensor(self.scale, dtype=torch.bfloat16, device="cpu").view(torch.int16))
+        self.threshold = min(round(p * 65536), 65535)
+        self.scale = 65536 / (65536 - self.threshold)
+        self.scale_bits = int(torch.tensor(self.scale, dtype=torch.bfloat16, device="cpu").view(torch.int16))
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.cut == 0:
+        if not self.training or self.threshold == 0:
             return x
-        words = sharding.draw(lambda s, g: _random_words(s, g, x.device), x.shape, device=x.device)
-        narrow = x.dtype == torch.bfloat16  # whose bits fit the words: what is compared need not be converted
-        keep = torch.empty(x.shape, dtype=words.dtype if narrow else x.dtype, device=x.device)
-        torch.ge(words, self.cut - 32768, out=keep)
-        return x * (keep.mul_(self.bits).view(x.dtype) if narrow else keep.mul_(self.scale))
+        random = sharding.draw(lambda s, g: _random_int16(s, g, x.device), x.shape, device=x.device)
+        is_bf16 = x.dtype == torch.bfloat16  # a bf16 mask is computed in int16, without conversion
+        mask = torch.empty(x.shape, dtype=random.dtype if is_bf16 else x.dtype, device=x.device)
+        torch.ge(random, self.threshold - 32768, out=mask)
+        return x * (mask.mul_(self.scale_bits).view(x.dtype) if is_bf16 else mask.mul_(self.scale))
 
     def extra_repr(self) -> str:
-        return f"p={self.cut / 65536:.3g}"
+        return f"p={self.threshold / 65536:.3g}"
 
 
-def _random_words(shape: Sequence[int], random: torch.Generator | None, device: torch.device) -> Tensor:
-    """Random 16-bit words."""
+def _random_int16(shape: Sequence[int], random: torch.Generator | None, device: torch.device) -> Tensor:
+    """Uniform random integers of all 16 bits."""
     n = prod(shape)
-    words = torch.empty((n + 3) // 4, dtype=torch.int64, device=device)
-    words.random_(-(2**63), None, generator=random)  # all 64 bits
-    return words.view(torch.int16)[:n].view(*shape)
+    numbers = torch.empty((n + 3) // 4, dtype=torch.int64, device=device)
+    numbers.random_(-(2**63), None, generator=random)  # all 64 bits
+    return numbers.view(torch.int16)[:n].view(*shape)
 
 
 class Reshape(nn.Module):
@@ -61,14 +61,14 @@ class Reshape(nn.Module):
 
 
 class ReshapeChannelsLast(Reshape):
-    """[N, C H W] -> [N, C, H, W], laid out channels last: convolutions then need not reorder what goes from one to the next."""
+    """[N, C H W] -> [N, C, H, W] in channels-last layout, so that the following convolutions need no conversion."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x).contiguous(memory_format=torch.channels_last)
 
 
 class ChannelsLastConv(nn.Conv2d):
-    """A net's first convolution: what it gives is laid out channels last, and so is all that comes after."""
+    """The first convolution of a net: converts to channels-last layout, which the following layers keep."""
 
     def forward(self, x: Tensor) -> Tensor:
         maps = super().forward(x.contiguous(memory_format=torch.channels_last))
@@ -76,7 +76,7 @@ class ChannelsLastConv(nn.Conv2d):
 
 
 class FlattenChannelsLast(nn.Flatten):
-    """[N, C, H, W] -> [N, C H W]; the gradient comes back channels last, as the maps lie."""
+    """[N, C, H, W] -> [N, C H W], with the gradient in channels-last layout."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.requires_grad:
@@ -85,7 +85,11 @@ class FlattenChannelsLast(nn.Flatten):
 
 
 class ConcatCondition(nn.Module):
-    """A net of one input that is given x with the condition beside it: as more columns, or as more planes of an image."""
+    """Concatenates the condition vector to the input of a net: to vectors, or as constant channels to images.
+
+    Args:
+        net: a module with one input.
+    """
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -93,23 +97,27 @@ class ConcatCondition(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         if c is not None:
-            planes = c.to(x.dtype).reshape(*c.shape, *[1] * (x.dim() - 2)).expand(*c.shape, *x.shape[2:])
-            x = torch.cat([x, planes], 1)
+            channels = c.to(x.dtype).reshape(*c.shape, *[1] * (x.dim() - 2)).expand(*c.shape, *x.shape[2:])
+            x = torch.cat([x, channels], 1)
         out: Tensor = self.net(x)
         return out
 
 
 class PlainTrunk(Trunk):
-    """A trunk of one input: the condition goes beside the image."""
+    """A trunk that concatenates the condition to the image.
 
-    def __init__(
-        self, net: nn.Module, out_features: int, finish: Callable[[nn.Module], nn.Module] | None = None
-    ) -> None:
+    Args:
+        net: images with condition channels [N, C + condition, H, W] -> features [N, out_features].
+        out_features: width of the features.
+        wrap: the function `wrap_head`; None: identity.
+    """
+
+    def __init__(self, net: nn.Module, out_features: int, wrap: Callable[[nn.Module], nn.Module] | None = None) -> None:
         super().__init__()
-        self.beside, self.out_features, self._finish = ConcatCondition(net), out_features, finish
+        self.beside, self.out_features, self._wrap = ConcatCondition(net), out_features, wrap
 
     def wrap_head(self, head: nn.Module) -> nn.Module:
-        return head if self._finish is None else self._finish(head)
+        return head if self._wrap is None else self._wrap(head)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         features: Tensor = self.beside(x, c)
@@ -117,16 +125,20 @@ class PlainTrunk(Trunk):
 
 
 class FlatTrunk(PlainTrunk):
-    """A trunk that sees a flat image: the condition goes beside its pixels."""
+    """A trunk that flattens the image and concatenates the condition to its pixels."""
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         return super().forward(x.flatten(1), c)
 
 
 class Discriminator(nn.Module):
-    """A trunk and a head: (x [N, C, H, W], c or None) -> logits [N], in float32 whatever the trunk computes in.
+    """A trunk and a head.
 
-    `embedding` is c's own net, if any; `in_trunk` says whether the trunk is given c. Features are left in `seen` if it is given.
+    Args:
+        trunk: images -> features.
+        head: features -> logits.
+        embedding: of the condition vector, if any.
+        in_trunk: whether the condition is an input of the trunk.
     """
 
     def __init__(
@@ -135,18 +147,28 @@ class Discriminator(nn.Module):
         super().__init__()
         self.trunk, self.head, self.embedding, self.in_trunk = trunk, head, embedding, in_trunk
 
-    def forward(self, x: Tensor, c: Tensor | None = None, seen: list[Tensor] | None = None) -> Tensor:
+    def forward(self, x: Tensor, c: Tensor | None = None, features: list[Tensor] | None = None) -> Tensor:
+        """Compute logits.
+
+        Args:
+            x: images [N, C, H, W].
+            c: condition vectors [N, condition], or None.
+            features: a list to which the features [N, F] are appended, or None.
+
+        Returns:
+            Logits [N], float32 whatever the compute dtype.
+        """
         if c is not None:
             c = c.to(x.dtype) if self.embedding is None else self.embedding(c.to(x.dtype))
-        features = self.trunk(x, c if self.in_trunk else None)
-        if seen is not None:
-            seen.append(features)
-        logits: Tensor = self.head(features, c)
+        out = self.trunk(x, c if self.in_trunk else None)
+        if features is not None:
+            features.append(out)
+        logits: Tensor = self.head(out, c)
         return logits.float()
 
 
 class EmbeddedGenerator(nn.Module):
-    """A generator with the condition's own net before it."""
+    """A generator with a learned embedding of the condition vector."""
 
     def __init__(self, net: nn.Module, embedding: nn.Module) -> None:
         super().__init__()
@@ -159,7 +181,7 @@ class EmbeddedGenerator(nn.Module):
 
 
 class LinearHead(nn.Module):
-    """features [N, F] -> logits [N]; the condition is not looked at."""
+    """features [N, F] -> logits [N]; ignores the condition."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -171,23 +193,34 @@ class LinearHead(nn.Module):
 
 
 def has_batch_statistics(net: nn.Module) -> bool:
-    """Whether a sample's output depends on the rest of its batch."""
+    """Whether the output for a sample depends on the other samples of the batch (batch norm, minibatch stddev)."""
     return any(
         isinstance(m, nn.modules.batchnorm._BatchNorm) or getattr(m, "batch_statistics", False) for m in net.modules()
     )
 
 
 def map_sizes(spec: Images) -> list[tuple[int, int]]:
-    """The maps' sizes, halved from the image's while both sides are at least 8. Raises UsageError outside 8 to 1,024."""
+    """The sizes of feature maps of a convolutional net.
+
+    Args:
+        spec: size of the images.
+
+    Returns:
+        (height, width) from the image size down, halved while both are at least 8.
+
+    Raises:
+        UsageError: height or width is not in 8 to 1,024.
+    """
     if not (min(spec.height, spec.width) >= 8 and max(spec.height, spec.width) <= 1024):
         raise UsageError(
-            f"convolutional nets need sides of 8 to 1,024, not {spec.height}x{spec.width}", "use --image-size"
+            f"convolutional nets need height and width from 8 to 1,024, not {spec.height}x{spec.width}",
+            "use --image-size",
         )
     return halved_sizes(spec.height, spec.width)
 
 
 def halved_sizes(height: int, width: int) -> list[tuple[int, int]]:
-    """The size, and its halves while both sides are at least 8."""
+    """A size and its successive halves, while both sides are at least 8."""
     sizes = [(height, width)]
     while min(sizes[-1]) >= 8:
         h, w = sizes[-1]
@@ -196,5 +229,5 @@ def halved_sizes(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def widths(width: int, widest: int, n: int) -> list[int]:
-    """Channels of n maps: doubled at each, `widest` at most."""
+    """The channels of n scales: `width`, doubled with each halving of the size, at most `widest`."""
     return [min(width * 2**i, widest) for i in range(n)]

@@ -1,7 +1,7 @@
-"""The textbook GAN (1406.2661): two perceptrons.
+"""Two multilayer perceptrons, as in the original GAN (1406.2661).
 
-G: z -> 256 -> 512 -> 1024 -> image, ReLU, tanh at the end. D: image -> 1024 -> 512 -> 256, LeakyReLU 0.2, dropout 0.3.
-Weights start as torch's own (uniform, Kaiming).
+G: z -> 256 -> 512 -> 1024 -> image, ReLU, tanh output. D: image -> 1024 -> 512 -> 256, leaky ReLU 0.2, dropout 0.3.
+Weights have torch's default initialization (Kaiming uniform).
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from gancli.models.layers import ConcatCondition, Dropout, FlatTrunk, Reshape
 class MLP(Model):
     name = "mlp"
     z: int = Field(100, ge=1, description="width of the latent vector")
-    g_widths: tuple[PositiveInt, ...] = Field((256, 512, 1024), description="hidden layers of G")
-    d_widths: tuple[PositiveInt, ...] = Field((1024, 512, 256), min_length=1, description="hidden layers of D")
-    dropout: float = Field(0.3, ge=0, lt=1, description="after each hidden layer of D")
-    slope: float = Field(0.2, ge=0, description="of D's LeakyReLU")
+    g_widths: tuple[PositiveInt, ...] = Field((256, 512, 1024), description="widths of the hidden layers of G")
+    d_widths: tuple[PositiveInt, ...] = Field(
+        (1024, 512, 256), min_length=1, description="widths of the hidden layers of D"
+    )
+    dropout: float = Field(0.3, ge=0, lt=1, description="dropout probability after each hidden layer of D")
+    slope: float = Field(0.2, ge=0, description="negative slope of D's leaky ReLU")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         pixels = (spec.channels, spec.height, spec.width)

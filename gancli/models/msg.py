@@ -1,8 +1,8 @@
-"""Multi-scale gradients (MSG-GAN, 1903.06048): G makes an image at every scale, and D sees them all at once.
+"""Multi-scale gradients (MSG-GAN, 1903.06048): G generates images at all scales, which are all inputs of D.
 
-The scales travel in one tensor, as the levels of a mipmap do: the full image at the left, the halves below one another in a strip at
-its right, zeros elsewhere: [N, C, H, W + W // 2]. Losses and penalties need not know. D joins each scale to its maps
-by concatenation (the paper's simplest form).
+All scales are packed in one tensor [N, C, H, W + W // 2], as in a mipmap: the full image at the left, the smaller scales
+below one another at its right, zeros elsewhere. Losses and penalties are the same as for plain images. D concatenates each
+scale to its feature maps (the simplest variant of the paper).
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ Size = tuple[int, int]
 
 
 def packed(images: list[Tensor]) -> Tensor:
-    """Images [N, C, H, W], [N, C, H // 2, W // 2], ... as one tensor [N, C, H, W + W // 2]."""
-    height, strip = images[0].shape[2], images[0].shape[3] // 2
-    column = [F.pad(image, (0, strip - image.shape[3])) for image in images[1:]]
+    """Pack images [N, C, H, W], [N, C, H // 2, W // 2], ... in one tensor [N, C, H, W + W // 2]."""
+    height, width = images[0].shape[2], images[0].shape[3] // 2
+    column = [F.pad(image, (0, width - image.shape[3])) for image in images[1:]]
     used = sum(image.shape[2] for image in column)
-    column.append(images[0].new_zeros(*images[0].shape[:2], height - used, strip))
+    column.append(images[0].new_zeros(*images[0].shape[:2], height - used, width))
     return torch.cat([images[0], torch.cat(column, 2)], 3)
 
 
 def unpacked(x: Tensor, sizes: list[Size]) -> list[Tensor]:
-    """The images that were packed; `sizes` from the largest."""
+    """The inverse of `packed`; `sizes` are (height, width) of all scales, the largest first."""
     out = [x[:, :, :, : sizes[0][1]]]
     at = 0
     for h, w in sizes[1:]:
@@ -54,7 +54,7 @@ def unpacked(x: Tensor, sizes: list[Size]) -> list[Tensor]:
 
 
 class MultiScaleGenerator(nn.Module):
-    """(z, c) -> every scale, packed, in training; else the full image."""
+    """(z [N, z], c) -> images of all scales, packed, in training; else images [N, C, H, W]."""
 
     def __init__(self, cfg: MultiScale, spec: Images, condition: int) -> None:
         super().__init__()
@@ -77,6 +77,8 @@ class MultiScaleGenerator(nn.Module):
 
 
 class MultiScaleTrunk(nn.Module):
+    """Images of all scales, packed -> features [N, out_features]."""
+
     def __init__(self, cfg: MultiScale, spec: Images, condition: int) -> None:
         super().__init__()
         self.sizes = map_sizes(spec)
@@ -107,9 +109,9 @@ class MultiScale(Model):
     name = "msg"
     single_scale: ClassVar[bool] = False
     z: int = Field(512, ge=1, description="width of the latent vector")
-    width: int = Field(32, ge=1, description="channels at the image's size; doubled at each smaller map")
-    widest: int = Field(512, ge=1, description="channels at most")
-    group: int = Field(4, ge=1, description="samples per minibatch standard deviation; 1: without")
+    width: int = Field(32, ge=1, description="channels at the image size; doubled at each smaller scale")
+    widest: int = Field(512, ge=1, description="maximum number of channels")
+    group: int = Field(4, ge=1, description="group size of minibatch stddev; 1: off")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         return MultiScaleGenerator(self, spec, condition)

@@ -1,8 +1,8 @@
-"""Normalizations by name, and spectral normalization.
+"""Normalization layers by name, and spectral normalization.
 
-batch (1502.03167), instance (1607.08022), layer (1607.06450), group (1803.08494), pixel (1710.10196), none,
-conditional: batch norm whose gain and offset are linear in the condition (1610.07629, 1707.00683)
-spectral: W / sigma(W), sigma by one step of the power method at each training pass (1802.05957)
+batch (1502.03167), instance (1607.08022), layer (1607.06450), group (1803.08494), pixel (1710.10196), none
+conditional: batch norm whose gain and bias are linear functions of the condition vector (1610.07629, 1707.00683)
+spectral: W / sigma(W), where one power iteration per training pass estimates sigma (1802.05957)
 """
 
 from __future__ import annotations
@@ -19,22 +19,27 @@ NetChoice = Literal["none", "G", "D", "both"]  # the nets that something applies
 M = TypeVar("M", bound=nn.Module)
 
 
+def pixel_norm(x: Tensor) -> Tensor:
+    """x / sqrt(mean over channels of x^2 + eps) for x [N, C, ...] (1710.10196, section 4.2)."""
+    return x * (x.float().square().mean(1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
+
+
 class PixelNorm(nn.Module):
-    """x / sqrt(mean over channels of x^2 + eps), [N, C, ...] (1710.10196, section 4.2)."""
+    """`pixel_norm` as a module."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * (x.float().square().mean(1, keepdim=True) + 1e-8).rsqrt().to(x.dtype)
+        return pixel_norm(x)
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group norm whose float32 gain and offset fit an input of any precision."""
+    """Group norm that casts its float32 gain and bias to the dtype of the input."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.group_norm(x, self.num_groups, self.weight.to(x.dtype), self.bias.to(x.dtype), self.eps)
 
 
 class ConditionalBatchNorm(nn.Module):
-    """(1 + a(c)) * batchnorm(x) + b(c), a and b linear: a gain and an offset per class where c is one-hot."""
+    """(1 + a(c)) * batchnorm(x) + b(c) with linear a and b: one gain and bias per class if c is one-hot."""
 
     def __init__(self, channels: int, condition: int) -> None:
         super().__init__()
@@ -43,13 +48,13 @@ class ConditionalBatchNorm(nn.Module):
         nn.init.zeros_(self.affine.weight)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
-        gain, offset = self.affine(c.to(x.dtype))[:, :, None, None].chunk(2, 1)
-        out: Tensor = self.norm(x) * (1 + gain) + offset
+        gain, bias = self.affine(c.to(x.dtype))[:, :, None, None].chunk(2, 1)
+        out: Tensor = self.norm(x) * (1 + gain) + bias
         return out
 
 
 def norm(kind: NormName, channels: int) -> nn.Module:
-    """The normalization of maps [N, C, H, W]."""
+    """Build a normalization layer for feature maps [N, channels, H, W]."""
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     if kind == "instance":
@@ -62,7 +67,14 @@ def norm(kind: NormName, channels: int) -> nn.Module:
 
 
 def spectral_norm(net: M) -> M:
-    """Every product's weight divided by its largest singular value; not a norm's gains, which start at zero."""
+    """Divide the weights of all linear and convolutional layers by their largest singular value.
+
+    Args:
+        net: a module; changed in place. The gains of conditional batch norms are left out, because they start at zero.
+
+    Returns:
+        The same module.
+    """
     gains = {m.affine for m in net.modules() if isinstance(m, ConditionalBatchNorm)}
     for module in list(net.modules()):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and module not in gains:
@@ -71,4 +83,5 @@ def spectral_norm(net: M) -> M:
 
 
 def applies_to(which: NetChoice, net: Literal["G", "D"]) -> bool:
+    """Whether a choice of nets includes a net."""
     return which in (net, "both")

@@ -1,9 +1,11 @@
-"""Progressive growing (PGGAN, 1710.10196): training begins with small images; scales fade in one after the other.
+"""Progressive growing (PGGAN, 1710.10196): training begins with small images, and larger scales fade in one by one.
 
-All scales exist from step 0, so no optimizer ever changes shape; those not reached have no gradient. The level is a function
-of the images seen, kept in a buffer of each net: k + t is scale k fading into k + 1. In training G makes, and D sees, images of
-the present scale only; the reals are averaged down to it and faded alike. Otherwise G's images are enlarged to full size.
-Departs: Adam is not begun afresh at each scale. Its count of steps runs on, so a new scale's first tens of steps are several times larger.
+The layers of all scales exist from step 0, so the optimizer state has a fixed shape; layers of later scales have no gradient
+yet. The level, a function of the number of training images, is kept in a buffer of each net: at level k + t, scale k + 1
+has faded in by the fraction t. In training, G generates and D gets images of the current scale; reals are downsampled and
+faded in the same way. Otherwise G's images are upsampled to full size.
+Departs: Adam is not reset at each scale. Since its step count continues, the first tens of updates of a new scale's layers
+are several times larger.
 """
 
 from __future__ import annotations
@@ -35,44 +37,46 @@ from gancli.models.layers import PlainTrunk, halved_sizes, map_sizes, widths
 from gancli.models.norms import PixelNorm
 
 Size = tuple[int, int]
-GROWING = 0.4  # share of a run in which scales come
-PAPER = 600_000  # images that a scale is held, and faded; of a net that was never fitted to a run
+GROWING = 0.4  # fraction of training during which scales are added, by default
+PAPER = 600_000  # images per phase in the paper, for a model whose schedule was not resolved
 
 
 class Level(nn.Module):
-    """How far a net has grown, in scales: its newest scale, `top`, has faded in by `share` (1: it is not fading).
+    """The current scale of a net: scale `top`, faded in by the fraction `alpha`.
 
-    The level is kept twice: as numbers, which a training pass takes its size from, set before each; and as a buffer, which is saved,
-    and which evaluation goes by.
+    The level is stored twice: as Python numbers, which determine the shapes in a training pass, and as a buffer, which is
+    saved and used in evaluation.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.value: Tensor
         self.register_buffer("value", torch.zeros((), dtype=torch.float32))
-        self.top, self.share = 0, 1.0
+        self.top, self.alpha = 0, 1.0
 
     def set(self, level: float) -> None:
-        """Set both, to the same float32 number."""
+        """Set numbers and buffer to the same float32 value."""
         self.value.fill_(level)
         level = float(np.float32(level))
         self.top = math.ceil(level)
-        self.share = 1 - (self.top - level)
+        self.alpha = 1 - (self.top - level)
 
-    def shares(self, scales: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """By the buffer: which of the scales is the newest, [scales], and its share, a scalar."""
+    def from_buffer(self, scales: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """The current scale as a one-hot mask bool [scales], and alpha as a scalar of the dtype of `like`."""
         top = self.value.double().ceil()
         return torch.arange(scales, device=top.device) == top, (1 - (top - self.value.double())).to(like.dtype)
 
 
-def faded(x: Tensor, share: float) -> Tensor:
-    """Images of a scale that has faded in by `share`: the rest of them is the scale below, enlarged."""
-    if share == 1:
+def faded(x: Tensor, alpha: float) -> Tensor:
+    """Blend images with their half-resolution version, upsampled, whose weight is 1 - alpha."""
+    if alpha == 1:
         return x
-    return torch.lerp(upsample(F.avg_pool2d(x, 2), (x.shape[2], x.shape[3]), smooth=False), x, share)
+    return torch.lerp(upsample(F.avg_pool2d(x, 2), (x.shape[2], x.shape[3]), smooth=False), x, alpha)
 
 
 class GrowingGenerator(nn.Module):
+    """(z [N, z], c) -> images of the current scale in training, else of full size."""
+
     def __init__(self, cfg: Progressive, spec: Images, condition: int) -> None:
         super().__init__()
         self.sizes = map_sizes(spec)[::-1]
@@ -85,38 +89,39 @@ class GrowingGenerator(nn.Module):
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         z = self.unit(z)
         x: Tensor = self.base(z if c is None else torch.cat([z, c.to(z.dtype)], 1))
-        return self._present(x) if self.training else self._full(x)
+        return self._at_current_scale(x) if self.training else self._at_full_size(x)
 
-    def _present(self, x: Tensor) -> Tensor:
-        """Images of the newest scale."""
-        top, share = self.level.top, self.level.share
-        held = x
+    def _at_current_scale(self, x: Tensor) -> Tensor:
+        top, alpha = self.level.top, self.level.alpha
+        previous = x
         for i in range(1, top + 1):
-            held, x = x, self._grown(x, i)
-        new: Tensor = self.images[top](x)
-        return new if share == 1 else self._faded(held, new, top, share)
+            previous, x = x, self._block(x, i)
+        image: Tensor = self.images[top](x)
+        return image if alpha == 1 else self._fade(previous, image, top, alpha)
 
-    def _full(self, x: Tensor) -> Tensor:
-        """Images of the full size, whatever the newest scale: all are made, and that one is chosen by the buffer."""
-        newest, share = self.level.shares(len(self.sizes), x)
-        image: Tensor = upsample(self.images[0](x), self.sizes[-1], smooth=False)
+    def _at_full_size(self, x: Tensor) -> Tensor:
+        """Compute the images of all scales and select the current one, without control flow on the level (for export)."""
+        is_current, alpha = self.level.from_buffer(len(self.sizes), x)
+        out: Tensor = upsample(self.images[0](x), self.sizes[-1], smooth=False)
         for i in range(1, len(self.sizes)):
-            held, x = x, self._grown(x, i)
-            new = self._faded(held, self.images[i](x), i, share)
-            image = torch.where(newest[i], upsample(new, self.sizes[-1], smooth=False), image)
-        return image
+            previous, x = x, self._block(x, i)
+            image = self._fade(previous, self.images[i](x), i, alpha)
+            out = torch.where(is_current[i], upsample(image, self.sizes[-1], smooth=False), out)
+        return out
 
-    def _grown(self, x: Tensor, i: int) -> Tensor:
-        """The maps of scale i, of those of the scale below."""
+    def _block(self, x: Tensor, i: int) -> Tensor:
+        """Feature maps of scale i from those of scale i - 1."""
         out: Tensor = self.blocks[i - 1](upsample(x, self.sizes[i], smooth=False))
         return out
 
-    def _faded(self, held: Tensor, new: Tensor, i: int, share: float | Tensor) -> Tensor:
-        """Images of scale i, faded in over those of the scale below."""
-        return torch.lerp(upsample(self.images[i - 1](held), self.sizes[i], smooth=False), new, share)
+    def _fade(self, previous: Tensor, image: Tensor, i: int, alpha: float | Tensor) -> Tensor:
+        """Blend the image of scale i with the upsampled image from the feature maps of scale i - 1."""
+        return torch.lerp(upsample(self.images[i - 1](previous), self.sizes[i], smooth=False), image, alpha)
 
 
 class GrowingTrunk(nn.Module):
+    """Images of the current scale -> features [N, F]."""
+
     def __init__(self, cfg: Progressive, spec: Images, condition: int) -> None:
         super().__init__()
         self.sizes = map_sizes(spec)[::-1]
@@ -131,12 +136,12 @@ class GrowingTrunk(nn.Module):
         self.last = nn.Sequential(*last, EqualLinear(wide[0] * h * w, wide[0]), ScaledLeakyReLU())
 
     def forward(self, x: Tensor) -> Tensor:
-        top, share = self.level.top, self.level.share
+        top, alpha = self.level.top, self.level.alpha
         y: Tensor = self.seen[top](x)
         for i in range(top, 0, -1):
             y = F.avg_pool2d(self.blocks[i - 1](y), 2)
-            if i == top and share < 1:
-                y = torch.lerp(self.seen[i - 1](F.avg_pool2d(x, 2)), y, share)
+            if i == top and alpha < 1:
+                y = torch.lerp(self.seen[i - 1](F.avg_pool2d(x, 2)), y, alpha)
         out: Tensor = self.last(y)
         return out
 
@@ -144,11 +149,15 @@ class GrowingTrunk(nn.Module):
 class Progressive(Model):
     name = "progressive"
     z: int = Field(512, ge=1, description="width of the latent vector")
-    width: int = Field(32, ge=1, description="channels at the image's size; doubled at each smaller map")
-    widest: int = Field(512, ge=1, description="channels at most")
-    hold: int | None = Field(None, ge=0, description="images that each scale is trained on before the next fades in")
-    fade: int | None = Field(None, ge=1, description="images over which a scale fades in")
-    group: int = Field(4, ge=1, description="samples per minibatch standard deviation")
+    width: int = Field(32, ge=1, description="channels at the image size; doubled at each smaller scale")
+    widest: int = Field(512, ge=1, description="maximum number of channels")
+    hold: int | None = Field(
+        None, ge=0, description="training images per scale before the next fades in; default: by the length of training"
+    )
+    fade: int | None = Field(
+        None, ge=1, description="training images over which a scale fades in; default: by the length of training"
+    )
+    group: int = Field(4, ge=1, description="group size of minibatch stddev")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         return GrowingGenerator(self, spec, condition)
@@ -158,12 +167,12 @@ class Progressive(Model):
         return PlainTrunk(net, net.last[-2].weight.shape[0], equalize)  # type: ignore[index, arg-type]
 
     def resolved(self, images: int, spec: Images) -> Self:
-        """Not given: all scales have come after two fifths of the run."""
-        span = max(1, round(GROWING * images / 2 / max(1, len(map_sizes(spec)) - 1)))
-        return self.replace(hold=span if self.hold is None else self.hold, fade=self.fade or span)
+        """The default of `hold` and `fade` reaches full size after the fraction `GROWING` of training."""
+        default = max(1, round(GROWING * images / 2 / max(1, len(map_sizes(spec)) - 1)))
+        return self.replace(hold=default if self.hold is None else self.hold, fade=self.fade or default)
 
     def level(self, images: int, scales: int) -> float:
-        """The level after so many images, 0 to scales - 1: hold, fade, hold, fade, ..., hold."""
+        """The level, from 0 to scales - 1, after a number of training images: hold, fade, hold, fade, ..., hold."""
         hold, fade = PAPER if self.hold is None else self.hold, self.fade or PAPER
         k, rest = divmod(images, hold + fade)
         return min(scales - 1.0, k + max(0, rest - hold) / fade)
@@ -176,7 +185,7 @@ class Progressive(Model):
         level = _levels(nets)[0]
         for _ in range(len(halved_sizes(x.shape[2], x.shape[3])) - 1 - level.top):
             x = F.avg_pool2d(x, 2)
-        return faded(x, level.share)
+        return faded(x, level.alpha)
 
 
 def _levels(nets: Nets) -> list[Level]:

@@ -1,12 +1,13 @@
-"""The modern residual nets of R3GAN (2501.05441, section 4): no norm, no minibatch statistics, no tricks.
+"""The residual nets of R3GAN (2501.05441, section 4), without normalization or minibatch statistics.
 
-A block is 1x1 -> leaky -> grouped 3x3 -> leaky -> 1x1, beside the identity, its inside `expansion` times wider. Fixup-like start
-(1901.09321): the last product of a block is 0, the others are scaled by L^(-1/4), L the number of blocks. Scales are joined
-by a resampling and, where widths differ, a 1x1 product. G begins as z-weighted learned maps, D ends as one product over the
-smallest map per channel. The image is linear in the last map.
+A block is x + conv1x1(lrelu(conv3x3(lrelu(conv1x1(x))))) with a grouped 3x3 convolution, whose inner width is `expansion`
+times the outer one. Initialization as in Fixup (1901.09321): the last convolution of a block is 0, the others are scaled by
+L^(-1/4) for L blocks. Between scales there are resampling and, if the widths differ, a 1x1 convolution. G begins with a basis
+of learned feature maps, weighted by a linear function of z; D ends with a depthwise convolution over the smallest feature
+map. The output image is a linear function of the last feature map.
 
-`stem` leaves the costliest maps out: blocks begin at half of the image's size, which D reaches and G leaves by one
-4x4 product with a leaky beside it; without it D would be linear at the start.
+With `stem`, the most expensive feature maps, at the image size, are left out: D begins and G ends with a strided 4x4
+convolution to or from half the image size, with a leaky ReLU, without which D would initially be linear.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LEAKY_GAIN = sqrt(2 / (1 + 0.2**2))
 
 
 def _conv(a: int, b: int, k: int = 1, groups: int = 1, gain: float = 1.0, bias: bool = False) -> nn.Conv2d:
-    """A convolution whose weights start normal, with deviation gain / sqrt(inputs)."""
+    """A convolution with weights from N(0, gain^2 / fan_in) and bias 0."""
     conv = nn.Conv2d(a, b, k, padding=k // 2, groups=groups, bias=bias)
     nn.init.normal_(conv.weight, 0.0, gain / sqrt(a // groups * k * k))
     if conv.bias is not None:
@@ -36,15 +37,15 @@ def _conv(a: int, b: int, k: int = 1, groups: int = 1, gain: float = 1.0, bias: 
     return conv
 
 
-def _stem(planes: int, channels: int) -> nn.Module:
-    """The image to half its size."""
-    conv = nn.Conv2d(planes, channels, 4, 2, 1)
-    nn.init.normal_(conv.weight, 0.0, LEAKY_GAIN / sqrt(16 * planes))
+def _stem(inputs: int, channels: int) -> nn.Module:
+    """The first layer of D with `stem`: images -> feature maps of half the size."""
+    conv = nn.Conv2d(inputs, channels, 4, 2, 1)
+    nn.init.normal_(conv.weight, 0.0, LEAKY_GAIN / sqrt(16 * inputs))
     return nn.Sequential(conv, nn.LeakyReLU(0.2))
 
 
 def _output(channels: int, spec: Images, size: tuple[int, int]) -> nn.Module:
-    """The image from half its size; each pixel is a sum over four places."""
+    """The last layer of G with `stem`: feature maps of half the size -> images. The fan-in of a pixel is 4 * channels."""
     odd = (spec.height - 2 * size[0], spec.width - 2 * size[1])
     conv = nn.ConvTranspose2d(channels, spec.channels, 4, 2, 1, output_padding=odd)
     nn.init.normal_(conv.weight, 0.0, LEAKY_GAIN / sqrt(4 * channels))
@@ -52,7 +53,14 @@ def _output(channels: int, spec: Images, size: tuple[int, int]) -> nn.Module:
 
 
 class Block(nn.Module):
-    """One residual block, [N, C, H, W] -> the same."""
+    """Residual block, [N, channels, H, W] -> [N, channels, H, W].
+
+    Args:
+        channels: outer width.
+        expansion: ratio of inner to outer width.
+        group: channels per group of the 3x3 convolution.
+        blocks: number L of blocks in the net.
+    """
 
     def __init__(self, channels: int, expansion: float, group: int, blocks: int) -> None:
         super().__init__()
@@ -69,6 +77,8 @@ class Block(nn.Module):
 
 
 class Up(nn.Module):
+    """1x1 convolution, if the widths differ, then upsampling: [N, a, H, W] -> [N, b, *size]."""
+
     def __init__(self, a: int, b: int, size: tuple[int, int], smooth: bool) -> None:
         super().__init__()
         self.size, self.smooth = size, smooth
@@ -79,6 +89,8 @@ class Up(nn.Module):
 
 
 class Down(nn.Module):
+    """Downsampling, then 1x1 convolution, if the widths differ: [N, a, H, W] -> [N, b, H // 2, W // 2]."""
+
     def __init__(self, a: int, b: int, smooth: bool) -> None:
         super().__init__()
         self.smooth = smooth
@@ -89,7 +101,7 @@ class Down(nn.Module):
 
 
 class Basis(nn.Module):
-    """z [N, z], c [N, condition] -> learned maps [N, C, h, w], each weighted by a linear function of (z, c)."""
+    """z [N, z], c [N, condition] or None -> learned feature maps [N, C, h, w], weighted by a linear function of (z, c)."""
 
     def __init__(self, inputs: int, channels: int, size: tuple[int, int]) -> None:
         super().__init__()
@@ -104,6 +116,8 @@ class Basis(nn.Module):
 
 
 class R3Generator(nn.Module):
+    """(z [N, z], c [N, condition] or None) -> images [N, C, H, W]."""
+
     def __init__(self, basis: Basis, net: nn.Module) -> None:
         super().__init__()
         self.basis, self.net = basis, net
@@ -116,38 +130,38 @@ class R3Generator(nn.Module):
 class R3(Model):
     name = "r3"
     z: int = Field(64, ge=1, description="width of the latent vector")
-    g_width: int = Field(64, ge=1, description="channels of G at the image's size; doubled at each smaller map")
-    d_width: int = Field(64, ge=1, description="channels of D at the image's size")
-    widest: int = Field(256, ge=1, description="channels at most")
+    g_width: int = Field(64, ge=1, description="channels of G at the image size; doubled at each smaller scale")
+    d_width: int = Field(64, ge=1, description="channels of D at the image size; doubled at each smaller scale")
+    widest: int = Field(256, ge=1, description="maximum number of channels")
     blocks: int = Field(2, ge=1, description="residual blocks per scale")
-    expansion: float = Field(2.0, gt=0, description="a block's inner width, in outer ones")
+    expansion: float = Field(2.0, gt=0, description="ratio of inner to outer width of a block")
     group: int = Field(16, ge=1, description="channels per group of the 3x3 convolutions")
-    smooth: bool = Field(True, description="resample bilinearly; false: repeat and average pixels, which is faster")
+    smooth: bool = Field(True, description="bilinear resampling; false: nearest and average pooling, which is faster")
+    stem: bool = Field(False, description="no blocks at the image size, several times faster")
 
-    stem: bool = Field(False, description="no blocks at the image's own size: several times as fast")
-
-    def _stack(self, channels: int, scales: int) -> list[nn.Module]:
+    def _blocks(self, channels: int, scales: int) -> list[nn.Module]:
+        """The residual blocks of one scale."""
         return [Block(channels, self.expansion, self.group, self.blocks * scales) for _ in range(self.blocks)]
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         image, *smaller = map_sizes(spec)
         sizes = (smaller if self.stem else [image, *smaller])[::-1]
         wide = widths(self.g_width, self.widest, len(sizes))[::-1]
-        layers = self._stack(wide[0], len(sizes))
+        layers = self._blocks(wide[0], len(sizes))
         for a, b, size in zip(wide[:-1], wide[1:], sizes[1:], strict=True):
-            layers += [Up(a, b, size, self.smooth), *self._stack(b, len(sizes))]
+            layers += [Up(a, b, size, self.smooth), *self._blocks(b, len(sizes))]
         layers.append(_output(wide[-1], spec, sizes[-1]) if self.stem else _conv(wide[-1], spec.channels))
         return R3Generator(Basis(self.z + condition, wide[0], sizes[0]), nn.Sequential(*layers))
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
         sizes = map_sizes(spec)[int(self.stem) :]
         wide = widths(self.d_width, self.widest, len(sizes))
-        planes = spec.channels + condition
-        layers: list[nn.Module] = [_stem(planes, wide[0]) if self.stem else _conv(planes, wide[0])]
-        layers += self._stack(wide[0], len(sizes))
+        inputs = spec.channels + condition
+        layers: list[nn.Module] = [_stem(inputs, wide[0]) if self.stem else _conv(inputs, wide[0])]
+        layers += self._blocks(wide[0], len(sizes))
         for a, b in pairwise(wide):
-            layers += [Down(a, b, self.smooth), *self._stack(b, len(sizes))]
+            layers += [Down(a, b, self.smooth), *self._blocks(b, len(sizes))]
         h, w = sizes[-1]
-        ends = nn.Conv2d(wide[-1], wide[-1], (h, w), groups=wide[-1], bias=False)
-        nn.init.normal_(ends.weight, 0.0, 1 / sqrt(h * w))
-        return PlainTrunk(nn.Sequential(*layers, ends, nn.Flatten()), wide[-1])
+        last = nn.Conv2d(wide[-1], wide[-1], (h, w), groups=wide[-1], bias=False)
+        nn.init.normal_(last.weight, 0.0, 1 / sqrt(h * w))
+        return PlainTrunk(nn.Sequential(*layers, last, nn.Flatten()), wide[-1])

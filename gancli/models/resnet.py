@@ -1,9 +1,9 @@
-"""Residual nets of SNGAN (1802.05957, appendix B) and SAGAN (1805.08318): pre-activation blocks, one per halving of the map.
+"""Residual nets of SNGAN (1802.05957, appendix B) and SAGAN (1805.08318): pre-activation blocks, one per scale.
 
-G: linear -> smallest map; per scale  y = conv(relu(norm(conv(upsample(relu(norm(x))))))) + conv1(upsample(x));  norm, relu, conv, tanh.
-D: a first block without leading relu, one block per halving, `flat` blocks at the smallest map; relu; sum over places.
-Channels double from the image's size to the smallest map, up to `widest`; the papers' constant width is width = widest.
-With norm "conditional" the condition reaches G through its batch norms alone (1802.05637), else it goes beside z.
+G: linear; per scale y = conv(relu(norm(conv(up(relu(norm(x))))))) + conv1x1(up(x)); norm, relu, conv, tanh.
+D: a first block without the first relu, one block per scale, `flat` blocks at the smallest scale; relu; sum over positions.
+Channels double with each halving of the size, up to `widest`; the papers' constant width is width = widest. With norm
+"conditional", the condition enters G only through its batch norms (1802.05637), else it is concatenated to z.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gancli.models.norms import ConditionalBatchNorm, NetChoice, NormName, appli
 
 
 class NormReLU(nn.Module):
-    """A norm of either kind and relu: (x, c) -> x."""
+    """Normalization, conditional or not, and relu: (x [N, C, H, W], c [N, condition] or None) -> [N, C, H, W]."""
 
     def __init__(self, kind: NormName | Literal["conditional"], channels: int, condition: int) -> None:
         super().__init__()
@@ -38,6 +38,8 @@ class NormReLU(nn.Module):
 
 
 class UpBlock(nn.Module):
+    """Residual block of G with upsampling: (x [N, a, H, W], c, size) -> [N, b, *size]."""
+
     def __init__(self, a: int, b: int, kind: NormName | Literal["conditional"], condition: int) -> None:
         super().__init__()
         self.before, self.between = NormReLU(kind, a, condition), NormReLU(kind, b, condition)
@@ -50,13 +52,13 @@ class UpBlock(nn.Module):
 
 
 class ResnetGenerator(nn.Module):
-    """(z, c) -> images."""
+    """(z [N, z], c [N, condition] or None) -> images [N, C, H, W]."""
 
     def __init__(self, cfg: ResNet, spec: Images, condition: int) -> None:
         super().__init__()
         self.sizes = map_sizes(spec)[::-1]
         wide = widths(cfg.g_width, cfg.widest, len(self.sizes) - 1)[::-1]
-        wide = [wide[0], *wide]  # [0]: the smallest map; then one per block
+        wide = [wide[0], *wide]  # channels of the smallest scale, then of the output of each block
         self.inside = cfg.g_norm == "conditional" and condition > 0
         self.base = ConcatCondition(
             nn.Sequential(
@@ -82,6 +84,8 @@ class ResnetGenerator(nn.Module):
 
 
 class DownBlock(nn.Module):
+    """Residual block of D: [N, a, H, W] -> [N, b, H // 2, W // 2], or [N, b, H, W] without `halve`."""
+
     def __init__(self, a: int, b: int, kind: NormName, first: bool = False, halve: bool = True) -> None:
         super().__init__()
         self.norms = nn.ModuleList(
@@ -100,7 +104,7 @@ class DownBlock(nn.Module):
 
 
 class SumPool(nn.Module):
-    """relu, then the sum over places: [N, C, H, W] -> [N, C]."""
+    """relu, then sum over positions: [N, C, H, W] -> [N, C]."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x).sum((2, 3))
@@ -109,17 +113,19 @@ class SumPool(nn.Module):
 class ResNet(Model):
     name = "resnet"
     z: int = Field(128, ge=1, description="width of the latent vector")
-    g_width: int = Field(64, ge=1, description="channels of G at the image's size")
-    d_width: int = Field(64, ge=1, description="channels of D at half of the image's size")
-    widest: int = Field(512, ge=1, description="channels at most")
-    flat: int = Field(1, ge=0, description="blocks of D at the smallest map")
-    g_norm: NormName | Literal["conditional"] = Field("conditional", description="of G; without a condition: batch")
-    d_norm: NormName = Field("none", description="of D")
-    spectral: NetChoice = Field("none", description="which nets' weights are spectrally normalized")
-    attention: Literal["none", "middle"] | int = Field(
-        "none", description="the map that looks at itself, or its height"
+    g_width: int = Field(64, ge=1, description="channels of G at the image size")
+    d_width: int = Field(64, ge=1, description="channels of D at half the image size")
+    widest: int = Field(512, ge=1, description="maximum number of channels")
+    flat: int = Field(1, ge=0, description="blocks of D at the smallest scale, without downsampling")
+    g_norm: NormName | Literal["conditional"] = Field(
+        "conditional", description="normalization of G; conditional is batch if there is no condition"
     )
-    attentive: NetChoice = Field("both", description="which nets have the attention")
+    d_norm: NormName = Field("none", description="normalization of D")
+    spectral: NetChoice = Field("none", description="nets with spectral normalization (1802.05957)")
+    attention: Literal["none", "middle"] | int = Field(
+        "none", description="scale with self-attention: none, the middle one, or a height"
+    )
+    attentive: NetChoice = Field("both", description="nets with self-attention")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         net = ResnetGenerator(self, spec, condition)
@@ -139,12 +145,25 @@ class ResNet(Model):
         layers += [DownBlock(before, before, self.d_norm, halve=False) for _ in range(self.flat)]
         net = nn.Sequential(*layers, SumPool())
         _initialize(net)
-        bound = applies_to(self.spectral, "D")
-        return PlainTrunk(spectral_norm(net) if bound else net, before, spectral_norm if bound else None)
+        is_spectral = applies_to(self.spectral, "D")
+        return PlainTrunk(spectral_norm(net) if is_spectral else net, before, spectral_norm if is_spectral else None)
 
 
 def _attention(cfg: ResNet, sizes: list[tuple[int, int]], wide: list[int], net: Literal["G", "D"]) -> nn.ModuleDict:
-    """The attention after block i, under the key i. Raises UsageError if no map has the height asked for."""
+    """Build the self-attention layer of a net.
+
+    Args:
+        cfg: the model.
+        sizes: (height, width) of the output of each block.
+        wide: its channels.
+        net: which net.
+
+    Returns:
+        The layer, with the index of the block that it follows as key; empty if there is none.
+
+    Raises:
+        UsageError: no feature map has the requested height.
+    """
     if cfg.attention == "none" or not applies_to(cfg.attentive, net):
         return nn.ModuleDict()
     heights = [h for h, _ in sizes]
@@ -154,13 +173,14 @@ def _attention(cfg: ResNet, sizes: list[tuple[int, int]], wide: list[int], net: 
     else:
         height = cfg.attention
     if height not in heights:
-        raise UsageError(f"{net} has no map of height {height} for its attention", f"there are: {heights}")
+        known = f"there are: {', '.join(map(str, heights))}"
+        raise UsageError(f"{net} has no feature map of height {height} for self-attention", known)
     at = heights.index(height)
     return nn.ModuleDict({str(at): SelfAttention(wide[at])})
 
 
 def _initialize(net: nn.Module) -> None:
-    """Xavier: gain sqrt 2 in the blocks, 1 elsewhere (the published code of 1802.05957)."""
+    """Xavier uniform initialization with gain sqrt(2) in blocks and 1 elsewhere (published code of 1802.05957)."""
     blocks = {id(m) for b in net.modules() if isinstance(b, UpBlock | DownBlock) for m in b.modules()}
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear) and not name.endswith("affine"):

@@ -1,9 +1,10 @@
-"""StyleGAN2's essentials (1912.04958) in plain torch: a mapping net, modulated convolutions, noise, skip and residual nets.
+"""StyleGAN2 (1912.04958) in plain torch: mapping network, weight modulation, noise, skip generator, residual discriminator.
 
-    w = f(z / |z|),    each layer: x -> scaled_leaky_relu(modulated_conv(x, w) + strength * noise + b),    image = sum of every scale's RGB
+    w = f(z / |z|),    each layer: x -> lrelu(modulated_conv(x, w) + strength * noise + b),    image = sum of RGB of all scales
 
-Not here: path-length regularization (switched off for small images in 2006.06676, too). Any size from 8 to 1,024: maps halve while
-both sides are at least 8. Channels at a map are width * (smallest side of the image / of the map), at most `widest`.
+Departs: no path-length regularization (2006.06676 also disables it for small images). Sizes of 8 to 1,024 are possible: feature
+maps are halved while both sides are at least 8. Channels are `width` at the image size, doubled with each halving, at most
+`widest`.
 """
 
 from __future__ import annotations
@@ -34,39 +35,39 @@ from gancli.models.blocks import (
     upsample,
 )
 from gancli.models.layers import PlainTrunk, map_sizes, widths
+from gancli.models.norms import pixel_norm
 
 
 class Mapping(nn.Module):
-    """z [N, z], c [N, condition] or None -> w [N, w]. Remembers the mean w, towards which truncation shrinks."""
+    """Mapping network: z [N, z], c [N, condition] or None -> w [N, w].
+
+    The moving average of w, a buffer, is the center of truncation: w' = mean + psi (w - mean).
+    """
 
     def __init__(self, z: int, condition: int, width: int, depth: int, rate: float) -> None:
         super().__init__()
         self.embed = EqualLinear(condition, z) if condition else None
         before = 2 * z if condition else z
         sizes = [before] + [width] * depth
-        layers = [EqualLinear(a, b, rate=rate) for a, b in pairwise(sizes)]
+        layers = [EqualLinear(a, b, lr_multiplier=rate) for a, b in pairwise(sizes)]
         self.layers = nn.ModuleList(layers)
         self.mean: Tensor
         self.register_buffer("mean", torch.zeros(width))
 
     def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        w = _unit(z)
+        w = pixel_norm(z)
         if self.embed is not None and c is not None:
-            w = torch.cat([w, _unit(self.embed(c.to(z.dtype)))], 1)
+            w = torch.cat([w, pixel_norm(self.embed(c.to(z.dtype)))], 1)
         for layer in self.layers:
             w = scaled_leaky_relu(layer(w))
-        if self.training and torch.is_grad_enabled():  # once in a step of G, however often the critic asks for fakes
+        if self.training and torch.is_grad_enabled():  # in G's steps only, whatever n_critic is
             with torch.no_grad():
                 self.mean.lerp_(sharding.mean_over_ranks(w.detach().float().mean(0)), 0.002 * sharding.fraction())
         return w if truncation == 1 else torch.lerp(self.mean.to(w.dtype), w, truncation)
 
 
-def _unit(z: Tensor) -> Tensor:
-    return z * (z.float().square().mean(1, keepdim=True) + 1e-8).rsqrt().to(z.dtype)
-
-
 class StyledConv(nn.Module):
-    """Modulated convolution, noise, bias, leaky."""
+    """Modulated convolution, noise, bias, leaky ReLU: [N, a, H, W] -> [N, b, H, W]."""
 
     def __init__(self, a: int, b: int, style: int, key: int, size: tuple[int, int]) -> None:
         super().__init__()
@@ -78,6 +79,8 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
+    """1x1 modulated convolution without demodulation: feature maps [N, a, H, W] -> images [N, channels, H, W]."""
+
     def __init__(self, a: int, channels: int, style: int) -> None:
         super().__init__()
         self.conv = ModulatedConv(a, channels, style, k=1, demodulate=False)
@@ -89,7 +92,7 @@ class ToRGB(nn.Module):
 
 
 class StyleGenerator(nn.Module):
-    """Mapping and synthesis. `styles` and `paint` are its two parts; layer i of `depth` has its own w."""
+    """Mapping (`styles`) and synthesis (`synthesis`) network. Each of the `depth` layers has its own w."""
 
     sampling_options = True
 
@@ -118,12 +121,12 @@ class StyleGenerator(nn.Module):
         return self.synthesis(w, seeds)
 
     def styles(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """[N, depth, w]: the same w for every layer."""
+        """The mapping network: w [N, depth, w], the same for all layers."""
         w: Tensor = self.mapping(z, c, truncation)
         return w[:, None].expand(-1, self.depth, -1)
 
     def synthesis(self, w: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
-        """[N, depth, w] -> images [N, C, H, W]; `seeds` are those of the noise."""
+        """The synthesis network: w [N, depth, w] and seeds of the noise (see `Noise`) -> images [N, C, H, W]."""
         x = self.const.expand(w.shape[0], -1, -1, -1)
         image: Tensor | None = None
         for i, size in enumerate(self.sizes):
@@ -135,7 +138,7 @@ class StyleGenerator(nn.Module):
 
 
 class ResidualDown(nn.Module):
-    """Two convolutions and half the size, beside a 1x1 one (1912.04958, figure 7c)."""
+    """Residual block of two convolutions, with downsampling and a 1x1 skip convolution (1912.04958, figure 7c)."""
 
     def __init__(self, a: int, b: int) -> None:
         super().__init__()
@@ -150,13 +153,13 @@ class ResidualDown(nn.Module):
 class Style(Model):
     name = "style"
     z: int = Field(512, ge=1, description="width of the latent vector")
-    w: int = Field(512, ge=1, description="width of the mapped vector")
-    mapping: int = Field(8, ge=1, description="layers of the mapping net")
-    mapping_rate: float = Field(0.01, gt=0, description="how slowly the mapping net learns")
-    width: int = Field(32, ge=1, description="channels at the image's size; doubled at each smaller map")
-    widest: int = Field(512, ge=1, description="channels at most")
-    mixing: float = Field(0.0, ge=0, le=1, description="share of samples trained with two styles")
-    group: int = Field(4, ge=1, description="samples per minibatch standard deviation; 1: without")
+    w: int = Field(512, ge=1, description="width of w")
+    mapping: int = Field(8, ge=1, description="layers of the mapping network")
+    mapping_rate: float = Field(0.01, gt=0, description="learning-rate multiplier of the mapping network")
+    width: int = Field(32, ge=1, description="channels at the image size; doubled at each smaller scale")
+    widest: int = Field(512, ge=1, description="maximum number of channels")
+    mixing: float = Field(0.0, ge=0, le=1, description="probability of style mixing")
+    group: int = Field(4, ge=1, description="group size of minibatch stddev; 1: off")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         mapping = Mapping(self.z, condition, self.w, self.mapping, self.mapping_rate)

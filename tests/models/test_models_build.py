@@ -117,7 +117,7 @@ def test_sides_that_do_not_fit_are_refused(name: str) -> None:
 
 
 def test_a_map_for_attention_must_exist() -> None:
-    with pytest.raises(UsageError, match="no map of height 9"):
+    with pytest.raises(UsageError, match="no feature map of height 9"):
         tiny("resnet", attention=9).generator(Images(channels=1, height=28, width=28), 0)
 
 

@@ -88,7 +88,7 @@ def test_equalized_layers_start_with_unit_variance() -> None:
     torch.manual_seed(0)
     x = torch.randn(500, 64)
     for rate in (1.0, 0.01):
-        assert float(EqualLinear(64, 64, rate=rate)(x).std().detach()) == pytest.approx(1, abs=0.1)
+        assert float(EqualLinear(64, 64, lr_multiplier=rate)(x).std().detach()) == pytest.approx(1, abs=0.1)
     assert float(EqualConv(16, 16)(torch.randn(8, 16, 16, 16)).std().detach()) == pytest.approx(1, abs=0.1)
     head = equalize(LinearHead(6))
     assert isinstance(head.linear, EqualLinear)
