@@ -1,1 +1,1 @@
-"""Differentiable augmentation."""
+"""Differentiable augmentations of D's inputs."""

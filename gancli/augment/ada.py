@@ -1,11 +1,12 @@
-"""Adaptive discriminator augmentation (ADA, 2006.06676): each change is made with a probability p, the same for all.
+"""Adaptive discriminator augmentation (ADA, 2006.06676): each transform is applied with the same probability p.
 
-p follows D's overfitting: r = E[sign D(x)], and p rises while r is above `target`, falls while it is below, so slowly that
-0 to 1 takes `speed` images. p is part of the run's memory and saved with it.
+p is adapted to the overfitting of D, r = E[sign D(x)]: it increases while r > `target` and decreases while r < `target`, at a
+rate of 1 per `speed` images. p is in the memory of the task and saved in checkpoints.
 
-The changes, in the paper's order (appendix B): pixel blits (mirror, quarter turns, whole-pixel shifts), geometry (scale, turn,
-stretch, shift), color (brightness, contrast, inverted luma, hue, saturation). Departures: the geometry is one bilinear
-sampling with reflected borders, without the wavelet filters around it; r is a moving average rather than a mean of four batches.
+The transforms, in the order of the paper (appendix B): pixel blitting (horizontal flip, 90-degree rotation, integer
+translation), geometric (isotropic scaling, rotation, anisotropic scaling, translation) and color (brightness, contrast, luma
+flip, hue, saturation). Departs: geometric transforms are one bilinear sampling with reflection padding, without wavelet
+filters; r is a moving average instead of a mean over four batches.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from gancli.core.contracts import Augment, Memory
 
 class ADA(Augment):
     name = "ada"
-    blit: bool = Field(True, description="mirror, quarter turns, whole-pixel shifts")
-    geometric: bool = Field(True, description="scale, turn, stretch, shift")
-    color: bool = Field(True, description="brightness, contrast, luma, hue, saturation")
-    mirror: bool = Field(True, description="may mirror: not for digits")
-    target: float = Field(0.6, description="of r")
-    speed: int = Field(500_000, ge=1, description="images for p to go from 0 to 1")
-    start: float = Field(0.0, ge=0, le=1, description="p at the start")
-    fixed: bool = Field(False, description="p stays at `start`")
+    blit: bool = Field(True, description="horizontal flips, 90-degree rotations, integer translations")
+    geometric: bool = Field(True, description="scaling, rotation, anisotropic scaling, translation")
+    color: bool = Field(True, description="brightness, contrast, luma flip, hue, saturation")
+    mirror: bool = Field(True, description="include horizontal flips; not for digits")
+    target: float = Field(0.6, description="target of r")
+    speed: int = Field(500_000, ge=1, description="number of images in which p can change from 0 to 1")
+    start: float = Field(0.0, ge=0, le=1, description="initial p")
+    fixed: bool = Field(False, description="constant p")
 
     def memory(self) -> Memory:
         return {"ada_p": torch.tensor(self.start), "ada_r": torch.zeros(())}
@@ -49,45 +50,45 @@ class ADA(Augment):
         if self.blit or self.geometric:
             matrix = torch.eye(3).repeat(len(x), 1, 1)
             if self.blit:
-                matrix = blits(matrix, draw, x.shape[2], x.shape[3], self.mirror)
+                matrix = pixel_blitting(matrix, draw, x.shape[2], x.shape[3], self.mirror)
             if self.geometric:
-                matrix = geometry(matrix, draw, x.shape[3] / x.shape[2])
+                matrix = geometric(matrix, draw, x.shape[3] / x.shape[2])
             x = resample(x, _normalized(matrix, x.shape[2], x.shape[3]).to(x.device))
-        return recolored(x, draw) if self.color else x
+        return color(x, draw) if self.color else x
 
 
 class Draw:
-    """Random numbers, one per image, that are left at their neutral value with probability 1 - p."""
+    """Random parameters [n] of transforms, one per image, with probability 1 - p replaced by 0 (1 for `log_normal`)."""
 
     def __init__(self, n: int, p: float, random: torch.Generator) -> None:
         self.n, self.p, self.random = n, p, random
 
-    def gate(self, value: Tensor, neutral: float, p: float | None = None) -> Tensor:
-        chosen = sharding.rand(self.n, random=self.random) < (self.p if p is None else p)
-        return torch.where(chosen, value, torch.full_like(value, neutral))
+    def _gate(self, value: Tensor, p: float | None = None) -> Tensor:
+        applied = sharding.rand(self.n, random=self.random) < (self.p if p is None else p)
+        return torch.where(applied, value, torch.zeros_like(value))
 
-    def uniform(self, low: float, high: float, neutral: float = 0.0, p: float | None = None) -> Tensor:
-        return self.gate(sharding.rand(self.n, random=self.random) * (high - low) + low, neutral, p)
+    def uniform(self, low: float, high: float, p: float | None = None) -> Tensor:
+        """Uniform numbers in [low, high)."""
+        return self._gate(sharding.rand(self.n, random=self.random) * (high - low) + low, p)
 
-    def whole(self, choices: int) -> Tensor:
-        return self.gate(sharding.randint(0, choices, (self.n,), self.random).float(), 0.0)
+    def integer(self, choices: int) -> Tensor:
+        """Uniform integers in [0, choices - 1], as floats."""
+        return self._gate(sharding.randint(0, choices, (self.n,), self.random).float())
 
-    def normal(self, deviation: float, neutral: float = 0.0) -> Tensor:
-        return self.gate(sharding.randn(self.n, random=self.random) * deviation + neutral, neutral)
+    def normal(self, std: float) -> Tensor:
+        """Normal numbers with mean 0."""
+        return self._gate(sharding.randn(self.n, random=self.random) * std)
 
-    def log_normal(self, deviation: float) -> Tensor:
-        """2^N(0, deviation)."""
-        return (self.normal(deviation) * log(2)).exp()
-
-
-def _matrix(rows: list[list[Tensor]]) -> Tensor:
-    """[N, k, k] of numbers [N]."""
-    return torch.stack([torch.stack(row, -1) for row in rows], -2)
+    def log_normal(self, std: float) -> Tensor:
+        """2^x for x ~ N(0, std^2)."""
+        return (self.normal(std) * log(2)).exp()
 
 
 def _affine(a: Tensor, b: Tensor, c: Tensor, d: Tensor, tx: Tensor, ty: Tensor) -> Tensor:
+    """Homogeneous matrices [N, 3, 3] from entries [N]."""
     zero, one = torch.zeros_like(a), torch.ones_like(a)
-    return _matrix([[a, b, tx], [c, d, ty], [zero, zero, one]])
+    rows = [[a, b, tx], [c, d, ty], [zero, zero, one]]
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
 
 def _scaling(x: Tensor, y: Tensor) -> Tensor:
@@ -105,45 +106,64 @@ def _translation(x: Tensor, y: Tensor) -> Tensor:
     return _affine(one, zero, zero, one, x, y)
 
 
-def blits(matrix: Tensor, draw: Draw, h: int, w: int, mirror: bool) -> Tensor:
-    """Maps from a place in the result to a place in the image, in units of half the height (x: w / h at the right edge)."""
+def pixel_blitting(matrix: Tensor, draw: Draw, h: int, w: int, mirror: bool) -> Tensor:
+    """Append pixel blitting to affine maps.
+
+    Args:
+        matrix: maps [N, 3, 3] from output to input coordinates, in units of half the height: y is -1 and 1 at the edges, x is
+            -w / h and w / h.
+        draw: random parameters.
+        h: height.
+        w: width.
+        mirror: whether to include horizontal flips.
+
+    Returns:
+        Maps [N, 3, 3].
+    """
     if mirror:
-        side = 1 - 2 * draw.whole(2)
-        matrix = matrix @ _scaling(side, torch.ones_like(side))
-    turns = draw.whole(4)
+        sign = 1 - 2 * draw.integer(2)
+        matrix = matrix @ _scaling(sign, torch.ones_like(sign))
+    turns = draw.integer(4)
     matrix = matrix @ _rotation((turns if h == w else turns // 2 * 2) * (pi / 2))
     pixel = 2 / h
-    across, along = draw.uniform(-0.125, 0.125) * w, draw.uniform(-0.125, 0.125) * h
-    return matrix @ _translation(across.round() * pixel, along.round() * pixel)
+    dx, dy = draw.uniform(-0.125, 0.125) * w, draw.uniform(-0.125, 0.125) * h
+    return matrix @ _translation(dx.round() * pixel, dy.round() * pixel)
 
 
-def geometry(matrix: Tensor, draw: Draw, aspect: float) -> Tensor:
-    """Scale 2^N(0, .2), turn, stretch 2^N(0, .2), turn again, shift N(0, 1/8); a turn is made with probability p in all."""
-    turn = 1 - (1 - draw.p) ** 0.5
+def geometric(matrix: Tensor, draw: Draw, aspect: float) -> Tensor:
+    """Append geometric transforms to affine maps [N, 3, 3].
+
+    Scaling 2^N(0, .2^2), rotation, anisotropic scaling 2^N(0, .2^2), rotation, translation N(0, (1/8)^2). Each rotation has
+    probability 1 - sqrt(1 - p), so that the probability of any is p.
+    """
+    p_rotation = 1 - (1 - draw.p) ** 0.5
     scale = draw.log_normal(0.2)
-    matrix = matrix @ _scaling(scale, scale) @ _rotation(draw.uniform(-pi, pi, p=turn))
+    matrix = matrix @ _scaling(scale, scale) @ _rotation(draw.uniform(-pi, pi, p=p_rotation))
     stretch = draw.log_normal(0.2)
-    matrix = matrix @ _scaling(stretch, 1 / stretch) @ _rotation(draw.uniform(-pi, pi, p=turn))
+    matrix = matrix @ _scaling(stretch, 1 / stretch) @ _rotation(draw.uniform(-pi, pi, p=p_rotation))
     return matrix @ _translation(draw.normal(0.125) * 2 * aspect, draw.normal(0.125) * 2)
 
 
 def _normalized(matrix: Tensor, h: int, w: int) -> Tensor:
-    """[N, 2, 3] in coordinates that are -1 and 1 at both pairs of edges."""
+    """Convert to maps [N, 2, 3] in coordinates that are -1 and 1 at the edges."""
     aspect = torch.tensor([w / h, 1.0, 1.0])
     return (matrix * aspect / aspect[:, None])[:, :2]
 
 
-def recolored(x: Tensor, draw: Draw) -> Tensor:
-    """One affine map of colors per image: brightness N(0, .2), contrast 2^N(0, .5), luma, hue, saturation 2^N(0, 1)."""
-    eye, grey = torch.eye(3), torch.full((3, 3), 1 / 3)
+def color(x: Tensor, draw: Draw) -> Tensor:
+    """Apply one affine color transform per image [N, C, H, W].
+
+    Brightness N(0, .2^2), contrast 2^N(0, .5^2), luma flip and, for RGB, hue rotation and saturation 2^N(0, 1).
+    """
+    eye, gray = torch.eye(3), torch.full((3, 3), 1 / 3)
     offset = draw.normal(0.2)
     matrix = eye * draw.log_normal(0.5)[:, None, None]
     offset = offset[:, None] * matrix.diagonal(dim1=1, dim2=2)
-    flip = eye - 2 * grey * draw.whole(2)[:, None, None]
+    flip = eye - 2 * gray * draw.integer(2)[:, None, None]
     matrix, offset = flip @ matrix, (flip @ offset[:, :, None])[:, :, 0]
     if x.shape[1] == 3:
         hue, saturation = _hue_rotation(draw.uniform(-pi, pi)), draw.log_normal(1.0)
-        rest = grey + (eye - grey) * saturation[:, None, None]
+        rest = gray + (eye - gray) * saturation[:, None, None]
         matrix, offset = rest @ hue @ matrix, (rest @ hue @ offset[:, :, None])[:, :, 0]
     else:
         matrix, offset = matrix.sum(2).mean(1)[:, None, None], offset.mean(1, keepdim=True)
@@ -154,7 +174,7 @@ def recolored(x: Tensor, draw: Draw) -> Tensor:
 
 
 def _hue_rotation(angle: Tensor) -> Tensor:
-    """Turns of color space about the grey axis (Rodrigues), [N, 3, 3]."""
+    """Rotations [N, 3, 3] of RGB space about the gray axis by angles [N] (Rodrigues' formula)."""
     k = 1 / 3**0.5
     cross = torch.tensor([[0.0, -k, k], [k, 0.0, -k], [-k, k, 0.0]])
     cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]

@@ -1,7 +1,7 @@
-"""Bilinear sampling whose gradient can itself be differentiated, as gradient penalties need.
+"""Bilinear sampling with derivatives of any order with respect to the image, for gradient penalties.
 
-Sampling is linear in the image: S x. Its gradient is S^T g, linear in g, whose gradient is S again. PyTorch has both as
-operations, but does not know that one is the other's derivative.
+Sampling is linear in the image, S x. Its backward pass is S^T g, which is linear in g, with backward pass S. PyTorch has both
+operations, but no derivative of the second.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-REFLECT = 2  # grid_sample's padding modes: zeros, border, reflection
+REFLECTION = 2  # index of the padding mode of grid_sample: zeros, border, reflection
 
 
 class _Sample(torch.autograd.Function):
+    """S x: sample images x [N, C, H, W] at grid [N, H, W, 2]."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, grid: Tensor) -> Tensor:
         ctx.save_for_backward(grid)
@@ -30,12 +32,16 @@ class _Sample(torch.autograd.Function):
 
 
 class _Transposed(torch.autograd.Function):
+    """S^T g: the gradient with respect to the image."""
+
     @staticmethod
     def forward(ctx: Any, g: Tensor, grid: Tensor, shape: torch.Size) -> Tensor:
         ctx.save_for_backward(grid)
         image = g.new_zeros(()).expand(shape)
         mask = [True, False]
-        out: Tensor = torch.ops.aten.grid_sampler_2d_backward(g.contiguous(), image, grid, 0, REFLECT, False, mask)[0]
+        out: Tensor = torch.ops.aten.grid_sampler_2d_backward(g.contiguous(), image, grid, 0, REFLECTION, False, mask)[
+            0
+        ]
         return out
 
     @staticmethod
@@ -46,7 +52,15 @@ class _Transposed(torch.autograd.Function):
 
 
 def resample(x: Tensor, matrix: Tensor) -> Tensor:
-    """Images [N, C, H, W] seen through maps [N, 2, 3] from places in the result to places in the image, edges at -1 and 1."""
+    """Transform images by affine maps, with bilinear interpolation and reflection padding.
+
+    Args:
+        x: images [N, C, H, W].
+        matrix: maps [N, 2, 3] from output to input coordinates, which are -1 and 1 at the edges.
+
+    Returns:
+        [N, C, H, W] in the dtype of x.
+    """
     grid = F.affine_grid(matrix.float(), list(x.shape), align_corners=False)
     out: Tensor = _Sample.apply(x.float(), grid)
     return out.to(x.dtype)

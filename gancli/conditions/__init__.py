@@ -1,1 +1,1 @@
-"""What is known beside a datum (labels, attributes, codes), and how it reaches the nets."""
+"""Conditions: labels, attributes or latent codes as inputs of the nets."""

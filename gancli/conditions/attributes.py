@@ -1,6 +1,7 @@
-"""Vectors of attributes as a condition: binary, several at once, or continuous; beside z and as planes beside D's image (1411.1784).
+"""Attribute vectors, binary or continuous, concatenated to z and to D's input (1411.1784).
 
-With `labels` the one-hot label goes with them. Attributes that are not given at sampling are drawn from a standard normal.
+With `labels`, the one-hot label is appended to the attributes. In sampling, attributes that are not given are drawn from a
+standard normal distribution.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gancli.models.layers import LinearHead
 
 class Attributes(Condition):
     name = "attributes"
-    labels: bool = Field(False, description="the class label, too")
+    labels: bool = Field(False, description="also condition on the class label")
 
     def width(self, spec: Images) -> int:
         if not spec.attributes:
@@ -33,7 +34,7 @@ class Attributes(Condition):
     ) -> Tensor | None:
         if attributes is None:
             if noise is None:
-                raise UsageError("this model is conditional: attributes are needed", "name them with --attr")
+                raise UsageError("this model is conditional: attributes are needed", "give them with --attr")
             attributes = noise[:, : spec.attributes]
         if not self.labels:
             return attributes.float()

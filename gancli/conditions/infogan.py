@@ -1,10 +1,11 @@
-"""InfoGAN (1606.03657): latent codes that an auxiliary net recovers from the image; no labels are used.
+"""InfoGAN (1606.03657): latent codes that an auxiliary net Q predicts from the image, without labels.
 
     min over G and Q, max over D of  V(D, G) - lambda E[log Q(c | G(z, c))]
 
-Codes: `classes` one-hot categories and `continuous` codes, uniform in [-1, 1]. Q shares D's trunk; for a continuous code it gives the mean
-of a normal of variance 1, so that its loss is half the squared error. D does not see the codes. At sampling, labels choose the
-category, and attributes, named 0, 1, ..., the continuous codes.
+The codes are one categorical code, one-hot with `classes` categories, and `continuous` codes, uniform in [-1, 1]. Q shares
+D's trunk. For a continuous code it predicts the mean of a normal distribution with variance 1, so its loss is half the
+squared error. The codes are no input of D. In sampling, labels set the category, and attributes named 0, 1, ... the
+continuous codes.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ class InfoGAN(Condition):
     in_trunk: ClassVar[bool] = False
     sampled: ClassVar[bool] = True
     has_auxiliary: ClassVar[bool] = True
-    classes: int = Field(10, ge=2, le=65_536, description="categories of the discrete code")
-    continuous: int = Field(2, ge=0, le=65_536, description="continuous codes")
-    weight: float = Field(1.0, ge=0, description="lambda of the category")
+    classes: int = Field(10, ge=2, le=65_536, description="categories of the categorical code")
+    continuous: int = Field(2, ge=0, le=65_536, description="number of continuous codes")
+    weight: float = Field(1.0, ge=0, description="lambda of the categorical code")
     weight_continuous: float = Field(0.1, ge=0, description="lambda of the continuous codes")
 
     def width(self, spec: Images) -> int:  # noqa: ARG002
@@ -60,8 +61,8 @@ class InfoGAN(Condition):
         assert isinstance(head, ClassifierHead)
         if not fake:
             return features.new_zeros(len(features), dtype=torch.float32)
-        guess, truth = head.classify(features), c.float()
+        predicted, codes = head.classify(features), c.float()
         k = self.classes
-        category = F.cross_entropy(guess[:, :k], truth[:, :k].argmax(1), reduction="none")
-        numbers = (guess[:, k:] - truth[:, k:]).square().sum(1) / 2
-        return self.weight * category + self.weight_continuous * numbers
+        categorical = F.cross_entropy(predicted[:, :k], codes[:, :k].argmax(1), reduction="none")
+        continuous = (predicted[:, k:] - codes[:, k:]).square().sum(1) / 2
+        return self.weight * categorical + self.weight_continuous * continuous

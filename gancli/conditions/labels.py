@@ -1,11 +1,11 @@
-"""Class labels as a condition. Both nets are given the one-hot vector of the label (cGAN, 1411.1784), in one of four ways.
+"""Class labels as one-hot condition vectors, used in one of four ways.
 
-    concat      beside the latent vector, and as planes beside D's image
-    embedding   the same, after a linear map of each net's own
-    projection  to G; D's logit is w . f(x) + (V y) . f(x) + b (1802.05637, equation 3)
-    acgan       to G; D has an auxiliary classifier, -log P(C = y | image), of reals and of fakes, for both nets (1610.09585)
+    concat      concatenated to z and, as constant channels, to D's input (cGAN, 1411.1784)
+    embedding   as concat, after a learned embedding per net
+    projection  input of G; D's logit is w . f(x) + (V y) . f(x) + b (1802.05637, equation 3)
+    acgan       input of G; auxiliary classifier in D, with loss -log P(C = y | image) of reals and fakes (1610.09585)
 
-Models with conditional batch norm (`resnet`) give G's normalizations the vector.
+In models with conditional batch norm (`resnet`), the vector is an input of G's batch norms instead of concatenated to z.
 """
 
 from __future__ import annotations
@@ -25,23 +25,45 @@ from gancli.models.layers import LinearHead
 
 
 def one_hot(y: Tensor | None, classes: int, noise: Tensor | None) -> Tensor:
-    """Labels [N] as [N, classes]; labels that are not given are drawn uniformly (argmax of `classes` normals)."""
+    """Encode labels as one-hot vectors.
+
+    Args:
+        y: labels int64 [N], or None.
+        classes: number of classes.
+        noise: standard normal [N, >= classes], whose argmax is a uniformly distributed label if y is None.
+
+    Returns:
+        float32 [N, classes].
+
+    Raises:
+        UsageError: neither labels nor noise are given.
+    """
     if y is None:
         if noise is None:
-            raise UsageError("this model is conditional: labels are needed", "name them with --labels")
+            raise UsageError("this model is conditional: labels are needed", "give them with --labels")
         y = noise[:, :classes].argmax(1)
     return F.one_hot(y.long(), classes).float()
 
 
-def require_classes(spec: Images, what: str) -> int:
-    """Raises UsageError if the data has no labels."""
+def require_classes(spec: Images, condition: str) -> int:
+    """The number of classes of the data.
+
+    Args:
+        spec: of the data.
+        condition: name of the condition, for the message.
+
+    Raises:
+        UsageError: the data has no labels.
+    """
     if not spec.classes:
-        raise UsageError(f"the condition {what!r} needs labels, and the data has none", "use --set task.condition=none")
+        raise UsageError(
+            f"the condition {condition!r} needs labels, and the data has none", "use --set task.condition=none"
+        )
     return spec.classes
 
 
 class Concat(Condition):
-    """The label as one-hot beside z, and beside what D sees (1411.1784)."""
+    """The one-hot label, concatenated to z and to D's input (1411.1784)."""
 
     name = "concat"
 
@@ -65,10 +87,10 @@ class Concat(Condition):
 
 
 class Embedding(Concat):
-    """The label as a learned vector beside z, and beside what D sees (1411.1784)."""
+    """A learned embedding of the label, concatenated to z and to D's input (1411.1784)."""
 
     name = "embedding"
-    dim: int = Field(16, ge=1, le=65_536, description="width of the learned vector")
+    dim: int = Field(16, ge=1, le=65_536, description="width of the embedding")
 
     def embedded_width(self, spec: Images) -> int:  # noqa: ARG002
         return self.dim
@@ -88,13 +110,13 @@ class ProjectionHead(nn.Module):
         nn.init.normal_(self.table.weight, 0.0, 1 / sqrt(features))
 
     def forward(self, features: Tensor, c: Tensor) -> Tensor:
-        plain: Tensor = self.linear(features).flatten().float()
-        projected: Tensor = (self.table(c.to(features.dtype)) * features).float().sum(1)
-        return plain + projected
+        unconditional: Tensor = self.linear(features).flatten().float()
+        projection: Tensor = (self.table(c.to(features.dtype)) * features).float().sum(1)
+        return unconditional + projection
 
 
 class Projection(Concat):
-    """The label beside z; in D the inner product of its embedding and the features is added to the logit (1802.05637)."""
+    """The label concatenated to z; D's logit adds the inner product of label embedding and features (1802.05637)."""
 
     name = "projection"
     in_trunk: ClassVar[bool] = False
@@ -104,35 +126,36 @@ class Projection(Concat):
 
 
 class ClassifierHead(LinearHead):
-    """Logits, and by `name` the logits [N, classes] of an auxiliary classifier."""
+    """D's logits, with an auxiliary classifier on the same features."""
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__(features)
         self.classifier = nn.Linear(features, classes)
 
     def classify(self, features: Tensor) -> Tensor:
+        """The logits of the auxiliary classifier, float32 [N, classes]."""
         out: Tensor = self.classifier(features)
         return out.float()
 
 
 class AuxiliaryClassifier(Concat):
-    """The label beside z; D has an auxiliary classifier, whose loss both nets minimize (AC-GAN, 1610.09585)."""
+    """The label concatenated to z; both nets minimize the loss of an auxiliary classifier in D (AC-GAN, 1610.09585)."""
 
     name = "acgan"
     in_trunk: ClassVar[bool] = False
     has_auxiliary: ClassVar[bool] = True
-    weight: float = Field(1.0, ge=0, description="of the classifier's loss of the reals")
-    weight_fake: float = Field(1.0, ge=0, description="of its loss of the fakes, in the losses of both nets")
+    weight: float = Field(1.0, ge=0, description="weight of the classifier's loss of reals")
+    weight_fake: float = Field(1.0, ge=0, description="weight of the classifier's loss of fakes, for both nets")
 
     def head(self, features: int, spec: Images) -> nn.Module:
         return ClassifierHead(features, spec.classes)
 
     def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:
         assert isinstance(head, ClassifierHead)
-        wrong = F.cross_entropy(head.classify(features), c.argmax(1), reduction="none")
-        return wrong * (self.weight_fake if fake else self.weight)
+        cross_entropy = F.cross_entropy(head.classify(features), c.argmax(1), reduction="none")
+        return cross_entropy * (self.weight_fake if fake else self.weight)
 
 
 def to_uniform(noise: Tensor) -> Tensor:
-    """Standard normal -> uniform in [-1, 1]."""
+    """Transform standard normal numbers to uniform ones in [-1, 1]."""
     return torch.erf(noise / sqrt(2))

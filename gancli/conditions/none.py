@@ -1,4 +1,4 @@
-"""No condition: unconditional nets."""
+"""No condition: unconditional generation."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What restorations undo: noise and the like, one a file."""
+"""Degradations for restoration tasks, one per file."""

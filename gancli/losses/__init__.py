@@ -1,1 +1,1 @@
-"""Adversarial losses, one file each; `adversarial.py` has the losses of critic and generator that tasks are made of."""
+"""Adversarial losses, one per file; `adversarial.py` combines them with penalties to the losses of critic and generator."""

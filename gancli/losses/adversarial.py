@@ -1,7 +1,7 @@
-"""The losses of critic and generator, written once for all tasks.
+"""The losses of critic and generator, for all tasks.
 
-A `critic` maps points [N, ...] to logits [N], or [N, P] of P patches; labels, pairs and augmentation are inside it. Adversarial losses
-are elementwise on logits and averaged over the patches here; penalties are [N].
+A `Critic` maps inputs [N, ...] to logits [N], or [N, P] for P patches; it includes conditions, source images and
+augmentation. Adversarial losses are elementwise on logits, and are averaged over patches here.
 """
 
 from __future__ import annotations
@@ -16,27 +16,29 @@ from gancli.core.contracts import Critic, Logs, Loss, Penalty, PenaltyInputs
 
 
 def per_sample(x: Tensor) -> Tensor:
-    """[N, ...] -> [N]: the mean over all but the first dimension."""
+    """Average over all but the first dimension: [N, ...] -> [N]."""
     return x if x.dim() == 1 else x.flatten(1).mean(1)
 
 
 def critic_loss(
     inputs: PenaltyInputs, loss: Loss, penalties: Sequence[Penalty], joint: bool, name: str = "D"
 ) -> tuple[Tensor, Logs]:
-    """The critic's loss.
+    """The loss of the critic: adversarial loss plus penalties.
 
-    Where two penalties use the gradients at the data (R1 and R2), they share one backward pass of the loss's own logits.
+    If several penalties use the input gradients at the data (R1 and R2), these come from one backward pass through the
+    logits of the adversarial loss.
 
     Args:
-        inputs: the critic, N reals and N fakes.
+        inputs: critic, N reals and N fakes.
         loss: the adversarial loss.
-        penalties: added to it, weighted.
-        joint: one pass over reals and fakes together: half as many, twice as large matmuls and convolutions. Must be false where
-            the critic uses statistics of its batch. The critic's first 2 N rows are the reals, then the fakes, in either case.
-        name: the critic's, in the log keys.
+        penalties: weighted and added.
+        joint: concatenate reals and fakes to one forward pass, with half as many, twice as large matmuls and convolutions.
+            Must be false if the critic uses batch statistics. In both cases, the first 2 N rows that the critic gets are
+            the reals, then the fakes.
+        name: of the critic in log keys.
 
     Returns:
-        The loss [N], and the logs `logit/NAME/real`, `logit/NAME/fake` and `penalty/NAME/PART`.
+        The loss [N], and logs with the keys `logit/NAME/real`, `logit/NAME/fake` and `penalty/NAME/PART`.
     """
     real, fake, shared = inputs.real, inputs.fake, sum(p.uses_input_gradients for p in penalties) > 1
     if shared:
@@ -56,12 +58,31 @@ def critic_loss(
 
 
 def penalty_loss(penalty: Penalty, inputs: PenaltyInputs) -> Tensor:
-    """The penalty [N], times its weight at this time and its interval (lazy regularization, 1912.04958)."""
+    """The weighted penalty.
+
+    Args:
+        penalty: the penalty.
+        inputs: critic, N reals and N fakes.
+
+    Returns:
+        The penalty [N], times its current weight and `every` (lazy regularization, 1912.04958).
+    """
     return per_sample(penalty.loss(inputs)) * (penalty.weight_at(inputs.tick) * penalty.every)
 
 
 def generator_loss(critic: Critic, loss: Loss, real: Tensor, fake: Tensor, joint: bool) -> Tensor:
-    """The generator's loss [N]. The reals pass through the critic only if the loss is relativistic."""
+    """The adversarial loss of the generator.
+
+    Args:
+        critic: the critic.
+        loss: the adversarial loss.
+        real: reals [N, ...], an input of the critic only if the loss is relativistic.
+        fake: fakes [N, ...], with graph.
+        joint: as in `critic_loss`.
+
+    Returns:
+        The loss [N].
+    """
     if not loss.relativistic:
         return per_sample(loss.generator(critic(fake)))
     on_real, on_fake = _both(critic, real, fake, joint)
@@ -69,7 +90,7 @@ def generator_loss(critic: Critic, loss: Loss, real: Tensor, fake: Tensor, joint
 
 
 def _both(critic: Critic, real: Tensor, fake: Tensor, joint: bool) -> tuple[Tensor, Tensor]:
-    """The logits of reals and of fakes, in one pass or in two."""
+    """The logits of reals and fakes, from one forward pass or two."""
     if not joint:
         return critic(real), critic(fake)
     on_real, on_fake = critic(torch.cat([real, fake])).chunk(2)

@@ -1,4 +1,4 @@
-"""The hinge loss (1705.02894; SNGAN, 1802.05957, equations 16 and 17).
+"""Hinge loss (1705.02894; SNGAN, 1802.05957, equations 16 and 17).
 
 L_D = max(0, 1 - D(x)) + max(0, 1 + D(G(z)))        L_G = -D(G(z))
 """

@@ -1,4 +1,4 @@
-"""Least squares (LSGAN, 1611.04076, equation 9 with a = 0, b = c = 1).
+"""Least-squares loss (LSGAN, 1611.04076, equation 9 with a = 0, b = c = 1).
 
 L_D = ((D(x) - 1)^2 + D(G(z))^2) / 2        L_G = (D(G(z)) - 1)^2 / 2
 """

@@ -1,4 +1,4 @@
-"""The original minimax game (1406.2661, equation 1): G minimizes log(1 - D(G(z))), which saturates when D wins.
+"""Minimax loss (1406.2661, equation 1): G minimizes log(1 - D(G(z))), which saturates if D is confident.
 
 L_D = softplus(-D(x)) + softplus(D(G(z)))        L_G = -softplus(D(G(z)))
 """

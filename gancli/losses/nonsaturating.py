@@ -1,8 +1,8 @@
-"""The non-saturating loss (1406.2661, section 3): binary cross-entropy for D; G maximizes log D(G(z)).
+"""Non-saturating loss (1406.2661, section 3): binary cross-entropy for D; G maximizes log D(G(z)).
 
     L_D = softplus(-D(x)) + softplus(D(G(z)))        L_G = softplus(-D(G(z)))
 
-on logits, where softplus(-a) = -log sigmoid(a): binary cross-entropy, numerically stable.
+D(x) are logits; softplus(-a) = -log sigmoid(a) is numerically stable.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from gancli.core.contracts import Loss
 
 class NonSaturating(Loss):
     name = "nonsaturating"
-    smooth: float = Field(0.0, ge=0, lt=0.5, description="one-sided label smoothing of the reals (1606.03498)")
+    smooth: float = Field(
+        0.0, ge=0, lt=0.5, description="one-sided label smoothing: the target of reals is 1 - smooth (1606.03498)"
+    )
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(-real) + self.smooth * real + softplus(fake)

@@ -1,8 +1,8 @@
-"""Relativistic average (RaGAN, 1807.00734, section 4.2): each logit is compared with the mean logit of the other set.
+"""Relativistic average loss (RaGAN, 1807.00734, section 4.2): D(x) relative to the mean of D(G(z)), and vice versa.
 
-    L_D = softplus(-(D(x) - mean D(G(z)))) + softplus(D(G(z)) - mean D(x))        L_G: with x and G(z) exchanged
+    L_D = softplus(-(D(x) - mean D(G(z)))) + softplus(D(G(z)) - mean D(x))        L_G: x and G(z) swapped
 
-The means are over the batch; with micro-batches, over each of them.
+The means are over the batch, or over each micro-batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Relativistic pairing (RpGAN, 1807.00734, section 4.1; R3GAN, 2501.05441, equation 2): each fake is compared with one real.
+"""Relativistic pairing loss (RpGAN, 1807.00734, section 4.1; R3GAN, 2501.05441, equation 2): D(x) relative to D(G(z)).
 
 L_D = softplus(-(D(x) - D(G(z))))        L_G = softplus(-(D(G(z)) - D(x)))
 """

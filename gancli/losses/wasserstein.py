@@ -1,4 +1,4 @@
-"""The Wasserstein loss (WGAN, 1701.07875, equation 3). The critic must be kept Lipschitz: by `clip` or a penalty.
+"""Wasserstein loss (WGAN, 1701.07875, equation 3). Requires a Lipschitz critic: weight clipping (`clip`) or a gradient penalty.
 
 L_D = D(G(z)) - D(x)        L_G = -D(G(z))
 """

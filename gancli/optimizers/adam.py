@@ -1,4 +1,4 @@
-"""Adam (1412.6980) with the betas that the GAN literature settled on (1511.06434)."""
+"""Adam (1412.6980); the default betas are those of DCGAN (1511.06434)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Adam(Optimizer):
     name = "adam"
     kernel: ClassVar[Callable[..., None]] = torch._fused_adam_
     lr: float = Field(2e-4, gt=0, description="learning rate")
-    betas: tuple[Decay, Decay] = Field((0.5, 0.999), description="decay of the first and second moment")
-    eps: float = Field(1e-8, gt=0, description="added to the root of the second moment")
-    weight_decay: float = Field(0.0, ge=0, description="L2, added to the gradient")
+    betas: tuple[Decay, Decay] = Field((0.5, 0.999), description="decay rates of first and second moment")
+    eps: float = Field(1e-8, gt=0, description="added to the square root of the second moment")
+    weight_decay: float = Field(0.0, ge=0, description="L2 regularization, added to the gradient")
 
     @property
     def moments(self) -> tuple[str, ...]:

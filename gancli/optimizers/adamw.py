@@ -14,4 +14,4 @@ from gancli.optimizers.adam import Adam
 class AdamW(Adam):
     name = "adamw"
     kernel: ClassVar[Callable[..., None]] = torch._fused_adamw_
-    weight_decay: float = Field(1e-2, ge=0, description="decoupled from the gradient")
+    weight_decay: float = Field(1e-2, ge=0, description="decoupled weight decay")

@@ -1,4 +1,4 @@
-"""RMSprop (Tieleman and Hinton 2012), the optimizer of WGAN (1701.07875)."""
+"""RMSprop (Tieleman and Hinton, 2012), the optimizer of WGAN (1701.07875)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from gancli.core.contracts import Optimizer, Tensors
 class RMSprop(Optimizer):
     name = "rmsprop"
     lr: float = Field(5e-5, gt=0, description="learning rate")
-    alpha: float = Field(0.99, ge=0, lt=1, description="decay of the second moment")
-    eps: float = Field(1e-8, gt=0, description="added to the root of the second moment")
-    momentum: float = Field(0.0, ge=0, lt=1, description="how much of the last update is kept")
-    centered: bool = Field(False, description="divide by the variance, not the second moment")
+    alpha: float = Field(0.99, ge=0, lt=1, description="decay rate of the second moment")
+    eps: float = Field(1e-8, gt=0, description="added to the square root of the second moment")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum; 0: off")
+    centered: bool = Field(
+        False, description="divide by the standard deviation of the gradient (second moment minus squared mean)"
+    )
 
     @property
     def moments(self) -> tuple[str, ...]:
@@ -42,13 +44,13 @@ class RMSprop(Optimizer):
             first = moments["grad_avg"]
             torch._foreach_lerp_(first, gradients, 1 - self.alpha)
             second = torch._foreach_addcmul(second, first, first, -1)
-            torch._foreach_clamp_min_(second, 0.0)  # what rounding took below
-        size = torch._foreach_sqrt(second)
-        torch._foreach_add_(size, self.eps)
+            torch._foreach_clamp_min_(second, 0.0)  # negative by rounding
+        denominator = torch._foreach_sqrt(second)
+        torch._foreach_add_(denominator, self.eps)
         if self.momentum:
             velocity = moments["momentum_buffer"]
             torch._foreach_mul_(velocity, self.momentum)
-            torch._foreach_addcdiv_(velocity, gradients, size)
+            torch._foreach_addcdiv_(velocity, gradients, denominator)
             torch._foreach_add_(weights, velocity, alpha=-lr)
         else:
-            torch._foreach_addcdiv_(weights, gradients, size, -lr)
+            torch._foreach_addcdiv_(weights, gradients, denominator, -lr)

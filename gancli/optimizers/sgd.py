@@ -1,4 +1,4 @@
-"""Stochastic gradient descent, with momentum and Nesterov's variant of it."""
+"""Stochastic gradient descent with momentum or Nesterov momentum."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gancli.core.contracts import Optimizer, Tensors
 class SGD(Optimizer):
     name = "sgd"
     lr: float = Field(1e-2, gt=0, description="learning rate")
-    momentum: float = Field(0.0, ge=0, lt=1, description="how much of the last update is kept")
-    nesterov: bool = Field(False, description="look ahead; needs momentum")
-    weight_decay: float = Field(0.0, ge=0, description="L2, added to the gradient")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum; 0: off")
+    nesterov: bool = Field(False, description="Nesterov momentum; needs `momentum`")
+    weight_decay: float = Field(0.0, ge=0, description="L2 regularization, added to the gradient")
 
     @property
     def moments(self) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Regularization terms of the critic: gradient penalties, consistency, LeCam."""
+"""Regularization terms of the critic: gradient penalties, consistency regularization, drift, LeCam."""

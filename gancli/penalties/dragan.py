@@ -1,6 +1,6 @@
-"""DRAGAN (1705.07215, section 2.3): the norm of the critic's input gradient is 1 around the reals.
+"""DRAGAN (1705.07215, section 2.3): gradient penalty at perturbed reals, with target norm 1.
 
-E[(|dD/dx(x + d)| - 1)^2],   d = scale * std(x) * u,   u uniform in [0, 1) per pixel
+E[(|dD/dx(x + d)| - 1)^2],   d = scale * std(x) * u,   u ~ U[0, 1) per pixel
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from gancli.penalties.input_gradients import input_gradient, norm
 class Dragan(Penalty):
     name = "dragan"
     weight: float = Field(10.0, ge=0, description="lambda")
-    scale: float = Field(0.5, ge=0, description="of the perturbation, in standard deviations of the batch")
+    scale: float = Field(
+        0.5, ge=0, description="scale of the perturbation, in standard deviations of the pixels of the batch"
+    )
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
         u = sharding.rand(*real.shape, random=random).to(real.device, real.dtype)

@@ -1,4 +1,4 @@
-"""The drift term of progressive growing (1710.10196, appendix A.1): keeps the logits of the reals near zero, E[D(x)^2]."""
+"""Drift penalty of progressive growing (1710.10196, appendix A.1): E[D(x)^2], keeps the logits of reals near zero."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gradient penalty (WGAN-GP, 1704.00028, equation 3): the norm of the critic's input gradient between real and fake is 1.
+"""Gradient penalty (WGAN-GP, 1704.00028, equation 3) at random interpolations of reals and fakes, with target norm 1.
 
 E[(|dD/dx(u x + (1 - u) G(z))| - 1)^2]
 """
@@ -17,8 +17,8 @@ from gancli.penalties.input_gradients import input_gradient, interpolate, norm
 class GradientPenalty(Penalty):
     name = "gp"
     weight: float = Field(10.0, ge=0, description="lambda")
-    target: float = Field(1.0, ge=0, description="the norm of the gradient")
-    one_sided: bool = Field(False, description="penalize larger norms only (1704.00028, section 4)")
+    target: float = Field(1.0, ge=0, description="target norm of the input gradient")
+    one_sided: bool = Field(False, description="penalize only norms above the target (1704.00028, section 4)")
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
         return interpolate(real, fake, random)

@@ -1,4 +1,4 @@
-"""Gradients of the critic with respect to its input: what gradient penalties are made of."""
+"""Input gradients of the critic, their norms, and interpolations: the functions that gradient penalties share."""
 
 from __future__ import annotations
 
@@ -14,43 +14,66 @@ from gancli.core.contracts import Penalty, PenaltyInputs, Tick
 
 
 def input_gradient(points: Tensor, logits: Tensor) -> Tensor:
-    """dD/dx at each point, [N, ...], with its own graph: a sample's logit depends on no other sample."""
+    """The input gradient dD/dx, with graph.
+
+    Args:
+        points: inputs [N, ...] that require grad.
+        logits: of the points, [N] or [N, P]. The logits of a sample must not depend on other samples.
+
+    Returns:
+        [N, ...], one gradient per sample.
+    """
     (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
     return gradient
 
 
 def squared_norm(gradient: Tensor) -> Tensor:
-    """The squared norm [N] of each sample's gradient, summed in float32."""
+    """Squared norms of gradients [N, ...] per sample, computed in float32: [N]."""
     return gradient.flatten(1).float().square().sum(1)
 
 
 def norm(gradient: Tensor) -> Tensor:
-    """The norm [N]; its own derivative is finite at 0."""
+    """Norms of gradients [N, ...] per sample, with finite derivative at 0: [N]."""
     return (squared_norm(gradient) + 1e-12).sqrt()
 
 
 def interpolate(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
-    """Random interpolations u x + (1 - u) G(z), u uniform, one per pair: [N, C, H, W]."""
+    """Random interpolations u x + (1 - u) G(z).
+
+    Args:
+        real: x, [N, ...].
+        fake: G(z), [N, ...].
+        random: generator of this turn.
+
+    Returns:
+        [N, ...], with one u ~ U[0, 1) per sample.
+    """
     u = sharding.rand(len(real), *[1] * (real.dim() - 1), random=random).to(real.device, real.dtype)
     return torch.lerp(fake, real, u)
 
 
-def annealed(start: float, final: float | None, done: float) -> float:
-    """Cosine annealing from start to final as `done` goes from 0 to 1."""
+def annealed(start: float, final: float | None, progress: float) -> float:
+    """Cosine annealing from `start` to `final` as `progress` goes from 0 to 1; constant if `final` is None."""
     if final is None:
         return start
-    return final + (start - final) * (1 + math.cos(math.pi * min(1.0, done))) / 2
+    return final + (start - final) * (1 + math.cos(math.pi * min(1.0, progress))) / 2
 
 
 class SquaredGradient(Penalty):
-    """Half the squared norm of the critic's input gradient at the reals (R1) or at the fakes (R2)."""
+    """Half the squared norm of the input gradient at reals (R1) or fakes (R2).
+
+    Attributes:
+        side: 0 for reals, 1 for fakes.
+    """
 
     uses_input_gradients: ClassVar[bool] = True
-    side: ClassVar[int]  # 0 the reals, 1 the fakes
+    side: ClassVar[int]
     weight: float = Field(1.0, ge=0, description="gamma")
-    final: float | None = Field(None, ge=0, description="gamma after `over` images (2501.05441); not given: constant")
+    final: float | None = Field(
+        None, ge=0, description="gamma after `over` images (2501.05441); default: constant gamma"
+    )
     over: int | None = Field(
-        None, ge=1, description="images over which gamma falls to `final`, as a cosine; not given: those of the run"
+        None, ge=1, description="images of the cosine annealing of gamma to `final`; default: the whole training"
     )
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002

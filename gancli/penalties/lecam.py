@@ -1,8 +1,8 @@
-"""LeCam regularization, for little data (2104.03310, equation 3).
+"""LeCam regularization, for small data sets (2104.03310, equation 3).
 
     E[(D(x) - a_F)^2] + E[(D(G(z)) - a_R)^2]
 
-where a_R and a_F are moving averages of the logits of reals and of fakes. As in the paper the averages are exponential.
+where a_R and a_F are exponential moving averages of the logits of reals and fakes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gancli.core.contracts import Memory, Penalty, PenaltyInputs
 class LeCam(Penalty):
     name = "lecam"
     weight: float = Field(0.01, ge=0, description="lambda")
-    decay: float = Field(0.99, ge=0, lt=1, description="of the averages, per turn of D")
+    decay: float = Field(0.99, ge=0, lt=1, description="decay of the moving averages, per turn of D")
 
     def memory(self) -> Memory:
         return {"lecam_real": torch.zeros(()), "lecam_fake": torch.zeros(())}

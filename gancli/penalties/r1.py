@@ -1,4 +1,4 @@
-"""R1 (1801.04406, equation 9): half the squared norm of the critic's input gradient at the reals, E[|dD/dx|^2] / 2; `weight` is gamma."""
+"""R1 (1801.04406, equation 9): E[|dD/dx|^2] / 2 at the reals."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""R2 (1801.04406, equation 10): half the squared norm of the critic's input gradient at the fakes, E[|dD/dx|^2] / 2; `weight` is gamma.
+"""R2 (1801.04406, equation 10): E[|dD/dx|^2] / 2 at the fakes.
 
-With R1 beside it the game converges locally (R3GAN, 2501.05441, section 2).
+Together with R1, training converges locally (R3GAN, 2501.05441, section 2).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The zero-centered gradient penalty between real and fake (0-GP, 1902.03984, equation 9): E[|dD/dx|^2]."""
+"""Zero-centered gradient penalty (0-GP, 1902.03984, equation 9): E[|dD/dx|^2] at interpolations of reals and fakes."""
 
 from __future__ import annotations
 
