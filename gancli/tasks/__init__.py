@@ -1,1 +1,1 @@
-"""What a run learns."""
+"""Tasks: image generation, and functions for further tasks that sample from seeds."""

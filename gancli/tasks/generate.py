@@ -1,7 +1,7 @@
-"""Image generation: a generator G and a discriminator D (1406.2661).
+"""Image generation with a generator G and a discriminator D (1406.2661).
 
-Phases: `n_critic` turns of D, D's lazy penalties, one turn of G. G's turn takes the fakes of D's last one: G has not changed in between, so
-they need not be generated twice.
+Phases: `n_critic` turns of D, lazy penalties of D, one turn of G. The turn of G reuses the fakes of the last turn of D, since G
+has not changed in between.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class Generate(Task):
     asks: ClassVar[type[Ask]] = FromSeeds
     quick: ClassVar[tuple[str, ...]] = ("fid", "prc")
     headline: ClassVar[str] = "fid"
-    model: Model = Field("mlp", validate_default=True, description="the nets")
+    model: Model = Field("mlp", validate_default=True, description="architecture of the nets")
     loss: Loss = Field("nonsaturating", validate_default=True, description="the adversarial loss")
     penalties: tuple[Penalty, ...] = Field((), description="regularization terms of the critic")
-    augment: tuple[Augment, ...] = Field((), description="augmentations of all that D sees")
-    condition: Condition = Field("none", validate_default=True, description="how labels reach the nets")
+    augment: tuple[Augment, ...] = Field((), description="augmentations of the inputs of D")
+    condition: Condition = Field("none", validate_default=True, description="how labels and attributes enter the nets")
     n_critic: int = Field(1, ge=1, description="steps of D per step of G")
-    clip: float = Field(0.0, ge=0, description="D's weights are clipped to this (WGAN, 1701.07875); 0: not")
-    pack: int = Field(1, ge=1, le=1024, description="images that D sees as one sample (PacGAN, 1712.04086)")
+    clip: float = Field(0.0, ge=0, description="D's weights are clipped to [-clip, clip] (WGAN, 1701.07875); 0: off")
+    pack: int = Field(1, ge=1, le=1024, description="images per sample of D (PacGAN, 1712.04086)")
 
     @property
     def group_size(self) -> int:
@@ -71,25 +71,23 @@ class Generate(Task):
         assert isinstance(spec, Images)
         width = self.condition.embedded_width(spec)
         self._check(spec)
-        seen = spec.replace(channels=spec.channels * self.pack)
-        trunk = self.model.discriminator(seen, width if self.condition.in_trunk else 0)
+        d_spec = spec.replace(channels=spec.channels * self.pack)
+        trunk = self.model.discriminator(d_spec, width if self.condition.in_trunk else 0)
         head = trunk.wrap_head(self.condition.head(trunk.out_features, spec))
         net = self.model.generator(spec, width)
-        own, ds = self.condition.embedding(spec), self.condition.embedding(spec)
+        g_embedding, d_embedding = self.condition.embedding(spec), self.condition.embedding(spec)
         return {
-            "G": net if own is None else EmbeddedGenerator(net, own),
-            "D": Discriminator(trunk, head, ds, self.condition.in_trunk),
+            "G": net if g_embedding is None else EmbeddedGenerator(net, g_embedding),
+            "D": Discriminator(trunk, head, d_embedding, self.condition.in_trunk),
         }
 
     def _check(self, spec: Images) -> None:
-        """Raises UsageError for parts that do not go together."""
-        moving = [*(a.name for a in self.augment), *(p.name for p in self.penalties if p.transforms)]
-        if moving and not self.model.single_scale:
-            raise UsageError(
-                f"the model {self.model.name!r} shows D several scales at once: {moving[0]!r} cannot move them"
-            )
+        """Reject combinations of parts that do not work. Raises UsageError."""
+        transforms = [*(a.name for a in self.augment), *(p.name for p in self.penalties if p.transforms)]
+        if transforms and not self.model.single_scale:
+            raise UsageError(f"{transforms[0]!r} cannot transform the multi-scale inputs of the model {self.model.name!r}")
         if self.pack > 1 and (self.condition.width(spec) or not self.model.single_scale):
-            raise UsageError("packing is for unconditional nets of one scale", "use --set task.pack=1")
+            raise UsageError("packing needs an unconditional model with a single scale", "use --set task.pack=1")
 
     def phases(self, nets: Nets) -> Sequence[Phase]:
         joint = not has_batch_statistics(nets["D"])
@@ -102,10 +100,10 @@ class Generate(Task):
         ]
 
     def _d_loss(self, ctx: Context, joint: bool) -> tuple[Tensor, Logs]:
-        now = [p for p in self.penalties if p.every == 1]
+        every_step = [p for p in self.penalties if p.every == 1]
         features: list[Tensor] = []
         inputs = self._inputs(ctx, self._fake(ctx).detach(), features)
-        total, logs = critic_loss(inputs, self.loss, now, joint)
+        total, logs = critic_loss(inputs, self.loss, every_step, joint)
         on_all_reals = gather_rows("logit/D/real", logs["logit/D/real"]) if self.augment else None
         if on_all_reals is not None:
             for augment in self.augment:
@@ -160,7 +158,7 @@ class Generate(Task):
         return batch.replace(real=self.model.view(nets, batch["real"]))
 
     def _condition(self, ctx: Context) -> Tensor | None:
-        """The batch's labels and attributes as a vector; where they are latent codes, sampled."""
+        """The condition vectors [N, width] of the batch; latent codes are sampled."""
         spec = cast(Images, ctx.spec)
         if self.condition.sampled:
             return self.condition.encode(None, None, spec, ctx.noise(self.condition.width(spec), "c"))
@@ -172,16 +170,16 @@ class Generate(Task):
         return self.condition.auxiliary(cast(Discriminator, ctx.nets["D"]).head, features, c, fake)
 
     def _packed(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] -> [N / pack, pack C, H, W]; what does not fill a pack is left out."""
+        """[N, C, H, W] -> [N // pack, pack C, H, W]; an incomplete pack is dropped."""
         if self.pack == 1:
             return x
         n, c, h, w = x.shape
         if n < self.pack:
-            raise UsageError(f"a batch of {n} has no pack of {self.pack}", "use a larger --batch-size")
+            raise UsageError(f"a batch of {n} is smaller than a pack of {self.pack}", "use a larger --batch-size")
         return x[: n // self.pack * self.pack].reshape(-1, self.pack * c, h, w)
 
     def _fake(self, ctx: Context, graph: bool = False) -> Tensor:
-        """Fakes [N, C, H, W] of this turn's noise; with their graph if it is asked for here or may be in a later phase."""
+        """Fakes [N, C, H, W] from the noise of this turn, with graph if needed here (`graph`) or in a later phase."""
         fake: Tensor | None = ctx.cache.get("fake")
         if fake is None:
             with torch.set_grad_enabled(graph or ctx.retain_graph):
@@ -191,15 +189,15 @@ class Generate(Task):
         return fake
 
     def _generated(self, ctx: Context, z: Tensor) -> Tensor:
-        """G's images of z under the batch's condition, as D is to see them."""
-        made: Tensor = ctx.nets["G"](z, self._condition(ctx))
-        same = made.shape[2:] == ctx.batch["real"].shape[2:]
-        return made if same else self.model.view(ctx.nets, made)
+        """G's images for z and the condition of the batch, converted to D's input (in evaluation mode G's are full size)."""
+        images: Tensor = ctx.nets["G"](z, self._condition(ctx))
+        is_view = images.shape[2:] == ctx.batch["real"].shape[2:]
+        return images if is_view else self.model.view(ctx.nets, images)
 
     def _inputs(
         self, ctx: Context, fake: Tensor, features: list[Tensor] | None = None, graph: bool = False
     ) -> PenaltyInputs:
-        """What losses and penalties are given; D's features are left in `features`."""
+        """The inputs of losses and penalties. The critic appends D's features to `features`."""
 
         def perturbed(sigma: float) -> Tensor:
             z = ctx.noise(self.model.z) + sigma * ctx.noise(self.model.z, "near")
@@ -210,18 +208,18 @@ class Generate(Task):
         return PenaltyInputs(self._critic(ctx, features), real, fake, ctx.random, ctx.memory, ctx.tick, perturbed)
 
     def _critic(self, ctx: Context, features: list[Tensor] | None = None) -> Critic:
-        """D with the batch's condition and the augmentation in it. Several batches in one call share the condition."""
+        """D with augmentation and the condition of the batch, which is repeated for concatenated batches."""
         c, n, channels = self._condition(ctx), ctx.batch.n, cast(Images, ctx.spec).channels
 
         def critic(x: Tensor) -> Tensor:
             if self.augment:
-                packs = x.shape
-                x = x.reshape(-1, channels, *packs[2:])
+                shape = x.shape
+                x = x.reshape(-1, channels, *shape[2:])  # images of a pack are augmented independently
                 for augment in self.augment:
                     x = augment(x, ctx.random, ctx.memory)
-                x = x.reshape(packs)
-            labels = None if c is None else c.repeat(len(x) // n, 1)
-            logits: Tensor = ctx.nets["D"](x, labels, features)
+                x = x.reshape(shape)
+            repeated = None if c is None else c.repeat(len(x) // n, 1)
+            logits: Tensor = ctx.nets["D"](x, repeated, features)
             return logits
 
         return critic
@@ -232,13 +230,23 @@ class Generate(Task):
         return Choices(classes if classes > 1 else 0, attributes, not self.condition.sampled)
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
-        """z [N, z], each of its own seed."""
+        """Latent vectors [N, z], each from its own seed."""
         return torch.stack([torch.randn(self.model.z, generator=generator("sample", s)) for s in seeds])
 
     def condition_vectors(
         self, seeds: Sequence[int], spec: Images, labels: Sequence[int] | None = None, attributes: Tensor | None = None
     ) -> Tensor | None:
-        """The condition's vector [N, width], or None; what is not given is synthesize, each of its own seed."""
+        """Condition vectors for sampling.
+
+        Args:
+            seeds: N seeds, from which labels and attributes that are None are sampled.
+            spec: of the data.
+            labels: N labels, or None.
+            attributes: [N, A], or None.
+
+        Returns:
+            [N, width]; None for an unconditional model.
+        """
         width = self.condition.width(spec)
         y = None if labels is None else torch.tensor(labels)
         noise = (
@@ -256,17 +264,19 @@ class Generate(Task):
         truncation: float = 1.0,
         clamp: bool = True,
     ) -> Tensor:
-        """Images of latent vectors, differentiable in z.
+        """Generate images from latent vectors; differentiable in z.
 
         Args:
-            z: [N, z].
-            c: the condition's vectors [N, width], or None.
-            seeds: of the net's noise; not given: the same noise for all.
-            truncation: below 1: less variety, more quality.
-            clamp: to [-1, 1], where the gradient ends.
+            nets: in evaluation mode.
+            z: latent vectors [N, z].
+            c: condition vectors [N, width], or None.
+            spec: of the data.
+            seeds: N seeds of the noise inside G; None: the same noise for all.
+            truncation: as in `models.latents.synthesize`.
+            clamp: whether to clamp to [-1, 1], where the gradient becomes 0.
 
         Returns:
-            [N, C, H, W].
+            Images [N, C, H, W].
         """
         images = synthesize(nets["G"], z, c, seeds, truncation)[:, :, : spec.height, : spec.width]
         return images.clamp(-1, 1) if clamp else images
@@ -281,16 +291,28 @@ class Generate(Task):
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
     ) -> Tensor:
-        """Images with the styles of `coarse` up to layer `cut`, of `fine` from there on (1812.04948).
+        """Style mixing (1812.04948, section 3.1).
+
+        Args:
+            nets: in evaluation mode.
+            coarse: latent and condition vectors of the styles of layers before `cut`.
+            fine: those of layers from `cut` on.
+            spec: of the data.
+            cut: index of a layer; default: half the layers.
+            seeds: as in `decode`.
+            truncation: as in `decode`.
+
+        Returns:
+            Images [N, C, H, W] in [-1, 1].
 
         Raises:
-            UsageError: G has no styles.
+            UsageError: G has no styles, or no layer `cut`.
         """
         images = mix_styles(nets["G"], coarse, fine, cut, seeds, truncation)
         return images[:, :, : spec.height, : spec.width].clamp(-1, 1)
 
     def images(self, nets: Nets, ask: FromSeeds, spec: Images) -> Tensor:
-        """Images [N, C, H, W] in [-1, 1] of an ask; image i depends on row i alone."""
+        """Images [N, C, H, W] in [-1, 1] for a request; image i depends only on row i."""
         attributes = None if ask.attributes is None else torch.from_numpy(ask.attributes)
         with torch.no_grad():
             c = self.condition_vectors(ask.seeds, spec, ask.labels, attributes)

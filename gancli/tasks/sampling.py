@@ -1,4 +1,4 @@
-"""What tasks that sample from seeds share: labels and attributes of an ask, and the generator as a net for use elsewhere."""
+"""Functions for tasks that sample from seeds: labels and attributes of requests, and the generator as module for export."""
 
 from __future__ import annotations
 
@@ -12,24 +12,34 @@ from gancli.core.samples import Samples
 from gancli.core.specs import Images
 from gancli.core.task import Choices
 
-ROW = 8  # seeds in a row of a grid: where no class is asked for, they have the same
+ROW = 8  # samples per row of a grid; without given labels, a row has one class
 
 
 def class_rows(choices: Choices, seeds: Iterable[int], alike: int = ROW) -> tuple[int, ...] | None:
-    """A class for each seed, by the seed alone: `alike` neighbors have one, the next the next; None where labels say nothing."""
+    """Assign labels to seeds for a grid with one class per row.
+
+    Args:
+        choices: of the task.
+        seeds: the seeds; the label of a seed depends only on the seed.
+        alike: number of consecutive seeds with the same label.
+
+    Returns:
+        One label per seed; None for a model without labels.
+    """
     return tuple(s // alike % choices.classes for s in seeds) if choices.classes else None
 
 
 def labels_like(choices: Choices, known: Samples, n: int) -> tuple[tuple[int, ...] | None, np.ndarray | None]:
-    """Labels and attributes for n samples in the proportions of the data's.
+    """Labels and attributes for n samples, in the same proportions as in the data.
 
     Args:
-        choices: what the task heeds; latent codes are left to be drawn.
-        known: the data's samples with `labels` int64 [N] and `attributes` float32 [N, A], where there are any.
-        n: how many.
+        choices: of the task. Latent codes are sampled from the seed instead.
+        known: samples of the data, which may have `labels` int64 [N] and `attributes` float32 [N, A].
+        n: number of samples.
 
     Returns:
-        Labels and attributes [n, A], each None where they say nothing; where both say something, row i is of one datum.
+        Labels [n] and attributes [n, A], each None if the model does not use them. If it uses both, row i of both comes from
+        the same datum.
     """
     if not choices.from_data:
         return None, None
@@ -44,7 +54,7 @@ def labels_like(choices: Choices, known: Samples, n: int) -> tuple[tuple[int, ..
 
 
 def _spread(rows: np.ndarray, n: int, shuffled: bool) -> np.ndarray:
-    """n of the rows, evenly spread; the same ones for any array of as many rows."""
+    """Select n evenly spaced rows in random order; the same indices for all arrays of this length."""
     random = np.random.Generator(np.random.PCG64(0))
     if shuffled:
         rows = rows[random.permutation(len(rows))]
@@ -52,14 +62,30 @@ def _spread(rows: np.ndarray, n: int, shuffled: bool) -> np.ndarray:
 
 
 class Generator(nn.Module):
-    """G for use elsewhere: latent vector, label and attributes in, images in [-1, 1] out."""
+    """The generator for export, with one-hot encoding of labels, cropping and clamping.
+
+    Args:
+        net: G.
+        condition: of the task.
+        spec: of the data.
+        inputs: names of the inputs that the model uses, in the order of `forward`.
+    """
 
     def __init__(self, net: nn.Module, condition: Condition, spec: Images, inputs: Sequence[str]) -> None:
         super().__init__()
         self.net, self.condition, self.spec, self.inputs = net, condition, spec, tuple(inputs)
 
     def forward(self, z: Tensor, label: Tensor | None = None, attributes: Tensor | None = None) -> Tensor:
-        """z [N, z], label int64 [N], attributes [N, A] -> images [N, C, H, W] in [-1, 1]."""
+        """Generate images.
+
+        Args:
+            z: latent vectors [N, z].
+            label: int64 [N].
+            attributes: [N, A].
+
+        Returns:
+            Images [N, C, H, W] in [-1, 1].
+        """
         c = self.condition.encode(label, attributes, self.spec) if len(self.inputs) > 1 else None
         images: Tensor = self.net(z, c)
         return images[:, :, : self.spec.height, : self.spec.width].clamp(-1, 1)

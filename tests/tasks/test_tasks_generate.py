@@ -129,8 +129,8 @@ def test_packing_shows_d_several_images_at_once() -> None:
     [
         ({"pack": 2, "condition": "concat"}, "packing"),
         ({"pack": 2, "model": MODELS["msg"]}, "packing"),
-        ({"augment": ["diffaugment"], "model": MODELS["msg"]}, "'diffaugment' cannot move"),
-        ({"penalties": ["r1", "bcr"], "model": MODELS["msg"]}, "'bcr' cannot move"),
+        ({"augment": ["diffaugment"], "model": MODELS["msg"]}, "'diffaugment' cannot transform"),
+        ({"penalties": ["r1", "bcr"], "model": MODELS["msg"]}, "'bcr' cannot transform"),
     ],
 )
 def test_parts_that_do_not_go_together(options: dict[str, Any], what: str) -> None:
@@ -139,7 +139,7 @@ def test_parts_that_do_not_go_together(options: dict[str, Any], what: str) -> No
 
 
 def test_a_pack_larger_than_the_batch() -> None:
-    with pytest.raises(UsageError, match="no pack of 9"):
+    with pytest.raises(UsageError, match="smaller than a pack of 9"):
         trained({"model": DCGAN, "pack": 9})
 
 
