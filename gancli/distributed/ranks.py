@@ -1,7 +1,7 @@
-"""Ranks: the processes that train one run together. One rank alone is a trivial object, and nothing of torch's distributed is loaded.
+"""Ranks: the processes of a distributed run. The base class is a single rank, and does not import torch.distributed.
 
-The batch is what the user asked for, whatever the number of ranks; rank r of w has rows r N / w .. (r + 1) N / w of it.
-`torchrun` says by the environment who is who (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT); so may anything else.
+The batch size is the total over all ranks: rank r of w has the rows r N / w to (r + 1) N / w - 1. Rank and world size come from
+the environment variables of torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), which other launchers can set, too.
 """
 
 from __future__ import annotations
@@ -22,26 +22,45 @@ if TYPE_CHECKING:
     from gancli.training.state import State
 
 T = TypeVar("T")
-UNNAMED = "none"  # torchrun's name for a job without one
+UNNAMED = "none"  # the job id that torchrun sets if none is given
 
 
 class Ranks:
-    """One rank: all of the batch, nothing to wait for."""
+    """A single rank, which has the whole batch. `ProcessGroup` overrides the methods for several ranks.
+
+    Attributes:
+        rank: index of this process.
+        world: number of processes.
+        local: index among the processes of this host.
+        group: for statistics of a divided batch; None: a single rank.
+        requests: what this rank asks all ranks to do after the next step, by name.
+        agreed: what some rank had requested as of the last step, the same on all ranks.
+    """
 
     rank, world, local = 0, 1, 0
     group: Group | None = None
 
     def __init__(self) -> None:
-        self.requests = {"signal": False, "minutes": False}  # what this rank asks all to do after the next step
-        self.agreed = {"signal": False, "minutes": False}  # what some rank asked for, as all know after a step
+        self.requests = {"signal": False, "minutes": False}
+        self.agreed = {"signal": False, "minutes": False}
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the rank that writes and speaks."""
+        """Whether this is rank 0, which writes files and reports."""
         return self.rank == 0
 
     def rows(self, batch: int) -> tuple[int, int]:
-        """First row and number of rows of the batch. Raises UsageError if it cannot be divided."""
+        """This rank's rows of a batch.
+
+        Args:
+            batch: size of the batch.
+
+        Returns:
+            First row and number of rows.
+
+        Raises:
+            UsageError: the size is not a multiple of the number of ranks.
+        """
         if batch % self.world:
             near = max(self.world, round(batch / self.world) * self.world)
             raise UsageError(
@@ -50,88 +69,133 @@ class Ranks:
         n = batch // self.world
         return self.rank * n, n
 
-    def request(self, what: str, wish: bool) -> bool:
-        """Ask all ranks for something; true when all know that one has asked. Alone: at once."""
-        self.requests[what] = wish
-        return self.agreed[what] if self.world > 1 else wish
+    def request(self, what: str, value: bool) -> bool:
+        """Set a request to all ranks, such as to stop.
+
+        Args:
+            what: name of the request.
+            value: whether this rank requests it.
+
+        Returns:
+            Whether any rank had requested it as of the last step, the same on all ranks. With a single rank: `value`.
+        """
+        self.requests[what] = value
+        return self.agreed[what] if self.world > 1 else value
 
     def average_gradients(self, nets: Sequence[Net], logs: Logs) -> Logs:  # noqa: ARG002
-        """Average the gradients collected and the logs over the ranks."""
+        """Average gradients, in place, and logs over the ranks.
+
+        Args:
+            nets: whose gradients to average.
+            logs: scalars by key.
+
+        Returns:
+            The averaged logs.
+        """
         return logs
 
     def synchronize(self, state: State) -> None:
-        """Let batch norms take their statistics over all ranks."""
+        """Replace batch norms by synchronized ones, in place."""
 
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
-        """Give the first rank's tensors to all, in place."""
+        """Broadcast tensors of rank 0 to all ranks, in place."""
 
     def on_first_rank(self, work: Callable[[], T]) -> T:
-        """What the first rank's work gives (JSON); the others wait for it, however long it takes."""
+        """Run work on rank 0, while the other ranks wait without time limit.
+
+        Args:
+            work: returns a JSON value.
+
+        Returns:
+            The result, on all ranks.
+
+        Raises:
+            ResourceError: the work failed on another rank.
+        """
         return work()
 
     def once_per_host(self, work: Callable[[], T]) -> T:
-        """Work that fills a cache: one rank of each host first, then the others."""
+        """Run work that fills a cache: on one rank of each host, then on the others. Returns each rank's own result."""
         return work()
 
     def on_every_rank(self, work: Callable[[], T]) -> T:
-        """Work that every rank has its share of, and that may take one of them long."""
+        """Run work on all ranks, each waiting without time limit for the others. Returns each rank's own result."""
         return work()
 
     def maximum(self, values: Sequence[float]) -> list[float]:
-        """The largest of each value among the ranks."""
+        """The elementwise maximum over the ranks."""
         return list(values)
 
     def all_gather(self, x: Tensor) -> list[Tensor]:
-        """The tensors of all ranks, on the CPU; they may be of different lengths."""
+        """Gather CPU tensors [n, ...] of all ranks, whose lengths n may differ."""
         return [x]
 
     def device(self, name: str) -> str:
-        """A device's name, with this rank's own GPU where none is said."""
+        """The device of this rank: `name`, or its own GPU if `name` is auto or cuda."""
         return name
 
     def close(self) -> None:
-        """Take leave of the others."""
+        """Wait for all ranks and disconnect."""
 
 
 ALONE = Ranks()
 
 
 def shard(of: range, ranks: Ranks) -> range:
-    """A rank's part of a list of things to do, in their order."""
+    """A rank's contiguous part of a range of work items."""
     return of[len(of) * ranks.rank // ranks.world : len(of) * (ranks.rank + 1) // ranks.world]
 
 
 def rank() -> int:
-    """This process's rank, by the environment alone."""
+    """This process's rank according to the environment, without connecting."""
     return int(os.environ.get("RANK", "0")) if is_distributed() else 0
 
 
 def is_distributed() -> bool:
-    said = [os.environ.get(k, "") for k in ("RANK", "WORLD_SIZE", "MASTER_ADDR")]
-    return all(said) and said[0].isdigit() and said[1].isdigit() and int(said[1]) > 1
+    """Whether the environment describes several ranks."""
+    rank, world, address = (os.environ.get(k, "") for k in ("RANK", "WORLD_SIZE", "MASTER_ADDR"))
+    return address != "" and rank.isdigit() and world.isdigit() and int(world) > 1
 
 
 def restarted(recorded: Any) -> bool:
-    """Whether torchrun started this process again, or for the job that a run was recorded with."""
+    """Whether torchrun restarted this process, or submitted the same job again.
+
+    Args:
+        recorded: the job id in the run's status, if any.
+    """
     count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     return (count.isdigit() and int(count) > 0) or (job_id() != "" and recorded == job_id())
 
 
 def require_name(name: str | None) -> None:
-    """Raises UsageError for a run without a name that torchrun is to start again: it could not be found."""
+    """Check that a run has a name, without which it could not be resumed, if torchrun may restart it.
+
+    Args:
+        name: of the run, or None.
+
+    Raises:
+        UsageError: it has none.
+    """
     if name is None and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
-        raise UsageError("a run that torchrun may start again needs a name to be found by", "add --name")
+        raise UsageError("a run needs a name if torchrun may restart it", "add --name")
 
 
 def job_id() -> str:
-    """torchrun's name for the job (--rdzv-id), if it has one."""
+    """The job id of torchrun (--rdzv-id), or ""."""
     name = os.environ.get("TORCHELASTIC_RUN_ID", "")
     return "" if name == UNNAMED else name
 
 
 @cache
 def here() -> Ranks:
-    """The ranks that this process is one of; the first call connects them. Raises ResourceError if they do not meet."""
+    """The ranks of this run; the first call connects them.
+
+    Returns:
+        `ALONE`, or the process group.
+
+    Raises:
+        ResourceError: not all ranks start in time.
+    """
     if not is_distributed():
         return ALONE
     from gancli.distributed.group import ProcessGroup
@@ -140,7 +204,7 @@ def here() -> Ranks:
 
 
 def rank_device(name: str, local: int) -> str:
-    """ "auto" and "cuda" are this rank's GPU, where there are any."""
+    """The device name for a rank: its own GPU if `name` is "auto" or "cuda" and there are any, else `name`."""
     import torch
 
     if name in ("auto", "cuda") and torch.cuda.is_available():

@@ -1,6 +1,6 @@
-"""Batch norm whose statistics are those of all ranks, in operations that can be differentiated twice, as penalties need.
+"""Synchronized batch norm: statistics over all ranks, with derivatives of any order, as gradient penalties need.
 
-Each rank's mean m and variance v go to all; the batch's are mean(m) and mean(v) + mean((m - mean(m))^2).
+Each rank's mean m and variance v are gathered; those of the batch are mean(m) and mean(v) + mean((m - mean(m))^2).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from gancli.core import sharding
 
 
 class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Takes the place of a batch norm's class; parameters and buffers stay as they are."""
+    """Assigned as class of the batch norms of a net, whose parameters and buffers are unchanged."""
 
     def _check_input_dim(self, input: Tensor) -> None: ...
 
@@ -22,11 +22,11 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
             out: Tensor = super().forward(x)
             return out
         y = x.float()
-        over = [0, *range(2, x.dim())]
-        both = group.gather(torch.stack([y.mean(over), y.var(over, unbiased=False)]))  # [world, 2, C]
-        mean = both[:, 0].mean(0)
-        variance = both[:, 1].mean(0) + (both[:, 0] - mean).square().mean(0)
-        self._remember(mean.detach(), variance.detach(), x.numel() // x.shape[1] * group.world)
+        dims = [0, *range(2, x.dim())]
+        means, variances = group.gather(torch.stack([y.mean(dims), y.var(dims, unbiased=False)])).unbind(1)  # [world, C]
+        mean = means.mean(0)
+        variance = variances.mean(0) + (means - mean).square().mean(0)
+        self._update_running_statistics(mean.detach(), variance.detach(), x.numel() // x.shape[1] * group.world)
         shape = (1, -1, *[1] * (x.dim() - 2))
         scale = (variance + self.eps).rsqrt()
         if self.weight is not None:
@@ -35,7 +35,8 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         return (y if self.bias is None else y + self.bias.float().view(shape)).to(x.dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, n: int) -> None:
+    def _update_running_statistics(self, mean: Tensor, variance: Tensor, n: int) -> None:
+        """As `nn.BatchNorm2d`; n is the number of values per channel."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.add_(1)
