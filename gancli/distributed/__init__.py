@@ -1,1 +1,1 @@
-"""Several processes that train one run together."""
+"""Distributed training: ranks, process group, synchronized batch norm."""

@@ -23,7 +23,9 @@ class SyncBatchNorm(nn.modules.batchnorm._BatchNorm):
             return out
         y = x.float()
         dims = [0, *range(2, x.dim())]
-        means, variances = group.gather(torch.stack([y.mean(dims), y.var(dims, unbiased=False)])).unbind(1)  # [world, C]
+        means, variances = group.gather(torch.stack([y.mean(dims), y.var(dims, unbiased=False)])).unbind(
+            1
+        )  # [world, C]
         mean = means.mean(0)
         variance = variances.mean(0) + (means - mean).square().mean(0)
         self._update_running_statistics(mean.detach(), variance.detach(), x.numel() // x.shape[1] * group.world)

@@ -85,7 +85,9 @@ class Generate(Task):
         """Reject combinations of parts that do not work. Raises UsageError."""
         transforms = [*(a.name for a in self.augment), *(p.name for p in self.penalties if p.transforms)]
         if transforms and not self.model.single_scale:
-            raise UsageError(f"{transforms[0]!r} cannot transform the multi-scale inputs of the model {self.model.name!r}")
+            raise UsageError(
+                f"{transforms[0]!r} cannot transform the multi-scale inputs of the model {self.model.name!r}"
+            )
         if self.pack > 1 and (self.condition.width(spec) or not self.model.single_scale):
             raise UsageError("packing needs an unconditional model with a single scale", "use --set task.pack=1")
 
