@@ -7,7 +7,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from gancli.core.contracts import Condition, Nets
+from gancli.core.contracts import Nets
+from gancli.core.nets import Condition
 from gancli.core.samples import FromSeeds
 from gancli.core.specs import Images
 from gancli.models.latents import Points

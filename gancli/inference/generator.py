@@ -21,7 +21,6 @@ from gancli.core import migration
 from gancli.core.contracts import Tick
 from gancli.core.data import Spec
 from gancli.core.errors import UsageError
-from gancli.core.nets import Condition
 from gancli.core.registry import nearest
 from gancli.core.samples import Ask, FromSeeds, Samples
 from gancli.core.specs import Images
