@@ -14,13 +14,16 @@ import torch
 from PIL import Image, PngImagePlugin
 from torch import Tensor
 
+from gancli.core.errors import DivergedError
 from gancli.core.samples import File, Samples
 
 GAP = 2  # pixels between the images of a grid
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
-    """Images [N, C, H, W] in [-1, 1] -> uint8 [N, C, H, W] in [0, 255], rounded to nearest."""
+    """Images [N, C, H, W] in [-1, 1] -> uint8 [N, C, H, W], rounded to nearest. Raises DivergedError for NaN and infinity."""
+    if not bool(torch.isfinite(x).all()):
+        raise DivergedError("images hold NaN or infinite values", "the nets have diverged: take an earlier checkpoint")
     return ((x.float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
 
 

@@ -86,24 +86,23 @@ class Extractor:
         Raises:
             DataError: there are no samples, or their features are not finite.
         """
-        features: list[Tensor] = []
-        probabilities: list[Tensor] = []
+        out: list[Tensor] = []  # filled, not appended to: small pieces between large ones would pin memory
         done = 0
         with torch.inference_mode():
             for batch in batches:
-                f, p = self.forward(batch)
-                features.append(f.float().cpu())
-                probabilities += [] if p is None else [p.float().cpu()]
+                found = [tensor.float().cpu() for tensor in self.forward(batch) if tensor is not None]
+                out = out or [torch.empty(n, *tensor.shape[1:]) for tensor in found]
+                for whole, tensor in zip(out, found, strict=True):
+                    whole[done : done + len(batch)] = tensor
                 done += len(batch)
                 progress(what, done, n)
         if not done:
             raise DataError(f"{what}: there are no samples")
-        out = torch.cat(features)
-        if not bool(torch.isfinite(out).all()):
+        if not bool(torch.isfinite(out[0]).all()):
             raise DataError(
                 f"features {self.label} of {what} are not finite", "check the samples, or choose other features"
             )
-        return Extracted(out.numpy(), torch.cat(probabilities).numpy() if probabilities else None)
+        return Extracted(out[0].numpy(), out[1].numpy() if len(out) > 1 else None)
 
 
 def of_images(net: Callable[[Tensor], Passed], device: torch.device) -> Callable[[ImageSamples], Passed]:
@@ -111,6 +110,8 @@ def of_images(net: Callable[[Tensor], Passed], device: torch.device) -> Callable
 
     def forward(samples: ImageSamples) -> Passed:
         images = samples.images
+        if images.dtype.kind == "f" and not np.isfinite(images).all():
+            raise DataError("images hold NaN or infinite values", "the generator has diverged or the file is broken")
         if images.ndim != 4 or images.dtype != np.uint8:
             raise DataError(f"images are {images.dtype} {list(images.shape)}", "they must be uint8 [N, C, H, W]")
         return net(torch.from_numpy(np.ascontiguousarray(images)).to(device))

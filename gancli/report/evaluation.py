@@ -91,8 +91,11 @@ def legend() -> str:
 
 def _caption(protocol: Mapping[str, Any]) -> str:
     lines = [legend()]
-    if skipped := dict(protocol.get("skipped", {})):
-        lines.append("Not computed: " + "; ".join(f"{k} ({v})" for k, v in skipped.items()) + ".")
+    reasons: dict[str, list[str]] = {}
+    for name, reason in dict(protocol.get("skipped", {})).items():
+        reasons.setdefault(str(reason), []).append(name)
+    if reasons:
+        lines.append("Not computed: " + "; ".join(f"{', '.join(k)} ({v})" for v, k in reasons.items()) + ".")
     return escape("\n".join(lines))
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gancli.core.config import resolve
-from gancli.evaluation.evaluator import Evaluation, Score
+from gancli.evaluation.contracts import Score
+from gancli.evaluation.results import Evaluation
 from tests.conftest import Gan
 
 
@@ -21,11 +22,11 @@ def scored(tmp_path: Path, name: str, step: int, now: int, fid: float, **options
     (run / "model" / "config.json").write_text(json.dumps({"tick": {"step": now, "images": now * 100}}))
     scores = {
         "coverage@x": Score(0.5, "", "higher", 0.1),
-        "density@x": Score(fid, "", "floor", 0.0),
-        "fid@x": Score(fid, "", "lower", 1.0, floor=0.0005284),
+        "density@x": Score(fid, "", "reference", 0.0),
+        "fid@x": Score(fid, "", "lower", 1.0, reference=0.0005284),
         "modes@x": Score(fid, "", "higher"),
     }
-    protocol = {"fakes": {"step": step}, "n_fake": 100, "n_real": 100, "features": "x"}
+    protocol = {"fakes": {"step": step}, "n_fake": 100, "n_real": 100, "features": "x", "split": "test set"}
     (run / "evaluation.json").write_text(Evaluation(scores, protocol).to_json())
     return run
 
@@ -56,6 +57,7 @@ def test_the_best_is_marked_where_it_is_clear(gan: Gan, tmp_path: Path, other: f
     marked = "*" in "".join(line(said, "fid@x"))
     assert marked == (best is not None)
     assert line(said, "fid@x")[1:3] == ["↓", "5.28e-04"], "as gan evaluate writes it"
+    assert "100 samples with 100 of the test set, features x" in said
     order = [row.split()[0] for row in said.splitlines() if "@x" in row]
     assert order == ["fid@x", "density@x", "coverage@x", "modes@x"]
 
@@ -91,12 +93,12 @@ def test_two_runs_of_one_name_are_two(gan: Gan, tmp_path: Path) -> None:
 
 
 def test_a_run_may_be_called_like_a_column(gan: Gan, tmp_path: Path) -> None:
-    names = ["score", "floor", "runs", "better", "best", "steps"]
+    names = ["score", "reference", "runs", "better", "best", "steps"]
     for i, name in enumerate(names):
         scored(tmp_path, name, i, i, 90.0 - 10 * i, seed=i)
     rows = {row["score"]: row for row in gan("compare", *names, "--json").json()["rows"]}
     assert [rows["fid@x"]["runs"][name]["value"] for name in names] == [90, 80, 70, 60, 50, 40]
-    assert (rows["fid@x"]["best"], rows["fid@x"]["floor"]) == ("steps", 0.0005284)
+    assert (rows["fid@x"]["best"], rows["fid@x"]["reference"]) == ("steps", 0.0005284)
     said = gan("compare", *names)
     assert said.code == 0, said.err
     values = [word for word in line(said.out, "fid@x")[3:] if word.isdigit()]
@@ -120,3 +122,22 @@ def test_fakes_of_anywhere_have_no_step(gan: Gan, tmp_path: Path) -> None:
     judged = json.loads((run / "evaluation.json").read_text())
     (run / "evaluation.json").write_text(json.dumps({**judged, "protocol": {**judged["protocol"], "fakes": "mine"}}))
     assert gan("compare", "a", "--json").json()["rows"][0]["steps"] == {"a": None}
+
+
+def test_evaluations_of_an_earlier_format_are_compared(gan: Gan, tmp_path: Path) -> None:
+    """A floor was what is the reference score now."""
+    new = scored(tmp_path, "new", 5, 5, 9.0)
+    old = scored(tmp_path, "old", 5, 5, 20.0)
+    made = json.loads((old / "evaluation.json").read_text())
+    del made["format"]
+    for score in made["scores"].values():
+        for key in ("reference", "reference_error", "reference_detail"):
+            score[key.replace("reference", "floor")] = score.pop(key)
+        score["better"] = score["better"].replace("reference", "floor")
+        del score["baselines"], score["alarm"]
+    made["protocol"]["split"] = "held-out reals; the floor is training images in the fakes' place"
+    (old / "evaluation.json").write_text(json.dumps(made))
+    rows = {row["score"]: row for row in gan("compare", old, new, "--json").json()["rows"]}
+    assert (rows["fid@x"]["best"], rows["fid@x"]["reference"]) == ("new", 0.0005284)
+    assert rows["density@x"]["better"] == "reference"
+    assert "reference" in gan("compare", old, new).out

@@ -209,14 +209,14 @@ def test_distances_of_near_points_are_exact() -> None:
 
 
 def test_too_few_for_a_neighbour_is_one_line() -> None:
-    with pytest.raises(DataError, match="needs at least 4 images, there are 3") as caught:
+    with pytest.raises(DataError, match="needs at least 4 samples, there are 3") as caught:
         precision_recall(draw(3, 4, 0), draw(10, 4, 1))
     assert caught.value.code == 3
     assert "\n" not in str(caught.value)
 
 
 def test_fid_of_one_sample_is_one_line() -> None:
-    with pytest.raises(DataError, match="needs at least 2 images"):
+    with pytest.raises(DataError, match="needs at least 2 samples"):
         fid(draw(1, 4, 0), draw(10, 4, 1))
 
 

@@ -1,4 +1,4 @@
-"""A whole evaluation: scores, floors, protocol, refusals, bounds, comparison, plugins, the picture."""
+"""A whole evaluation: scores, reference scores, protocol, refusals, bounds, comparison, plug-ins, the picture."""
 
 from __future__ import annotations
 
@@ -12,34 +12,52 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from gancli.core.data import Arrays, Split
+from gancli.core.data import Split
 from gancli.core.errors import CheckpointError, DataError, UsageError
+from gancli.core.images import ImageSamples
 from gancli.core.registry import build, load_plugin, parts
-from gancli.evaluation.contracts import Metric, Score, Subject
-from gancli.evaluation.evaluator import Evaluation, Fakes, Judge, compare, evaluate, metric_of, parse_bound, quick
+from gancli.data.images import ImageDataset
+from gancli.evaluation.contracts import Inputs, Metric, Score
+from gancli.evaluation.evaluator import Evaluator, evaluate, quick
 from gancli.evaluation.features.random_conv import RandomConv
-from gancli.report.evaluation import HEADLINES, headlines, picture, share_copied, table
+from gancli.evaluation.generated import Generated
+from gancli.evaluation.results import Evaluation, compare, metric_of, parse_bound
+from gancli.report.evaluation import headlines, picture, table
+
+QUICK = ("fid", "prc")
+
+
+def of(images: np.ndarray, labels: np.ndarray | None = None, attributes: np.ndarray | None = None) -> Generated:
+    return Generated(ImageSamples(images, labels, attributes))
+
+
+def images_of(generated: Generated) -> np.ndarray:
+    assert isinstance(generated.samples, ImageSamples)
+    return generated.samples.images
+
+
+def evaluator(split: Split, n: int, cache: Path) -> Evaluator:
+    return Evaluator(split.train, split.test, "digits-v1", n=n, cache_dir=cache)
 
 
 @pytest.fixture(scope="module")
-def fakes(digits: Split) -> Fakes:
+def fakes(digits: Split) -> Generated:
     """300 training images, a tenth of them as they are and the rest with some noise."""
     rng = np.random.default_rng(0)
     images = (
         digits.train.images[:300] + rng.integers(0, 40, (300, 1, 8, 8)) * (np.arange(300) >= 30)[:, None, None, None]
     )
     assert digits.train.labels is not None
-    return Fakes(
-        np.clip(images, 0, 255).astype(np.uint8), digits.train.labels[:300], {"run": "test", "weights": "averaged"}
-    )
+    samples = ImageSamples(np.clip(images, 0, 255).astype(np.uint8), digits.train.labels[:300])
+    return Generated(samples, {"run": "test", "weights": "averaged"})
 
 
 @pytest.fixture(scope="module")
-def found(digits: Split, fakes: Fakes, cache: Path) -> Evaluation:
+def found(digits: Split, fakes: Generated, cache: Path) -> Evaluation:
     return evaluate(fakes, digits, "digits-v1", cache_dir=cache)
 
 
-def test_every_metric_gives_what_it_says_with_a_floor(found: Evaluation) -> None:
+def test_every_metric_gives_what_it_says_with_a_reference_score(found: Evaluation) -> None:
     expected = {
         s for name, cls in parts("metric").items() if issubclass(cls, Metric) for s in cls.gives if "test" not in name
     }
@@ -48,8 +66,8 @@ def test_every_metric_gives_what_it_says_with_a_floor(found: Evaluation) -> None
     for name, score in found.scores.items():
         assert np.isfinite(score.value), name
         assert score.meaning, name
-        assert score.floor is not None or name.startswith("copied-p"), name
-    assert found.scores["fid@digits-v1"].value > (found.scores["fid@digits-v1"].floor or 0)
+        assert score.reference is not None or name.startswith("copied-p"), name
+    assert found.scores["fid@digits-v1"].value > (found.scores["fid@digits-v1"].reference or 0)
     assert found.scores["copied-p@digits-v1"].value < 0.05
     assert set(found.protocol["skipped"]) == {"attribute-agreement"}
 
@@ -61,21 +79,20 @@ def test_attributes_asked_for_are_measured(digits: Split, cache: Path) -> None:
     def measure(images: np.ndarray) -> np.ndarray:
         return np.stack([images.mean((1, 2, 3)), images.max((1, 2, 3))], 1).astype(np.float32)
 
-    def known(arrays: Arrays) -> Arrays:
-        return replace(arrays, attributes=measure(arrays.images), attribute_names=("mean", "peak"))
+    def known(data: ImageDataset) -> ImageDataset:
+        attributes = measure(data.images)
+        return replace(data, attributes=attributes, attribute_names=("mean", "peak"), measure=measure)
 
-    split = Split(known(digits.train), known(digits.test), measure)
+    split = Split(known(digits.train), known(digits.test))
     images = digits.train.images[:200]
     asked = np.stack([measure(images)[:, 0], rng.normal(size=200)], 1).astype(np.float32)
-    found = evaluate(
-        Fakes(images, attributes=asked), split, "digits-v1", metrics=["attribute-agreement"], cache_dir=cache
-    )
+    found = evaluate(of(images, attributes=asked), split, "digits-v1", metrics=["attribute-agreement"], cache_dir=cache)
     score = found.score("attribute-agreement")
     assert score.detail["mean"] == pytest.approx(1)
     assert score.value == score.detail["peak"] == pytest.approx(np.corrcoef(asked[:, 1], measure(images)[:, 1])[0, 1])
-    assert score.floor == pytest.approx(1)
+    assert score.reference == pytest.approx(1)
     with pytest.raises(DataError, match="attributes"):
-        evaluate(Fakes(images, attributes=asked[:, :1]), split, "digits-v1", metrics=["fid"], cache_dir=cache)
+        evaluate(of(images, attributes=asked[:, :1]), split, "digits-v1", metrics=["fid"], cache_dir=cache)
 
 
 def test_the_protocol_says_how(found: Evaluation) -> None:
@@ -86,7 +103,7 @@ def test_the_protocol_says_how(found: Evaluation) -> None:
 
 
 def test_two_evaluations_give_the_same_json(
-    digits: Split, fakes: Fakes, found: Evaluation, tmp_path: Path, cache: Path
+    digits: Split, fakes: Generated, found: Evaluation, tmp_path: Path, cache: Path
 ) -> None:
     """From an empty cache, from a full one, and with another number of threads."""
     first = found.to_dict()
@@ -127,76 +144,80 @@ def test_json_goes_there_and_back(found: Evaluation) -> None:
 def test_held_out_reals_are_not_called_copies(digits: Split, cache: Path) -> None:
     half = digits.test.take(slice(0, None, 2)), digits.test.take(slice(1, None, 2))
     split = Split(digits.train, half[1])
-    found = evaluate(Fakes(half[0].images), split, "digits-v1", metrics=["memorization"], cache_dir=cache)
+    found = evaluate(of(half[0].images), split, "digits-v1", metrics=["memorization"], cache_dir=cache)
     assert found.score("copied-p").value > 0.05
     assert abs(found.score("ct").value) < 3
 
 
-def test_quick_scores_take_no_floors(digits: Split, fakes: Fakes, cache: Path) -> None:
-    judge = Judge(digits, "digits-v1", n=200, cache_dir=cache)
-    found = quick(judge, fakes)
+def test_quick_scores_take_no_baselines(digits: Split, fakes: Generated, cache: Path) -> None:
+    found = quick(evaluator(digits, 200, cache), fakes, QUICK)
     assert {k.split("@")[0] for k in found.scores} == {"fid", "precision", "recall"}
-    assert all(s.floor is None for s in found.scores.values())
+    assert all(s.reference is None for s in found.scores.values())
     assert found.protocol["n_fake"] == 200
 
 
 @pytest.mark.parametrize(("reals", "samples"), [(1, 50), (3, 50), (5, 50), (50, 2), (50, 3), (50, 5)])
-def test_what_takes_more_images_is_left_out(reals: int, samples: int, digits: Split, fakes: Fakes, cache: Path) -> None:
+def test_what_takes_more_images_is_left_out(
+    reals: int, samples: int, digits: Split, fakes: Generated, cache: Path
+) -> None:
     few = Split(digits.train, digits.test.take(slice(0, reals)))
-    assert fakes.labels is not None
-    some = Fakes(fakes.images[:samples], fakes.labels[:samples])
-    judge = Judge(few, "digits-v1", n=samples, cache_dir=cache)
-    found = judge(some)
+    some = replace(fakes, samples=fakes.samples.take(slice(0, samples)))
+    of_few = evaluator(few, samples, cache)
+    found = of_few(some)
     least = min(reals, samples)
     wants = {"fid": 2, "kid": 2, "prc": 4, "density-coverage": 6}
     assert {m for m in wants if m in found.protocol["skipped"]} == {m for m, k in wants.items() if least < k}
     assert "swd@pixels" in found.scores
     assert found.protocol["skipped"]["fid-inf"] == "fewer than 100 samples or reals"
     if least > 1:
-        assert set(quick(judge, some).protocol["skipped"]) == ({"prc"} if least < 4 else set())
+        assert set(quick(of_few, some, QUICK).protocol["skipped"]) == ({"prc"} if least < 4 else set())
     else:
         with pytest.raises(DataError, match=r"nothing can be scored \(fid: fewer than 2 samples or reals; prc: "):
-            quick(judge, some)
+            quick(of_few, some, QUICK)
     if least < 4:
-        with pytest.raises(UsageError, match="prc cannot be had: fewer than 4 samples or reals  ->  leave it out"):
-            judge(some, ["prc"])
-        with pytest.raises(UsageError, match="recall cannot be had: fewer than 4 samples or reals"):
+        with pytest.raises(UsageError, match="prc is not available: fewer than 4 samples or reals  ->  leave it out"):
+            of_few(some, ["prc"])
+        with pytest.raises(UsageError, match="recall is not available: fewer than 4 samples or reals"):
             found.score("recall")
 
 
-def test_of_more_samples_than_are_wanted_some_are_taken_at_random(digits: Split, fakes: Fakes, cache: Path) -> None:
-    seen: list[Subject] = []
+def test_of_more_samples_than_are_wanted_some_are_taken_at_random(digits: Split, fakes: Generated, cache: Path) -> None:
+    seen: list[Inputs] = []
 
     class Spy(Metric):
         name = "test-spy"
         gives = ("test-spy",)
         space = "pixels"
 
-        def compute(self, subject: Subject) -> dict[str, Score]:
-            seen.append(subject)
+        def compute(self, inputs: Inputs) -> dict[str, Score]:
+            seen.append(inputs)
             return {}
 
     asked = np.arange(300, dtype=np.float32)[:, None]
     known = replace(digits.train, attributes=np.zeros((len(digits.train.images), 1)), attribute_names=("a",))
     split = Split(known, digits.test)
+    images = images_of(fakes)
     for n in (300, 50):
-        Judge(split, "digits-v1", n=n, cache_dir=cache)(replace(fakes, attributes=asked), [Spy()], floors=False)
+        evaluator(split, n, cache)(of(images, fakes.labels, asked), [Spy()], baselines=False)
     whole, some = (s.fake for s in seen)
-    assert (whole.images == fakes.images).all()
+    assert (whole.take(np.arange(300)).images == images).all()
     assert fakes.labels is not None
     index = np.array([some.original(i) for i in range(len(some))])
     assert len(set(index)) == 50
     assert index.max() >= 50
-    assert (some.images == fakes.images[index]).all()
+    assert (np.concatenate([chunk.images for chunk in some.chunks(7)]) == images[index]).all()
     assert (some.labels == fakes.labels[index]).all()
     assert some.attributes is not None
     assert (some.attributes[:, 0] == index).all()
 
 
-def test_pairs_are_numbered_as_the_samples_were(digits: Split, fakes: Fakes, cache: Path) -> None:
-    judge = Judge(digits, "digits-v1", n=100, cache_dir=cache)
-    for pair in judge(fakes, ["memorization"], floors=False).pairs:
-        assert (fakes.images[pair.fake] == pair.fake_image).all()
+def test_pairs_are_numbered_as_the_samples_were(digits: Split, fakes: Generated, cache: Path) -> None:
+    found = evaluator(digits, 100, cache)(fakes, ["memorization"], baselines=False).pairs
+    assert found is not None
+    assert len(found.pairs) == len(found.fakes) == len(found.trains) == 8
+    for i, pair in enumerate(found.pairs):
+        assert (images_of(fakes)[pair.fake] == found.fakes.images[i]).all()
+        assert (digits.train.images[pair.train] == found.trains.images[i]).all()
 
 
 def test_a_score_of_two_spaces_is_that_of_the_features(found: Evaluation) -> None:
@@ -210,32 +231,34 @@ def test_a_score_of_two_spaces_is_that_of_the_features(found: Evaluation) -> Non
     assert Evaluation(named, {}).score("copied").value == 1
 
 
-def test_the_picture_takes_the_scores_of_the_features() -> None:
-    both = {"copied@digits-v1": Score(0.0, ""), "copied@pixels": Score(0.5, "")}
-    for label, share in (("digits-v1", 0.0), ("pixels", 0.5)):
-        assert share_copied(Evaluation(both, {"features": label})) == share
-    assert share_copied(Evaluation({}, {})) == 0
+def test_copies_raise_an_alarm_by_the_features(digits: Split, fakes: Generated, cache: Path) -> None:
+    """Of samples a tenth of which are training images; and of reals, among which nothing is copied."""
+    copied = evaluator(digits, 300, cache)(fakes, ["memorization"]).scores
+    assert [name for name, score in copied.items() if score.alarm] == ["copied-p@digits-v1"]
+    half = digits.test.take(slice(0, None, 2)), digits.test.take(slice(1, None, 2))
+    fair = evaluator(Split(digits.train, half[1]), 300, cache)(of(half[0].images), ["memorization"]).scores
+    assert not any(score.alarm for score in fair.values())
 
 
 def test_data_without_labels_gets_what_applies(pictures: Split, cache: Path) -> None:
-    plain = Split(Arrays(pictures.train.images), Arrays(pictures.test.images))
+    plain = Split(ImageDataset(pictures.train.images), ImageDataset(pictures.test.images))
     notes: list[str] = []
-    fakes = Fakes(np.roll(pictures.train.images[:220], 1, 2))
+    fakes = of(np.roll(pictures.train.images[:220], 1, 2))
     found = evaluate(fakes, plain, "auto", cache_dir=cache, note=notes.append)
     assert "fid@random-conv" in found.scores
     of_classes = {"cas", "class-histogram", "inception-score", "modes", "per-class-fid"}
     assert set(found.protocol["skipped"]) == of_classes | {"label-agreement", "attribute-agreement"}
     assert found.protocol["n_real"] == 200
-    assert "200 held-out reals" in notes[0]
+    assert "the test set has 200 samples" in notes[0]
 
 
-def test_metrics_are_asked_for_by_their_or_a_scores_name(digits: Split, fakes: Fakes, cache: Path) -> None:
+def test_metrics_are_asked_for_by_their_or_a_scores_name(digits: Split, fakes: Generated, cache: Path) -> None:
     found = evaluate(fakes, digits, "digits-v1", metrics=["recall", "fid@digits-v1"], cache_dir=cache)
     assert set(found.protocol["metrics"]) == {"prc", "fid"}
     with pytest.raises(UsageError, match="did you mean fid") as caught:
         metric_of("fidd")
     assert caught.value.code == 2
-    unlabelled = Fakes(fakes.images)
+    unlabelled = of(images_of(fakes))
     with pytest.raises(UsageError, match="not conditional"):
         evaluate(unlabelled, digits, "digits-v1", metrics=["cas"], cache_dir=cache)
 
@@ -244,9 +267,9 @@ def test_metrics_are_asked_for_by_their_or_a_scores_name(digits: Split, fakes: F
     ("images", "labels", "what"),
     [
         (np.full((9, 1, 8, 8), np.nan, np.float32), None, "NaN"),
-        (np.zeros((9, 1, 9, 8), np.uint8), None, "1x9x8, the data's images 1x8x8"),
+        (np.zeros((9, 1, 9, 8), np.uint8), None, "1x9x8, the data's images uint8 1x8x8"),
         (np.zeros((9, 3, 8, 8), np.uint8), None, "3x8x8"),
-        (np.zeros((0, 1, 8, 8), np.uint8), None, "no images"),
+        (np.zeros((0, 1, 8, 8), np.uint8), None, "no samples"),
         (np.zeros((1, 1, 8, 8), np.uint8), None, "one sample"),
         (np.zeros((9, 1, 8, 8), np.uint8), np.zeros(3, np.int64), "3 labels for 9"),
         (np.zeros((9, 1, 8, 8), np.uint8), np.full(9, 10), "not classes"),
@@ -256,18 +279,18 @@ def test_broken_samples_are_one_line(
     images: np.ndarray, labels: np.ndarray | None, what: str, digits: Split, cache: Path
 ) -> None:
     with pytest.raises(DataError, match=what) as caught:
-        evaluate(Fakes(images, labels), digits, "digits-v1", metrics=["prc"], cache_dir=cache)
+        evaluate(of(images, labels), digits, "digits-v1", metrics=["prc"], cache_dir=cache)
     assert caught.value.code == 3
     assert "\n" not in str(caught.value)
 
 
 def test_a_collapsed_generator_and_a_single_class_have_scores(digits: Split, cache: Path) -> None:
-    fakes = Fakes(np.repeat(digits.train.images[:1], 200, 0), np.zeros(200, np.int64))
+    fakes = of(np.repeat(digits.train.images[:1], 200, 0), np.zeros(200, np.int64))
     found = evaluate(fakes, digits, "digits-v1", cache_dir=cache)
     for name in ("recall", "modes", "class-entropy", "ssim-diversity", "inception-score"):
-        value, floor = found.score(name).value, found.score(name).floor
-        assert floor is not None
-        assert value < floor, name
+        value, reference = found.score(name).value, found.score(name).reference
+        assert reference is not None
+        assert value < reference, name
     assert found.score("modes").value == 1
     assert found.score("class-kl").value > 1
     found.to_json()
@@ -308,10 +331,10 @@ def test_evaluations_side_by_side(found: Evaluation) -> None:
     fid = next(r for r in rows if r["score"] == "fid@digits-v1")
     assert fid["runs"]["a"] == fid["runs"]["b"]
     assert fid["runs"]["a"] == {"value": found.score("fid").value, "error": found.score("fid").error}
-    assert fid["floor"] == found.score("fid").floor
-    names = ("score", "floor", "runs", "a ±")
+    assert fid["reference"] == found.score("fid").reference
+    names = ("score", "reference", "runs", "a ±")
     assert list(compare(dict.fromkeys(names, found))[0]["runs"]) == list(names)
-    assert compare([found])[0].keys() == {"score", "floor", "runs"}
+    assert compare([found])[0].keys() == {"score", "reference", "runs"}
     other = replace(found, protocol={**found.protocol, "n_fake": 10})
     with pytest.raises(UsageError, match="a and b do not compare: n_fake is 300 and 10"):
         compare({"a": found, "b": other})
@@ -321,20 +344,25 @@ def test_evaluations_side_by_side(found: Evaluation) -> None:
 
 PLUGIN = """
 import numpy as np
-from gancli.evaluation.contracts import Metric, Score
+from gancli.evaluation.contracts import Chart, Metric, Score
 
 class Brightness(Metric):
     name = "test-brightness"
     gives = ("test-brightness",)
     space = "pixels"
+    charts = {"test-brightness": Chart("How bright", "of 255")}
     scale: float = 1.0
 
-    def compute(self, subject):
-        return {"test-brightness": Score(float(self.scale * subject.fake.images.mean()), "how bright samples are")}
+    def compute(self, inputs):
+        mean = np.mean([chunk.images.mean() for chunk in inputs.fake.chunks(1)])
+        return {"test-brightness": Score(float(self.scale * mean), "how bright samples are")}
+
+    def baselines(self, inputs):
+        return {**super().baselines(inputs), "black": {"test-brightness": Score(0.0, "nothing")}}
 """
 
 
-def test_a_metric_is_one_new_file(tmp_path: Path, digits: Split, fakes: Fakes, cache: Path) -> None:
+def test_a_metric_is_one_new_file(tmp_path: Path, digits: Split, fakes: Generated, cache: Path) -> None:
     file = tmp_path / "brightness.py"
     file.write_text(PLUGIN)
     load_plugin(file)
@@ -342,26 +370,49 @@ def test_a_metric_is_one_new_file(tmp_path: Path, digits: Split, fakes: Fakes, c
     assert isinstance(chosen, Metric)
     found = evaluate(fakes, digits, metrics=[chosen], features=RandomConv(), cache_dir=cache)
     score = found.scores["test-brightness@pixels"]
-    assert score.value == pytest.approx(2 * fakes.images.mean())
-    assert score.floor == pytest.approx(2 * digits.train.images.mean(), rel=0.1)
+    assert score.value == pytest.approx(2 * images_of(fakes).mean())
+    assert score.reference == pytest.approx(2 * digits.train.images.mean(), rel=0.1)
+    assert score.baselines == {"black": 0.0}
     assert found.protocol["metrics"] == {"test-brightness": {"name": "test-brightness", "scale": 2.0}}
     assert parse_bound("test-brightness<3").metric == "test-brightness"
     assert [name for name, _ in headlines(found)] == ["test-brightness@pixels"]
+    text = printed(found, tmp_path)
+    assert ["score", "value", "±", "reference", "black"] in [line.split()[:5] for line in text.splitlines()]
+    assert Evaluation.from_json(found.to_json()).scores["test-brightness@pixels"].baselines == {"black": 0.0}
+    picture(found, tmp_path / "bright.png")
 
 
-def test_the_picture_and_the_table(
-    found: Evaluation, fakes: Fakes, tmp_path: Path, pictures: Split, cache: Path
-) -> None:
-    file = tmp_path / "evaluation.png"
-    picture(found, fakes, file)
-    with Image.open(file) as image:
-        assert image.size == (1440, 1008)
-    assert [name.split("@")[0] for name, _ in headlines(found)] == list(HEADLINES)
+def printed(found: Evaluation, tmp_path: Path) -> str:
+    """The table, as text."""
     console = Console(width=120, record=True, file=(tmp_path / "out").open("w"))
     console.print(table(found))
     text = console.export_text()
     console.file.close()
+    return text
+
+
+def test_the_picture_and_the_table(found: Evaluation, tmp_path: Path, pictures: Split, cache: Path) -> None:
+    file = tmp_path / "evaluation.png"
+    picture(found, file)
+    with Image.open(file) as image:
+        assert image.size == (1440, 1008)
+    first = ["fid", "fid-inf", "kid", "precision", "recall", "copied-p"]
+    assert [name.split("@")[0] for name, _ in headlines(found)] == first
+    text = printed(found, tmp_path)
     assert all(name in text for name in found.scores)
-    few = Fakes(pictures.test.images[:30])
-    bare = evaluate(few, pictures, metrics=["kid"], features=RandomConv(), cache_dir=cache)
-    picture(bare, few, file)
+    assert "300 samples with 300 of the test set, features digits-v1" in text
+    order = [
+        "fid",
+        "fid-inf",
+        "kid",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "class-kl",
+        "class-entropy",
+        "copied-p",
+    ]
+    assert [name.split("@")[0] for name in found.scores][: len(order)] == order
+    bare = evaluate(of(pictures.test.images[:30]), pictures, metrics=["kid"], features=RandomConv(), cache_dir=cache)
+    picture(bare, file)

@@ -11,22 +11,29 @@ import torch
 from safetensors.torch import save
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from gancli.core.data import Arrays, Split
-from gancli.core.errors import CheckpointError, DataError, GanError, UsageError
+from gancli.core.data import Split
+from gancli.core.errors import CheckpointError, DataError, DivergedError, GanError, UsageError
+from gancli.core.images import ImageSamples, to_uint8
 from gancli.core.registry import build, parts
-from gancli.evaluation.contracts import Extractor, Features
-from gancli.evaluation.evaluator import choose_features, quantize
+from gancli.data.images import ImageDataset
+from gancli.evaluation.contracts import BATCH, Extracted, Extractor, Features
 from gancli.evaluation.features import digits_v1
 from gancli.evaluation.features.classifier import Classifier
 from gancli.evaluation.features.inception import Inception, architecture
 from gancli.evaluation.features.random_conv import RandomConv
+from gancli.evaluation.selection import choose_features
 from gancli.evaluation.weights import kept, sha256
+from gancli.inference.spool import pieces
 
 CPU = torch.device("cpu")
 
 
-def ready(part: Features, train: Arrays, cache: Path) -> Extractor:
+def ready(part: Features, train: ImageDataset, cache: Path) -> Extractor:
     return part.prepare(train, cache, CPU)
+
+
+def seen(net: Extractor, images: np.ndarray) -> Extracted:
+    return net(pieces(ImageSamples(images), BATCH), len(images))
 
 
 def one_line(error: GanError, code: int) -> None:
@@ -61,7 +68,7 @@ def test_missing_weights_are_one_line(tmp_path: Path) -> None:
 
 
 def test_digits_are_recognized(digits: Split, cache: Path) -> None:
-    said = ready(build("features", "digits-v1"), digits.train, cache)(digits.test.images)
+    said = seen(ready(build("features", "digits-v1"), digits.train, cache), digits.test.images)
     assert said.features.shape == (len(digits.test.images), 128)
     assert said.probabilities is not None
     np.testing.assert_allclose(said.probabilities.sum(1), 1, rtol=1e-5)
@@ -75,7 +82,7 @@ def test_features_do_not_depend_on_the_threads(digits: Split, cache: Path) -> No
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            found.append(net(digits.test.images[:130]).features)
+            found.append(seen(net, digits.test.images[:130]).features)
     finally:
         torch.set_num_threads(before)
     np.testing.assert_allclose(found[0], found[1], rtol=1e-6, atol=1e-6)
@@ -86,9 +93,9 @@ def test_stacked_digits_are_seen_channel_by_channel(digits: Split, cache: Path) 
     rows = rng.integers(0, len(digits.test.images), (60, 3))
     assert digits.test.labels is not None
     labels = digits.test.labels[rows] @ np.array([100, 10, 1])
-    stack = Arrays(digits.test.images[rows][:, :, 0], labels, classes=tuple(f"{i:03}" for i in range(1000)))
+    stack = ImageDataset(digits.test.images[rows][:, :, 0], labels, classes=tuple(f"{i:03}" for i in range(1000)))
     net = ready(build("features", "digits-v1"), stack, cache)
-    said = net(stack.images)
+    said = seen(net, stack.images)
     assert said.features.shape == (60, 384)
     assert said.probabilities is not None
     assert said.probabilities.shape == (60, 1000)
@@ -100,7 +107,7 @@ def test_a_classifier_learns_the_datas_labels_once(pictures: Split, tmp_path: Pa
     part = Classifier(images=2000)
     steps: list[int] = []
     net = part.prepare(pictures.train, tmp_path, CPU, lambda _what, done, _all: steps.append(done))
-    said = net(pictures.test.images)
+    said = seen(net, pictures.test.images)
     assert said.probabilities is not None
     assert (said.probabilities.argmax(1) == pictures.test.labels).mean() > 0.9
     assert len(steps) == 31
@@ -114,8 +121,8 @@ def test_a_classifier_learns_the_datas_labels_once(pictures: Split, tmp_path: Pa
 
 def test_a_classifier_of_nothing_is_refused(pictures: Split, tmp_path: Path) -> None:
     for data in (
-        Arrays(pictures.train.images),
-        Arrays(pictures.train.images, np.zeros(600, np.int64), classes=("a", "b")),
+        ImageDataset(pictures.train.images),
+        ImageDataset(pictures.train.images, np.zeros(600, np.int64), classes=("a", "b")),
     ):
         with pytest.raises(UsageError, match="two classes") as caught:
             ready(Classifier(), data, tmp_path)
@@ -125,19 +132,26 @@ def test_a_classifier_of_nothing_is_refused(pictures: Split, tmp_path: Path) -> 
 def test_random_features_are_a_function_of_their_seed(pictures: Split, tmp_path: Path) -> None:
     a, b, c = (ready(RandomConv(seed=s), pictures.train, tmp_path) for s in (0, 0, 1))
     assert a.hash == b.hash != c.hash
-    assert (a(pictures.test.images).features == b(pictures.test.images).features).all()
-    assert a(pictures.test.images).features.shape == (200, 256)
+    assert (seen(a, pictures.test.images).features == seen(b, pictures.test.images).features).all()
+    assert seen(a, pictures.test.images).features.shape == (200, 256)
     assert a.label == "random-conv"
 
 
 def test_the_choice_follows_source_labels_and_size(pictures: Split) -> None:
-    unlabelled = Arrays(pictures.train.images)
-    assert choose_features("digits-v1", pictures.train).name == "digits-v1"
-    assert choose_features("auto", pictures.train).name == "classifier"
-    assert choose_features("auto", unlabelled).name == "random-conv"
-    assert choose_features("auto", pictures.train.take(slice(0, 100))).name == "random-conv"
+    unlabelled = ImageDataset(pictures.train.images)
+
+    def name(named: str | None, of_source: str, train: ImageDataset) -> str:
+        part = choose_features(named, of_source, train)
+        assert part is not None
+        return part.name
+
+    assert name(None, "digits-v1", pictures.train) == "digits-v1"
+    assert name("random-conv", "digits-v1", pictures.train) == "random-conv"
+    assert name(None, "auto", pictures.train) == "classifier"
+    assert name(None, "auto", unlabelled) == "random-conv"
+    assert name(None, "auto", pictures.train.take(slice(0, 100))) == "random-conv"
     with pytest.raises(UsageError, match="did you mean digits-v1"):
-        choose_features("digit-v1", unlabelled)
+        choose_features(None, "digit-v1", unlabelled)
 
 
 @pytest.mark.parametrize("name", ["digits-v1", "classifier", "random-conv"])
@@ -147,23 +161,23 @@ def test_the_choice_follows_source_labels_and_size(pictures: Split) -> None:
         (np.full((3, 3, 12, 12), np.nan, np.float32), "NaN"),
         (np.zeros((3, 3, 12, 12), np.float32), "uint8"),
         (np.zeros((3, 12, 12), np.uint8), "uint8"),
-        (np.zeros((0, 3, 12, 12), np.uint8), "no images"),
+        (np.zeros((0, 3, 12, 12), np.uint8), "no samples"),
     ],
 )
 def test_broken_images_are_one_line(name: str, images: np.ndarray, what: str, pictures: Split, cache: Path) -> None:
     part = Classifier(images=100) if name == "classifier" else build("features", name)
     assert isinstance(part, Features)
     with pytest.raises(DataError, match=what) as caught:
-        ready(part, pictures.train, cache)(images)
+        seen(ready(part, pictures.train, cache), images)
     assert caught.value.code == 3
     assert "\n" not in str(caught.value)
 
 
 def test_samples_are_quantized_as_they_are_saved() -> None:
     x = torch.tensor([-2.0, -1, -0.004, 0, 1, 1.5]).view(1, 1, 1, 6)
-    assert quantize(x).ravel().tolist() == [0, 0, 127, 128, 255, 255]
-    with pytest.raises(DataError, match="NaN"):
-        quantize(x * torch.nan)
+    assert to_uint8(x).ravel().tolist() == [0, 0, 127, 128, 255, 255]
+    with pytest.raises(DivergedError, match="NaN"):
+        to_uint8(x * torch.nan)
 
 
 class TestInception:

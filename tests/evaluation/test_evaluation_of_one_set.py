@@ -21,7 +21,7 @@ from gancli.evaluation.metrics.label_agreement import agreement, by_class
 from gancli.evaluation.metrics.modes import modes, reverse_kl
 from gancli.evaluation.metrics.ndb import different, jensen_shannon
 from gancli.evaluation.metrics.per_class_fid import per_class
-from gancli.evaluation.metrics.pixels import pixels
+from gancli.evaluation.metrics.pixels import shrunk
 from gancli.evaluation.metrics.resampling import binomial, groups_of, jackknife, standard_error
 from gancli.evaluation.metrics.ssim_diversity import ssim
 from gancli.evaluation.metrics.swd import directions, sliced_wasserstein
@@ -106,7 +106,7 @@ def test_sliced_wasserstein_is_scipys(n: int, m: int) -> None:
     assert sliced_wasserstein(x, y, u) == pytest.approx(peer, rel=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 40)])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 40), (1, 80, 70)])
 def test_ssim_is_torchmetrics(shape: tuple[int, int, int]) -> None:
     a, b = (torch.from_numpy(rng.integers(0, 256, (6, *shape), dtype=np.uint8)) for _ in range(2))
     b = (a.float() * 0.7 + b.float() * 0.3).to(torch.uint8)
@@ -159,16 +159,20 @@ def test_per_class_fid_is_fid_of_each_class() -> None:
 
 
 def test_large_images_are_shrunk_for_pixel_distances() -> None:
-    assert pixels(np.full((2, 3, 64, 48), 7, np.uint8)).shape == (2, 3 * 32 * 32)
-    assert pixels(np.full((2, 1, 8, 8), 7, np.uint8)).tolist() == [[7.0] * 64] * 2
+    assert shrunk(np.full((2, 3, 64, 48), 7, np.uint8)).shape == (2, 3 * 32 * 32)
+    assert shrunk(np.full((2, 1, 8, 8), 7, np.uint8)).tolist() == [[7.0] * 64] * 2
 
 
 def test_accuracy_score_learns_from_good_samples_and_not_from_bad_labels() -> None:
     classes = np.arange(240) % 2
     images = np.clip(rng.normal(60, 30, (240, 1, 8, 8)), 0, 255).astype(np.uint8)
     images[classes == 1, :, :, :4] += 100
-    good = predictions(images[:160], classes[:160], images[160:], 2, 1, seed=0)
+
+    def found(labels: np.ndarray) -> np.ndarray:
+        return predictions(lambda index: images[index], labels, [images[160:200], images[200:]], 2, 1, seed=0)
+
+    good = found(classes[:160])
     assert agreement(good, classes[160:]) > 0.95
-    wrong = predictions(images[:160], 1 - classes[:160], images[160:], 2, 1, seed=0)
+    wrong = found(1 - classes[:160])
     assert agreement(wrong, classes[160:]) < 0.05
-    assert (predictions(images[:160], classes[:160], images[160:], 2, 1, seed=0) == good).all()
+    assert (found(classes[:160]) == good).all()

@@ -10,14 +10,19 @@ import pytest
 import torch
 
 from gancli.core.contracts import Tick
-from gancli.core.data import Arrays, Split
 from gancli.core.errors import UsageError
+from gancli.core.images import ImageSamples
 from gancli.core.registry import build
 from gancli.core.specs import Images
-from gancli.evaluation.inputs import fakes
-from gancli.inference.generator import Model
-from gancli.training.monitor import Monitor
+from gancli.data.images import ImageDataset
+from gancli.evaluation.inputs import of_model
+from gancli.inference.generator import CHUNK, Model
+from gancli.inference.spool import joined
+from gancli.inference.stream import Stream
+from gancli.tasks.sampling import labels_like
+from gancli.training import monitor
 from tests.conftest import TINY, Gan
+from tests.distributed.forked import fork_ranks
 
 MLP = {"name": "mlp", "z": 8, "g_widths": [16], "d_widths": [16]}
 
@@ -26,9 +31,10 @@ def made(
     condition: str | dict[str, Any], classes: int = 4, attributes: int = 0, facts: dict[str, Any] | None = None
 ) -> Model:
     torch.manual_seed(0)
-    shape = Images(1, 8, 8, classes, attributes)
+    shape = Images(channels=1, height=8, width=8, classes=classes, attributes=attributes)
     task: Any = build("task", {"name": "generate", "model": MLP, "condition": condition})
-    return Model(task, task.nets(shape), shape, Tick(0, 0, 0), facts or {})
+    nets = {name: net.eval() for name, net in task.nets(shape).items()}
+    return Model(task, nets, shape, Tick(0, 0, 0), facts or {})
 
 
 def codes(classes: int = 3, continuous: int = 2) -> dict[str, Any]:
@@ -46,8 +52,8 @@ def pairs() -> tuple[np.ndarray, np.ndarray]:
 def test_the_labels_of_drawn_codes_are_their_categories(data: int, categories: int) -> None:
     model = made(codes(categories), data, facts={"classes": list("abcd"[:data])})
     assert model.conditional
-    assert model.row_labels(8, 1) == [i % categories for i in range(8)]
-    images = model.sample(8, labels=model.row_labels(8, 1))
+    assert model.seed_labels(range(8), 1) == [i % categories for i in range(8)]
+    images = model.sample(8, labels=model.seed_labels(range(8), 1))
     assert not images[0].equal(model.sample(1, labels=[1])[0])
     with pytest.raises(UsageError, match=f"there are 0 to {categories - 1}"):
         model.sample(1, labels=[categories])
@@ -57,7 +63,7 @@ def test_the_labels_of_drawn_codes_are_their_categories(data: int, categories: i
 def test_a_seed_has_its_class_whatever_is_drawn_beside_it() -> None:
     model = made("concat")
     assert model.seed_labels([8, 0, 35, 8]) == [1, 0, 0, 1]
-    assert model.seed_labels(range(64)) == model.row_labels(64) == [i // 8 % 4 for i in range(64)]
+    assert model.seed_labels(range(64)) == [i // 8 % 4 for i in range(64)]
     assert made("none").seed_labels([8]) is None
 
 
@@ -76,15 +82,22 @@ def test_the_attributes_of_drawn_codes_are_their_numbers(data: int) -> None:
 
 
 @pytest.mark.parametrize("continuous", [0, 2, 3])
-def test_drawn_codes_are_judged_as_they_are_drawn(continuous: int) -> None:
+def test_drawn_codes_are_evaluated_as_they_are_drawn(continuous: int, tmp_path: Path) -> None:
     labels, attributes = pairs()
     model = made(codes(continuous=continuous), attributes=2)
-    assert model.labels_like(labels, 10) is None
-    assert model.attributes_like(attributes, 10) is None
-    some = Arrays(np.zeros((40, 1, 8, 8), np.uint8), labels, attributes, tuple("abcd"), ("one", "two"))
-    asked = fakes(model, Split(some, some), 10, 0, True, lambda *_: None)
-    assert asked.labels is asked.attributes is None
-    assert np.array_equal(asked.images, fakes(model, Split(some, some), 10, 0, True, lambda *_: None).images)
+    some = ImageDataset(np.zeros((40, 1, 8, 8), np.uint8), labels, attributes, tuple("abcd"), ("one", "two"))
+    assert labels_like(model.choices, some.samples(), 10) == (None, None)
+
+    def images() -> np.ndarray:
+        found = of_model(model, some, some, 10, 0, tmp_path, lambda *_: None)
+        assert found.labels is found.attributes is None
+        assert isinstance(found.samples, Stream)
+        (chunk,) = found.samples
+        assert isinstance(chunk, ImageSamples)
+        return chunk.images
+
+    assert np.array_equal(images(), images())
+    assert images().any()
 
 
 def test_attributes_that_say_nothing_are_refused_as_rows_too() -> None:
@@ -96,28 +109,28 @@ def test_attributes_that_say_nothing_are_refused_as_rows_too() -> None:
 def test_classes_and_attributes_that_are_asked_for_occur_together(n: int) -> None:
     labels, attributes = pairs()
     model = made({"name": "attributes", "labels": True}, attributes=2)
-    asked, rows = model.labels_like(labels, n), model.attributes_like(attributes, n)
-    assert rows is not None
-    assert rows[:, 0].tolist() == asked
+    asked, rows = labels_like(model.choices, ImageSamples(np.zeros((40, 1, 8, 8), np.uint8), labels, attributes), n)
+    assert asked is not None and rows is not None  # noqa: PT018
+    assert rows[:, 0].tolist() == list(asked)
     if n == 40:
         assert sorted(rows[:, 0]) == sorted(labels)
 
 
 def test_data_in_a_pattern_still_give_all_classes() -> None:
-    labels = np.arange(400) % 4
-    found = made({"name": "attributes", "labels": True}, attributes=2).labels_like(labels, 100)
+    known = ImageSamples(np.zeros((400, 1, 8, 8), np.uint8), np.arange(400) % 4)
+    found, _ = labels_like(made({"name": "attributes", "labels": True}, attributes=2).choices, known, 100)
     assert set(found or []) == {0, 1, 2, 3}
 
 
 def test_a_run_with_fewer_categories_than_classes(gan: Gan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[object] = []
-    look = Monitor.look
+    spread = monitor.spread
 
-    def spy(self: Monitor, state: Any, images: Any, labels: Any, *rest: Any) -> dict[str, Any]:
+    def spy(x: torch.Tensor, labels: torch.Tensor | None = None) -> float:
         seen.append(labels)
-        return look(self, state, images, labels, *rest)
+        return spread(x, labels)
 
-    monkeypatch.setattr(Monitor, "look", spy)
+    monkeypatch.setattr(monitor, "spread", spy)
     words = ["--set", "task.condition={name='infogan',classes=3}", "--images", "8000", "--name", "i", *TINY]
     said = gan("train", "--data", "digits", *words)
     assert said.code == 0, said.err
@@ -154,3 +167,68 @@ def test_a_walk_s_labels_are_checked(labels: list[int], why: str) -> None:
         made("concat").walk([1, 2], 4, labels)
     with pytest.raises(UsageError, match="draws without labels"):
         made("none").walk([1, 2], 4, [0, 1])
+
+
+def test_a_stream_gives_the_samples_of_its_ask_whatever_their_number() -> None:
+    model = made("concat")
+    ask = model.from_seeds(list(range(2 * CHUNK + 5)), model.seed_labels(range(2 * CHUNK + 5)))
+    done: list[int] = []
+    chunks = list(model.stream(ask, done.append))
+    assert [len(chunk) for chunk in chunks] == [CHUNK, CHUNK, 5]
+    assert done == [CHUNK, 2 * CHUNK, 2 * CHUNK + 5]
+    whole = joined(chunks).pack()
+    assert np.array_equal(model.generate(ask).pack()["images"], whole["images"])
+    alone = model.generate(ask.rows([66])).pack()
+    assert np.array_equal(alone["images"][0], whole["images"][66])
+    assert alone["labels"].tolist() == [66 // 8 % 4]
+    again = Stream(model, ask).take(np.array([66, 3]))
+    assert np.array_equal(joined(list(again)).pack()["images"], whole["images"][[66, 3]])
+    assert again.labels is not None
+    assert again.labels.tolist() == [0, 0]
+
+
+def test_nothing_is_made_before_it_is_read() -> None:
+    model = made("none")
+    made_: list[int] = []
+    generate = type(model.task).generate
+
+    def spy(task: Any, nets: Any, ask: Any, spec: Any) -> Any:
+        made_.append(ask.seeds[0])
+        return generate(task, nets, ask, spec)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(model.task), "generate", spy)
+        stream = iter(Stream(model, model.from_seeds(range(100))))
+        assert made_ == []
+        next(stream)
+        assert made_ == [0]
+        next(stream)
+        assert made_ == [0, 32]
+
+
+@pytest.mark.parametrize("n", [5, 64, 100])
+def test_ranks_share_a_stream(n: int, tmp_path: Path) -> None:
+    """Each makes its share of the chunks, and gets all of them in their order."""
+    alone = made("concat")
+    ask = alone.from_seeds(list(range(n)), alone.seed_labels(range(n)))
+
+    def work(here: Any) -> tuple[list[int], list[int]]:
+        model = made("concat")
+        model.ranks = here
+        calls: list[int] = []
+        generate = type(model.task).generate
+
+        def spy(task: Any, nets: Any, asked: Any, spec: Any) -> Any:
+            calls.append(asked.seeds[0])
+            return generate(task, nets, asked, spec)
+
+        type(model.task).generate = spy
+        found = joined(list(model.stream(ask))).pack()
+        return found["images"].ravel().tolist(), calls
+
+    both = fork_ranks(2, work, tmp_path)
+    expected = alone.generate(ask).pack()["images"].ravel().tolist()
+    assert [found for found, _ in both] == [expected, expected]
+    assert sorted(set(both[0][1]) | set(both[1][1])) == list(range(0, n, CHUNK))
+    chunks = -(-n // CHUNK)
+    assert [len(calls) for _, calls in both] == 2 * [-(-chunks // 2)]

@@ -34,7 +34,8 @@ class Loud(nn.Module):
 
 def made(condition: str | dict[str, Any] = "none", classes: int = 0, attributes: int = 0) -> Model:
     task: Any = build("task", {"name": "generate", "model": {"name": "mlp", "z": 16}, "condition": condition})
-    return Model(task, {"G": Loud(4.0).requires_grad_(False)}, Images(1, 4, 4, classes, attributes), Tick(0, 0, 0), {})
+    spec = Images(channels=1, height=4, width=4, classes=classes, attributes=attributes)
+    return Model(task, {"G": Loud(4.0).requires_grad_(False)}, spec, Tick(0, 0, 0), {})
 
 
 def drawn(model: Model) -> int:
@@ -77,7 +78,7 @@ def test_a_class_that_is_given_is_kept() -> None:
     targets = model.sample(seeds=[900, 901, 902], labels=[4, 0, 6])
     found = project(model, targets, [5, 1, 5], tries=8, steps=1, lr=1e-9)
     assert found.labels == [5, 1, 5]
-    codes = [model.task.condition_vectors([0], model.shape, [y]) for y in (5, 1, 5)]  # type: ignore[attr-defined]
+    codes = [model.task.condition_vectors([0], model.spec, [y]) for y in (5, 1, 5)]  # type: ignore[attr-defined]
     torch.testing.assert_close(
         found.images, torch.cat([model.nets["G"](found.z[k : k + 1], codes[k]) for k in range(3)])
     )

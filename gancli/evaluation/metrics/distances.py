@@ -168,7 +168,7 @@ def _centring(base: np.ndarray) -> Callable[[np.ndarray], Tensor]:
 
 def leading(base: np.ndarray, most: int = 5_000) -> Callable[[np.ndarray], Tensor]:
     """Points [N, d] -> float32 [N, LEADING + 1]: principal components of (some of) `base`, and the norm of what is left."""
-    some = torch.from_numpy(base[:: max(1, len(base) // most)].astype(np.float64))
+    some = _released(torch.from_numpy(base[:: max(1, len(base) // most)].astype(np.float64)), base)
     middle = some.mean(0)
     basis = torch.linalg.eigh((some - middle).T @ (some - middle)).eigenvectors[:, -LEADING:]  # [d, LEADING]
     axes, origin = basis.float(), middle.float()

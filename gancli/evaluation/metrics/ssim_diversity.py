@@ -20,7 +20,7 @@ from gancli.core.seeds import derive
 from gancli.evaluation.contracts import Inputs, Metric, SampleSet, Score, need
 from gancli.evaluation.metrics.resampling import standard_error
 
-PIXELS = 1 << 20  # numbers of images that are compared at a time, of either side
+PIXELS = 1 << 19  # numbers of images that are compared at a time, of either side
 SMALL = 64 * 64  # pixels of a plane up to which windows are not taken apart into columns and rows
 
 
@@ -84,10 +84,9 @@ class SSIMDiversity(Metric):
         half = len(order) // 2
         one = samples.take(order[:1]).images
         many = max(1, min(100, PIXELS // one.size))
-        parts = []
+        out = np.empty(half)
         for i in range(0, half, many):
             j = min(i + many, half)
             a, b = (torch.from_numpy(samples.take(side).images) for side in (order[i:j], order[half + i : half + j]))
-            parts.append(ssim(a, b))
-        out: np.ndarray = torch.cat(parts).numpy()
+            out[i:j] = ssim(a, b)
         return out
