@@ -22,12 +22,12 @@ FIRST = ("preset", "data", "task", "optimizer", "optimizers", "batch_size", "ema
 
 
 def command(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs that gan evaluate has scored.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs that have been evaluated.")],
     runs_dir: o.RunsDir = o.RUNS,
     plugin: o.Plugin = None,
     json: o.Json = False,
 ) -> None:
-    """Compare runs side by side. Scores of unlike protocols are refused."""
+    """Compare the scores of runs side by side. Different protocols are rejected."""
     from gancli.core.files import read_capped
     from gancli.evaluation.results import Evaluation, compare, plain
     from gancli.report.comparison import best, show

@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 
 PLACE = 4
 
-Images = Annotated[Path | None, typer.Option(help="Evaluate this folder, zip or npz instead of a run.")]
-Against = Annotated[str | None, typer.Option(help="The data to compare with; not given: the run's own.")]
-Metrics = Annotated[str | None, typer.Option(help="fid,prc,...; not given: all that apply.")]
-N = Annotated[int, typer.Option("--n", "-n", min=2, max=1_000_000, help="How many samples.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the samples and the subsets.")]
-FeatureName = Annotated[str | None, typer.Option(help="The feature net (gan list features).")]
-FeatureWeights = Annotated[Path | None, typer.Option(help="Its weights, where it needs a file.")]
-FeatureHash = Annotated[str, typer.Option(help="The SHA-256 that file must have.")]
-Ema = Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")]
-FailIf = Annotated[list[str] | None, typer.Option(help='Exit 8 if so: "fid>10".')]
-Out = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png; not given: the run.")]
+Images = Annotated[Path | None, typer.Option(help="Evaluate this folder, .zip or .npz instead of a run.")]
+Against = Annotated[str | None, typer.Option(help="Data set to compare with. Default: the run's own.")]
+Metrics = Annotated[
+    str | None, typer.Option(help="Comma-separated metrics (gan list metrics). Default: all that apply.")
+]
+N = Annotated[int, typer.Option("--n", "-n", min=2, max=1_000_000, help="Number of samples.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed of samples and subsets.")]
+FeatureName = Annotated[str | None, typer.Option(help="Feature extractor (gan list features).")]
+FeatureWeights = Annotated[Path | None, typer.Option(help="Weights file of the feature extractor, if it needs one.")]
+FeatureHash = Annotated[str, typer.Option(help="SHA-256 of that file.")]
+Ema = Annotated[bool, typer.Option(help="Use the EMA weights, or the raw ones.")]
+FailIf = Annotated[list[str] | None, typer.Option(help='Exit with code 8 if this holds: "fid>10".')]
+Out = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png. Default: the run.")]
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def command(
     device: o.Device = None,
     threads: o.Threads = None,
 ) -> None:
-    """Score a run's samples, or any folder of images: FID, precision, recall, memorization and more."""
+    """Score the samples of a run, or a folder of images: FID, precision, recall, memorization and more."""
     from gancli.distributed.ranks import here, rank
     from gancli.report.console import Console
     from gancli.runs import folder

@@ -14,22 +14,22 @@ PLACE = 9
 
 
 def command(
-    images: Annotated[list[Path], typer.Argument(help="Pictures to project.")],
-    run: Annotated[str | None, typer.Option(help="A run's name or path; not given: the newest.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="A PNG: the pictures above what was found.")] = Path(
+    images: Annotated[list[Path], typer.Argument(help="Images to project.")],
+    run: Annotated[str | None, typer.Option(help="Run name or path. Default: the newest run.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="PNG: the images above their projections.")] = Path(
         "projected.png"
     ),
     label: Annotated[
-        str | None, typer.Option(help="Their class, or one for each: 7, or its name.", show_default="the nearest")
+        str | None, typer.Option(help="Class of all images, or of each: 7, or its name.", show_default="the nearest")
     ] = None,
     step: o.Step = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the search.")] = 300,
+    steps: Annotated[int, typer.Option(min=1, help="Optimization steps.")] = 300,
     plugin: o.Plugin = None,
     runs_dir: o.RunsDir = o.RUNS,
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
-    """Find the latent points whose images are nearest to pictures of yours."""
+    """Find the latent vectors whose images are closest to given images."""
     from gancli.report.console import Console
     from gancli.runs import folder
 

@@ -22,26 +22,31 @@ MOST = 1_000_000  # samples
 N = Annotated[
     int | None,
     typer.Option(
-        "--n", "-n", min=1, max=MOST, help="How many.", show_default="64; 8 seeds of a walk, 8 columns of --mix"
+        "--n",
+        "-n",
+        min=1,
+        max=MOST,
+        help="Number of samples.",
+        show_default="64; 8 seeds of a walk, 8 columns of --mix",
     ),
 ]
 OUT_HELP = ".png a grid, .txt lines, a folder/ one file each, .gif a walk, .npz arrays."
 Out = Annotated[str, typer.Option("--out", "-o", metavar="PATH", help=OUT_HELP)]
 Seed = Annotated[
-    int | None, typer.Option(min=0, max=LAST, help="Sample i comes from seed + i alone.", show_default="0")
+    int | None, typer.Option(min=0, max=LAST, help="Sample i depends on seed + i alone.", show_default="0")
 ]
-Seeds = Annotated[str | None, typer.Option(help="These seeds: 0-63,99.")]
+Seeds = Annotated[str | None, typer.Option(help="List of seeds: 0-63,99.")]
 Label = Annotated[
-    str | None, typer.Option(help="All of this class: 7, or its name.", show_default="by the seed, 8 of each")
+    str | None, typer.Option(help="Class of all samples: 7, or its name.", show_default="by the seed, 8 of each")
 ]
-Labels = Annotated[str | None, typer.Option(help="These classes in turn: 0-9, or cat,dog.")]
-Attr = Annotated[str | None, typer.Option(help="Attributes of all: slant=0.3,thickness=1.")]
-Truncation = Annotated[float, typer.Option(min=0, max=1, help="Below 1: less variety, more quality.")]
-Ema = Annotated[bool, typer.Option(help="The averaged generator, or the raw one.")]
-Nrow = Annotated[int | None, typer.Option(min=1, help="Samples in a row of the grid.")]
+Labels = Annotated[str | None, typer.Option(help="Classes in turn: 0-9, or cat,dog.")]
+Attr = Annotated[str | None, typer.Option(help="Attributes of all samples: slant=0.3,thickness=1.")]
+Truncation = Annotated[float, typer.Option(min=0, max=1, help="Truncation psi; below 1: less variety, more quality.")]
+Ema = Annotated[bool, typer.Option(help="Use the EMA weights, or the raw ones.")]
+Nrow = Annotated[int | None, typer.Option(min=1, help="Samples per row of the grid.")]
 MIX_HELP = "A grid of mixed styles: coarse ones of these seeds, a row each; fine ones of --seeds, a column each."
 Mix = Annotated[str | None, typer.Option(help=MIX_HELP)]
-MixAt = Annotated[int | None, typer.Option(min=1, help="The layer where the fine styles begin; not given: half.")]
+MixAt = Annotated[int | None, typer.Option(min=1, help="Layer where the fine styles begin. Default: half.")]
 Frames = Annotated[
     int | None, typer.Option(min=2, max=2000, help="Frames of a walk.", show_default="60; more for many seeds")
 ]
@@ -134,7 +139,7 @@ def command(
     device: o.Device = None,
     threads: o.Threads = None,
 ) -> None:
-    """Make samples. The same seed gives the same sample, whatever else is made with it."""
+    """Generate samples. A seed gives the same sample whatever else is generated with it."""
     from gancli.distributed.ranks import here, rank
     from gancli.report.console import Console
     from gancli.runs import folder

@@ -113,12 +113,12 @@ class Evaluator:
         name: str,
         rows: np.ndarray | None,
         extract: Callable[[StoredSet[Any]], Extracted],
-        labelled: bool = True,
+        labeled: bool = True,
     ) -> StoredSet[Any]:
         """Some of the data."""
         samples = data.samples()
         return StoredSet(
-            name, samples, extract, rows, labelled=labelled, fingerprint=lambda: data.fingerprint, **self._more
+            name, samples, extract, rows, labeled=labeled, fingerprint=lambda: data.fingerprint, **self._more
         )
 
     @property
@@ -149,7 +149,7 @@ class Evaluator:
             measure=getattr(self.data, "measure", None),
         )
 
-    def _reference(self, n: int, labelled: bool) -> SampleSet[Any]:
+    def _reference(self, n: int, labeled: bool) -> SampleSet[Any]:
         """As many training data as there are samples, in their place."""
         some = subset(len(self.train), n, self.seed, "floor")
 
@@ -161,7 +161,7 @@ class Evaluator:
             return Extracted(whole.features[some], None if p is None else p[some])
 
         rows = some if self.train.rows is None else self.train.rows[some]
-        return self._stored(self.data, "training data in the samples' place", rows, extract, labelled)
+        return self._stored(self.data, "training data in the samples' place", rows, extract, labeled)
 
     def objections(
         self,

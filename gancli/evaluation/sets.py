@@ -153,7 +153,7 @@ class StoredSet(SampleSet[S]):
         samples: in memory or memory-mapped.
         extract: gives the features of a set.
         rows: int64 [n], which of the samples; None: all.
-        labelled: whether labels are to be seen.
+        labeled: whether labels are to be seen.
         fingerprint: gives a digest of all samples, where they are data.
         more: as of `SampleSet`.
     """
@@ -165,7 +165,7 @@ class StoredSet(SampleSet[S]):
         extract: Callable[[StoredSet[S]], Extracted],
         rows: np.ndarray | None = None,
         *,
-        labelled: bool = True,
+        labeled: bool = True,
         fingerprint: Callable[[], str] = str,
         **more: Any,
     ) -> None:
@@ -173,7 +173,7 @@ class StoredSet(SampleSet[S]):
         labels, attributes = (getattr(samples, key, None) for key in ("labels", "attributes"))
         super().__init__(
             name, type(samples), len(samples) if rows is None else len(rows), numbers=rows,
-            labels=labels[at] if labelled and labels is not None else None,
+            labels=labels[at] if labeled and labels is not None else None,
             attributes=None if attributes is None else attributes[at], **more,
         )  # fmt: skip
         self.samples, self._rows = samples, rows

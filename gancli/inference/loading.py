@@ -37,10 +37,21 @@ def load(
     device: str | torch.device = "cpu",
     note: Note = lambda _text: None,
 ) -> Model:
-    """A model from a run folder (its newest whole checkpoint, or that of a step) or a model folder.
+    """A trained model.
 
-    `facts["ema"]` says whether its weights are averaged: not every run keeps an average.
-    Raises CheckpointError (missing, damaged, not ours) and UsageError (no average or no such step to be had, unknown parts).
+    Args:
+        path: a run folder, or a model folder.
+        step: the checkpoint to load; not given: the newest valid one.
+        ema: the EMA weights, or the raw ones. `facts["ema"]` says which they are: not every run has EMA weights.
+        device: where the model is placed.
+        note: called with messages, such as of a damaged checkpoint that was skipped.
+
+    Returns:
+        The model.
+
+    Raises:
+        CheckpointError: the files are missing, damaged or of another program.
+        UsageError: the weights or the step are not available, or a part is unknown.
     """
     path = Path(path)
     if (path / "model.safetensors").is_file() and (path / "manifest.json").exists() is False:
@@ -60,7 +71,7 @@ def _from_model_folder(path: Path, ema: bool, device: str | torch.device) -> Mod
     table = _table(read_capped(path / "config.json", MAX_JSON), path)
     averaged = table["facts"].get("ema") is not False
     if averaged and not ema:
-        raise UsageError(f"{path} holds only the averaged generator", "name the run folder for --no-ema")
+        raise UsageError(f"{path} holds only the EMA weights", "name the run folder for --no-ema")
     table["facts"]["ema"] = averaged
     most = most_bytes(_wanted(_blueprint(table, str(path))[3]))
     found = decode(read_capped(path / "model.safetensors", most), str(path / "model.safetensors"))

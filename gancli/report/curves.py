@@ -57,7 +57,7 @@ def draw(
     """Draw a run's journal. With fewer than two lines there is nothing to draw, and nothing is written.
 
     Args:
-        lines: of metrics.jsonl; keys of format 1 are understood.
+        lines: of metrics.jsonl, as `journal.read` gives them.
         path: the PNG.
         title: above it.
         scores: lines of scores.jsonl.

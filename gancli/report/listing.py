@@ -103,7 +103,7 @@ def rows(options: dict[str, Any]) -> list[list[str]]:
     return [
         [
             key,
-            o["type"].replace(", ", ",\u00a0"),
+            o["type"],
             "required" if o["required"] else short(o["default"]),
             o["description"],
         ]

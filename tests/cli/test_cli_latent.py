@@ -28,7 +28,7 @@ def test_a_walk_is_of_frames(gan: Gan, run: Path, tmp_path: Path) -> None:
     assert said.json()["n"] == 10
     assert said.json()["seeds"] == [0, 7]
     assert "10 frames of step 20" in gan("sample", run, "--out", tmp_path / "w.gif", "--frames", "10").err
-    assert "2 images of step 20" in gan("sample", run, "--n", "2", "--out", tmp_path / "w.png").err
+    assert "2 samples of step 20" in gan("sample", run, "--n", "2", "--out", tmp_path / "w.png").err
     said = gan("sample", run, "--n", "64", "--frames", "10", "--out", tmp_path / "w.gif")
     assert (said.code, "--frames" in said.err) == (2, True)
 

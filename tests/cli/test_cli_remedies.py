@@ -25,7 +25,7 @@ def test_classes_by_name_and_a_folder_for_each(gan: Gan, tmp_path: Path) -> None
     out = tmp_path / "new"
     said = gan("sample", "r", "--label", "dog", "--n", "2", "--out", out)
     assert said.code == 0, said.err
-    assert "2 images of step 1 ->" in said.err
+    assert "2 samples of step 1 ->" in said.err
     assert gan("sample", "r", "--labels", "cat,1", "--n", "2", "--out", out).code == 0
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*.png")) == [
         "cat/seed000000.png", "dog/seed000000.png", "dog/seed000001.png",
@@ -33,7 +33,7 @@ def test_classes_by_name_and_a_folder_for_each(gan: Gan, tmp_path: Path) -> None
     said = gan("sample", "r", "--label", "cow", "--out", out)
     assert (said.code, "cat, dog" in said.err) == (2, True)
     said = gan("sample", "r", "--label", "dog", "--n", "2", "--no-ema", "--out", out)
-    assert (said.code, "holds other pictures" in said.err) == (2, True)
+    assert (said.code, "holds other samples" in said.err) == (2, True)
     assert gan("data", out).code == 0
 
 

@@ -77,7 +77,7 @@ def test_header_and_parts(name: str) -> None:
 def test_a_preset_s_rule_for_data_without_classes() -> None:
     for classes, condition in ((0, "none"), (1, "none"), (2, "projection"), (10, "projection")):
         assert read_preset("best-cpu", classes)["task"]["condition"] == condition
-        assert "unlabelled" not in read_preset("best-cpu", classes)
+        assert "unlabeled" not in read_preset("best-cpu", classes)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

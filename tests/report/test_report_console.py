@@ -46,7 +46,7 @@ def test_the_log_tells_of_a_stop(gan: Gan, tmp_path: Path, monkeypatch: pytest.M
     said = gan("train", "--data", "digits", "--max-steps", "50", "--name", "r", *TINY)
     assert said.code == 143
     assert said.err.count("stopped at step 1; saved") == 1, "the terminal is told once"
-    assert (tmp_path / "runs_dir/r/log.txt").read_text().endswith("stopped: stopped at step 1; saved\n")
+    assert (tmp_path / "runs_dir/r/log.txt").read_text().endswith("stopped: SIGTERM\n")
 
 
 def test_the_log_tells_of_a_divergence(gan: Gan, tmp_path: Path) -> None:

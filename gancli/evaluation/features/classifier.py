@@ -1,4 +1,4 @@
-"""`classifier`: for labelled data that has no shipped features, a small classifier trained once on the data's own labels.
+"""`classifier`: for labeled data that has no shipped features, a small classifier trained once on the data's own labels.
 
 Its weights are kept under the cache folder, named by the training data's fingerprint and the recipe. The labels are those of the training
 images: those of the test set are not seen.
@@ -37,7 +37,7 @@ class Classifier(Features):
         data, classes = train.samples(), classes_of(train)
         assert isinstance(data, ImageSamples)
         if not _several(data):
-            raise UsageError("features 'classifier' need labelled data with two classes or more", "take random-conv")
+            raise UsageError("features 'classifier' need labeled data with two classes or more", "take random-conv")
         size = square(data.images.shape)
         plan = Plan(data.images.shape[1], len(classes))
         own, digest = self._weights(data, plan, size, cache_dir, progress)

@@ -1,4 +1,4 @@
-"""Classification accuracy score (1905.10887): train a classifier on labelled samples, test it on reals that the generator has not seen.
+"""Classification accuracy score (1905.10887): train a classifier on labeled samples, test it on reals that the generator has not seen.
 
 Only for conditional generators: each sample has the label that it was asked for. The classifier is small and trained in one thread, so that
 the score does not depend on the machine's cores. The reference score is the accuracy after training on as many real images.

@@ -31,7 +31,7 @@ class PerClassFID(Metric):
     gives = ("per-class-fid", "worst-class-fid")
 
     def objection(self, inputs: Inputs) -> str:
-        names = inputs.classes if _labelled(inputs) else inputs.columns if inputs.fake.classified else ()
+        names = inputs.classes if _labeled(inputs) else inputs.columns if inputs.fake.classified else ()
         if len(names) < 2:
             return "the data has no classes that the features know"
         few = min(len(inputs.real), len(inputs.fake))
@@ -40,7 +40,7 @@ class PerClassFID(Metric):
     @staticmethod
     def _classes(inputs: Inputs) -> tuple[np.ndarray | None, np.ndarray | None, tuple[str, ...]]:
         """The labels of reals [N] and fakes [M], and the classes' names."""
-        if _labelled(inputs):
+        if _labeled(inputs):
             return inputs.real.labels, inputs.fake.labels, inputs.classes
         return inputs.real.predicted, inputs.fake.predicted, inputs.columns
 
@@ -75,7 +75,7 @@ class PerClassFID(Metric):
         }
 
 
-def _labelled(inputs: Inputs) -> bool:
+def _labeled(inputs: Inputs) -> bool:
     return inputs.fake.labels is not None and inputs.real.labels is not None
 
 
