@@ -29,7 +29,9 @@ def main() -> None:
         bench = Bench(Path(place), 20, {"intervals": {"keep": 1}})
         run = bench.new()
         bench.go(run)
-        shutil.copytree(run.path, there, ignore=shutil.ignore_patterns("samples", ".lock", "log.txt", "curves.png", "status.json"))
+        shutil.copytree(
+            run.path, there, ignore=shutil.ignore_patterns("samples", ".lock", "log.txt", "curves.png", "status.json")
+        )
     (there / "data.json").write_text((there / "data.json").read_text().replace(place, "."))
     (there / "config.json").write_text((there / "config.json").read_text().replace(place, "."))
     np.save(there / "samples.npy", gancli.load(there).sample(8, seed=0).numpy())
