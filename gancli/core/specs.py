@@ -9,8 +9,8 @@ from pydantic import Field
 from gancli.core.data import Spec
 from gancli.core.registry import of_kind
 
-Side = Annotated[int, Field(strict=True, ge=1, le=4096)]
-Count = Annotated[int, Field(strict=True, ge=0, le=2**24)]
+Side = Annotated[int, Field(ge=1, le=4096)]
+Count = Annotated[int, Field(ge=0, le=2**24)]
 
 
 class Images(Spec):
