@@ -9,8 +9,8 @@ from pydantic import Field
 from gancli.core.data import Spec
 from gancli.core.registry import of_kind
 
-Side = Annotated[int, Field(ge=1, le=4096)]
-Count = Annotated[int, Field(ge=0, le=2**24)]
+Side = Annotated[int, Field(strict=True, ge=1, le=4096)]
+Count = Annotated[int, Field(strict=True, ge=0, le=2**24)]
 
 
 class Images(Spec):
@@ -70,8 +70,8 @@ class Tokens(Spec):
     """Sequences of tokens: `tokens` int64 [N, L], padded with 0; `label` [N] if the data has labels."""
 
     name: ClassVar[str] = "tokens"
-    length: int = Field(ge=1, le=65_536, description="tokens per sequence")
-    vocabulary: int = Field(ge=2, le=2**24, description="tokens are 0 .. vocabulary - 1; 0: padding")
+    length: int = Field(strict=True, ge=1, le=65_536, description="tokens in a sequence")
+    vocabulary: int = Field(strict=True, ge=2, le=2**24, description="tokens are 0 .. vocabulary - 1; 0 is padding")
     classes: Count = Field(0, description="labels are 0 .. classes - 1; 0: no labels")
 
     def describe(self) -> str:
