@@ -1,4 +1,4 @@
-"""The machine that this process runs on, as far as several rooms ask. Nothing of torch is imported."""
+"""The host: number of CPU cores, and detection of out-of-memory errors. Does not import torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ def cores() -> int:
 
 
 def says_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left: torch says so in a RuntimeError on the CPU."""
+    """Whether an error is an out-of-memory error, which torch raises as RuntimeError on a CPU.
+
+    Args:
+        error: any exception.
+    """
     text = str(error).lower()
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""A replay pool: the critic sees earlier fakes in place of some current ones (1612.07828, section 2.3; 50 images in 1703.10593).
+"""A replay pool: earlier fakes replace some of the current ones (1612.07828, section 2.3; 50 images in 1703.10593).
 
 While the pool is not full, every image is stored and returned unchanged. Then each image is, with probability 1/2,
 returned unchanged, or else exchanged with a random stored image. Within one batch, the exchanges use distinct places of

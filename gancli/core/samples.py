@@ -155,7 +155,7 @@ class FromSeeds(Ask):
 class FromInput(Ask):
     """A request for one output per input image, for translation or restoration."""
 
-    needs: ClassVar[str] = "input pictures"
+    needs: ClassVar[str] = "input images"
     verb: ClassVar[str] = "gan apply"
     paired: ClassVar[bool] = True
     images: np.ndarray = Field(description="uint8 [N, C, H, W]")

@@ -27,7 +27,7 @@ def test_batches_of_one_are_the_paper_s() -> None:
     memory, stored = pool.empty("fakes", 5, SHAPE), list[int]()
     exchanged = 0
     for i in range(200):
-        coins, places = pool._drawn(i, "fakes", 1, 5)
+        coins, places = pool._draw(i, "fakes", 1, 5)
         if len(stored) < 5:
             stored.append(i)
             expected = i
