@@ -82,7 +82,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:64]}.{secrets.token_hex(6)}.part")
-    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))  # readable as any file of the user's
+    os.close(
+        os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    )  # permissions by umask, unlike those of tempfile
     try:
         yield temporary
         temporary.replace(path)

@@ -21,9 +21,19 @@ GAP = 2  # pixels between the images of a grid
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
-    """Images [N, C, H, W] in [-1, 1] -> uint8 [N, C, H, W], rounded to nearest. Raises DivergedError for NaN and infinity."""
+    """Convert images to uint8, rounded to nearest.
+
+    Args:
+        x: [N, C, H, W] in [-1, 1].
+
+    Returns:
+        uint8 [N, C, H, W].
+
+    Raises:
+        DivergedError: x contains NaN or infinity.
+    """
     if not bool(torch.isfinite(x).all()):
-        raise DivergedError("images hold NaN or infinite values", "the nets have diverged: take an earlier checkpoint")
+        raise DivergedError("images contain NaN or infinity: training has diverged", "use an earlier checkpoint")
     return ((x.float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
 
 
