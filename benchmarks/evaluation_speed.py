@@ -1,12 +1,12 @@
-"""FID and KID of 10,000 images, by `gan`'s judge and by torch-fidelity, with the same feature net on the same images.
+"""FID and KID of 10,000 images, by `gan` and by torch-fidelity, with the same feature net on the same images.
 
     python benchmarks/evaluation_speed.py --data-dir DATA --results evaluation-speed.json
 
-MNIST's first training images in the fakes' place, its test images as reals; features `digits-v1`, registered with torch-fidelity as one of
-its own. Each time is of everything from arrays in memory to the scores, features of both sets included and nothing cached, after a warm-up
-on a few images. Pairs alternate in who goes first. The floor is the feature net's passes alone, over both sets. The judge also computes
-standard errors, and KID over all samples, where torch-fidelity has 100 subsets of 1,000; `floors` is what `gan evaluate` adds to it: what
-training images get. Nothing else may run.
+MNIST's first training images in the samples' place, its test images as reals; features `digits-v1`, registered with torch-fidelity as
+one of its own. Each time is of everything from arrays in memory to the scores, features of both sets included and nothing cached, after
+a warm-up on a few images. Pairs alternate in who goes first. The least possible is the feature net's passes alone, over both sets.
+`gan` also computes standard errors, and KID over all samples, where torch-fidelity has 100 subsets of 1,000; `gan evaluate` adds
+reference scores: what training images get. Nothing else may run.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ from sizes import facts, table
 from torch.utils.data import Dataset
 from torch_fidelity import FeatureExtractorBase, calculate_metrics, register_feature_extractor
 
-from gancli.core.data import ImageDataset, Split
+from gancli.core.data import Split
+from gancli.core.images import ImageSamples
+from gancli.data.images import ImageDataset
 from gancli.evaluation.contracts import BATCH, Extractor
-from gancli.evaluation.evaluator import Fakes, Judge
+from gancli.evaluation.evaluator import Evaluator
+from gancli.evaluation.generated import Generated
 from gancli.training.precision import set_threads
 
 FEATURES = "digits-v1"
@@ -67,22 +70,22 @@ def register(extractor: Extractor) -> None:
             return "features"
 
         def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            return (extractor.forward(images)[0],)
+            return (extractor.forward(ImageSamples(images.numpy()))[0],)
 
     register_feature_extractor(FEATURES, Ours)
 
 
-def by_judge(split: Split, fake: np.ndarray, metrics: list[str], floors: bool) -> dict[str, float]:
+def by_gan(split: Split[ImageDataset], fake: np.ndarray, metrics: list[str], baselines: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as cache:
-        judge = Judge(split, FEATURES, n=len(fake), cache_dir=Path(cache))
-        found = judge(Fakes(fake), metrics, floors=floors)
+        evaluator = Evaluator(split.train, split.test, FEATURES, n=len(fake), cache_dir=Path(cache))
+        found = evaluator(Generated(ImageSamples(fake)), metrics, baselines=baselines)
     return {m: found.score(m).value for m in metrics}
 
 
 def by_torch_fidelity(real: np.ndarray, fake: np.ndarray, metrics: list[str]) -> dict[str, float]:
     found = calculate_metrics(
-        input1=Images(channels=fake),
-        input2=Images(channels=real),
+        input1=Images(fake),
+        input2=Images(real),
         feature_extractor=FEATURES,
         batch_size=BATCH,
         kid_subset_size=min(1000, len(real), len(fake)),
@@ -96,9 +99,9 @@ def by_torch_fidelity(real: np.ndarray, fake: np.ndarray, metrics: list[str]) ->
 def passes(extractor: Extractor, sets: list[np.ndarray]) -> dict[str, float]:
     """The feature net alone."""
     with torch.inference_mode():
-        for images in map(torch.from_numpy, sets):
-            for batch in images.split(BATCH):
-                extractor.forward(batch)
+        for images in sets:
+            for first in range(0, len(images), BATCH):
+                extractor.forward(ImageSamples(images[first : first + BATCH]))
     return {}
 
 
@@ -122,19 +125,21 @@ def main() -> None:
     known, metrics, raw = facts(), a.metrics.split(","), a.data_dir / "MNIST/raw"
     split = Split(mnist(raw, "train"), mnist(raw, "t10k"))
     with tempfile.TemporaryDirectory() as cache:
-        judge = Judge(split, FEATURES, n=a.n, cache_dir=Path(cache))
-    real, fake = np.ascontiguousarray(judge.real.images), split.train.images[: a.n].copy()
-    register(judge.extractor)
+        evaluator = Evaluator(split.train, split.test, FEATURES, n=a.n, cache_dir=Path(cache))
+        real = np.ascontiguousarray(evaluator.real.take(np.arange(len(evaluator.real))).images)
+    extractor, fake = evaluator.extractor, split.train.images[: a.n].copy()
+    assert extractor is not None
+    register(extractor)
     few = Split(split.train, ImageDataset(real[:WARM], None))
-    by_judge(few, fake[:WARM], metrics, False)
+    by_gan(few, fake[:WARM], metrics, False)
     by_torch_fidelity(real[:WARM], fake[:WARM], metrics)
     contest: dict[str, Callable[[], dict[str, float]]] = {
-        "gan": lambda: by_judge(split, fake, metrics, False),
+        "gan": lambda: by_gan(split, fake, metrics, False),
         "torch-fidelity": lambda: by_torch_fidelity(real, fake, metrics),
     }
     beside: dict[str, Callable[[], dict[str, float]]] = {
-        "gan, floors too": lambda: by_judge(split, fake, metrics, True),
-        "the net's passes alone": lambda: passes(judge.extractor, [real, fake]),
+        "gan, reference scores too": lambda: by_gan(split, fake, metrics, True),
+        "the net's passes alone": lambda: passes(extractor, [real, fake]),
     }
     seconds: dict[str, list[float]] = {name: [] for name in (*contest, *beside)}
     values: dict[str, dict[str, float]] = {}
@@ -143,9 +148,9 @@ def main() -> None:
         for name, work in (*order, *beside.items()):
             took, values[name] = timed(work)
             seconds[name].append(took)
-    floor = statistics.median(seconds["the net's passes alone"])
+    least = statistics.median(seconds["the net's passes alone"])
     rows = [
-        {"what": name, "seconds": statistics.median(s), "least": min(s), "most": max(s), "x passes": statistics.median(s) / floor}
+        {"what": name, "seconds": statistics.median(s), "least": min(s), "most": max(s), "x passes": statistics.median(s) / least}
         | {m: f"{values[name][m]:.6g}" if values[name] else "" for m in metrics}
         for name, s in seconds.items()
     ]  # fmt: skip

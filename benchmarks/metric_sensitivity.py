@@ -15,9 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from gancli.core.images import ImageSamples
 from gancli.data.images import ImageDataset
-from gancli.evaluation.evaluator import Evaluation, Evaluator, Fakes
+from gancli.evaluation.contracts import BATCH
+from gancli.evaluation.evaluator import Evaluator
+from gancli.evaluation.generated import Generated
 from gancli.evaluation.metrics.fid import fid
+from gancli.evaluation.results import Evaluation
 
 COLUMNS = (
     "fid", "fid-inf", "kid", "precision", "recall", "density", "coverage", "class-kl", "modes", "inception-score", "swd",
@@ -143,7 +147,7 @@ def report(results: dict[str, Evaluation], interval: tuple[float, float], second
         "|" + "-|" * (len(COLUMNS) + 1),
         *(f"| {name} | " + " | ".join(cell(name, c, results) for c in COLUMNS) + " |" for name in results),
         "| reference: training images as samples | "
-        + " | ".join("" if (v := good.score(c).floor) is None else f"{v:.3g}" for c in COLUMNS)
+        + " | ".join("" if (v := good.score(c).reference) is None else f"{v:.3g}" for c in COLUMNS)
         + " |",
         "",
         "## Notes",
@@ -180,9 +184,11 @@ def main() -> None:
     results = {}
     for name, images in with_defects(good, train, rng).items():
         start = time.perf_counter()
-        results[name] = evaluator(Fakes(images, None, {"defect": name}))
+        results[name] = evaluator(Generated(ImageSamples(images), {"defect": name}))
         print(f"{name}: {time.perf_counter() - start:.1f} s", flush=True)
-    features = evaluator.extractor(good.images).features.astype(np.float64)
+    assert evaluator.extractor is not None
+    chunks = (ImageSamples(good.images[i : i + BATCH]) for i in range(0, len(good), BATCH))
+    features = evaluator.extractor(chunks, len(good)).features.astype(np.float64)
     text = report(results, predicted(evaluator.real.features, features, rng), time.perf_counter() - begun)
     a.out.write_text(text)
     print(text)

@@ -1,4 +1,4 @@
-"""The family on one scale: every preset trained on MNIST with as many real images, judged in the same way.
+"""The family on one scale: every preset trained on MNIST with as many real images, evaluated in the same way.
 
     python benchmarks/presets.py --data-dir DATA --place RUNS [--images 200000] [--only dcgan,wgan] [--threads 1] [--n 10000]
     python benchmarks/presets.py --table       rewrite the table of docs/family.md from the rows that there are
@@ -13,19 +13,23 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from runs import at, made_by, parameters, points, reading, rewrite, seconds, speed, trained, with_error
 
 from gancli.core.config import Layer
+from gancli.core.data import Split
 from gancli.core.errors import DivergedError, GanError, UsageError
-from gancli.core.images import grid, png, to_uint8
+from gancli.core.images import ImageSamples, grid, png, to_uint8
 from gancli.core.registry import build
 from gancli.data import find
 from gancli.evaluation import inputs
-from gancli.evaluation.evaluator import Evaluation, Fakes, Judge, compare, quick
+from gancli.evaluation.contracts import silent
+from gancli.evaluation.evaluator import Evaluator, quick
+from gancli.evaluation.generated import Generated
+from gancli.evaluation.results import Evaluation, compare
 from gancli.inference.generator import Model
 from gancli.report.catalog import preset_lines
 from gancli.runs.folder import Run
@@ -47,17 +51,33 @@ def ordered() -> list[str]:
     return sorted(preset_lines(), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
 
-def fakes(model: Model, judge: Judge) -> Fakes:
-    return inputs.fakes(model, judge.split, judge.n, judge.seed, True, lambda *_: None)
+@dataclass(frozen=True)
+class Data:
+    """MNIST, and MNIST with measured attributes, each with its evaluator."""
+
+    plain: Evaluator
+    measured: Evaluator
+    split: Split[Any]  # the second's
+
+    def samples(self, model: Model) -> Generated:
+        """Samples of a model, held in memory, with the labels and attributes that were asked for."""
+        train, test = self.split.train, self.split.test
+        made = inputs.of_model(model, train, test, self.plain.n, self.plain.seed, cache_dir(), silent)
+        return Generated(ImageSamples.concat(list(made.samples)), made.description)  # type: ignore[arg-type]
 
 
-def curve(run: Run, judge: Judge, told: Judge, last: Evaluation) -> list[dict[str, Any]]:
-    """FID at each checkpoint; the last one is judged already."""
+def without_attributes(made: Generated) -> Generated:
+    assert isinstance(made.samples, ImageSamples)
+    return replace(made, samples=replace(made.samples, attributes=None))
+
+
+def curve(run: Run, data: Data, last: Evaluation) -> list[dict[str, Any]]:
+    """FID at each checkpoint; the last one is evaluated already."""
     out: list[dict[str, Any]] = []
     *early, _ = points(run)
     for point in early:
         model = at(point)
-        score = quick(judge, replace(fakes(model, told), attributes=None), ["fid"]).score("fid")
+        score = quick(data.plain, without_attributes(data.samples(model)), ["fid"]).score("fid")
         out.append({"images": model.tick.images, "fid": score.value, "error": score.error})
     end = last.score("fid")
     out.append({"images": last.protocol["fakes"]["images_seen"], "fid": end.value, "error": end.error})
@@ -78,17 +98,16 @@ def strip(model: Model) -> bytes:
     )
 
 
-def row(preset: str, run: Run, judge: Judge, told: Judge, score: float, budget: int) -> tuple[dict[str, Any], bytes]:
-    """What is known of a trained run, and its strip. `told` knows the same data's attributes."""
+def row(preset: str, run: Run, data: Data, score: float, budget: int) -> tuple[dict[str, Any], bytes]:
+    """What is known of a trained run, and its strip."""
     model = at(points(run)[-1])
-    made = fakes(model, told)
-    result = judge(
-        replace(made, attributes=None), [*METRICS, *(["label-agreement"] if made.labels is not None else [])]
-    )
+    made = data.samples(model)
+    metrics = [*METRICS, *(["label-agreement"] if made.labels is not None else [])]
+    result = data.plain(without_attributes(made), metrics)
     if made.attributes is not None:
-        kept_to = told(made, ["attribute-agreement"], floors=True)
-        result = replace(result, scores={**result.scores, **kept_to.scores})
-    line = curve(run, judge, told, result)
+        agreement = data.measured(made, ["attribute-agreement"])
+        result = replace(result, scores={**result.scores, **agreement.scores})
+    line = curve(run, data, result)
     kept = ("task", "optimizer", "optimizers", "batch_size", "seed", "ema")
     table = {
         "preset": preset,
@@ -113,9 +132,11 @@ def work(asked: argparse.Namespace, presets: list[str]) -> None:
     for folder in (results, pictures):
         folder.mkdir(parents=True, exist_ok=True)
     _, split = inputs.data("mnist", reading(asked.data_dir))
-    judge = Judge(split, "digits-v1", n=asked.n, cache_dir=cache_dir())
     known = find.read(build("data", {"name": "mnist", "attributes": True}), reading(asked.data_dir))  # type: ignore[arg-type]
-    told = Judge(known, "digits-v1", n=asked.n, cache_dir=cache_dir())
+    plain, measured = (
+        Evaluator(of.train, of.test, "digits-v1", n=asked.n, cache_dir=cache_dir()) for of in (split, known)
+    )
+    data = Data(plain, measured, known)
     for preset in presets:
         file, run = results / f"{preset}.json", Run(asked.place / preset)
         if file.exists():
@@ -130,7 +151,7 @@ def work(asked: argparse.Namespace, presets: list[str]) -> None:
         except DivergedError as error:
             print(f"{preset}: {error}", flush=True)
             continue
-        table, picture = row(preset, run, judge, told, asked.score, asked.images)
+        table, picture = row(preset, run, data, asked.score, asked.images)
         (pictures / f"{preset}.png").write_bytes(picture)
         file.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
         fid = table["curve"][-1]
@@ -149,22 +170,22 @@ def table(docs: Path, score: float) -> str:
     rows = [json.loads(p.read_text()) for p in (docs / "results/presets").glob("*.json")]
     if not rows:
         raise UsageError("no row yet", "train first")
-    judged = {r["preset"]: Evaluation.from_json(json.dumps(r["evaluation"])) for r in rows}
-    compare(judged)
+    evaluated = {r["preset"]: Evaluation.from_json(json.dumps(r["evaluation"])) for r in rows}
+    compare(evaluated)
     alike = {(r["budget"], r["trained"]["device"], r["trained"]["threads"]) for r in rows}
     if len(alike) > 1:
         raise UsageError(
             f"rows of unlike budgets or machines do not stand in one table: {sorted(alike)}", "make them alike"
         )
-    rows.sort(key=lambda r: judged[r["preset"]].score("fid").value)
+    rows.sort(key=lambda r: evaluated[r["preset"]].score("fid").value)
     lines = [
-        caption(rows[0], judged[rows[0]["preset"]]),
+        caption(rows[0], evaluated[rows[0]["preset"]]),
         "",
         f"| preset | paper | FID | P | R | D | C | images/s | minutes to FID {score:g} | ten samples |",
         "|-|-|-|-|-|-|-|-|-|-|",
     ]
     for r in rows:
-        name, result = r["preset"], judged[r["preset"]]
+        name, result = r["preset"], evaluated[r["preset"]]
         took = minutes_to(score, r["curve"])
         cells = [
             f"`{name}`", papers(name), with_error(result.score("fid").value, result.score("fid").error),
@@ -172,30 +193,30 @@ def table(docs: Path, score: float) -> str:
             "–" if took is None else f"{took:.1f}", f"![samples of {name}](images/presets/{name}.png)",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
-    missing = ", ".join(f"`{name}`" for name in ordered() if name not in judged)
-    return "\n".join([*lines, *(["", f"Not made yet: {missing}."] if missing else []), *of_conditions(judged)])
+    missing = ", ".join(f"`{name}`" for name in ordered() if name not in evaluated)
+    return "\n".join([*lines, *(["", f"Not made yet: {missing}."] if missing else []), *of_conditions(evaluated)])
 
 
 def caption(row: dict[str, Any], result: Evaluation) -> str:
     """What all rows have in common, and what real images get."""
     p, threads = result.protocol, row["trained"]["threads"]
-    floors = ", ".join(f"{result.score(k).floor:.2f}" for k in SHARES)
+    references = ", ".join(f"{result.score(k).reference:.2f}" for k in SHARES)
     return (
         f"{row['budget']:,} training images each (to a batch), {p['n_fake']:,} samples against {p['n_real']:,} test images, features "
         f"`{p['features']}`, {row['trained']['device']}, {threads} thread{'s' * (threads != 1)}. Reference scores (real vs. real): FID "
-        f"{result.score('fid').floor:.4f}; P, R, D, C {floors}. ± is one standard error over the samples."
+        f"{result.score('fid').reference:.4f}; P, R, D, C {references}. ± is one standard error over the samples."
     )
 
 
-def of_conditions(judged: dict[str, Evaluation]) -> list[str]:
+def of_conditions(evaluated: dict[str, Evaluation]) -> list[str]:
     """How well those that are told a label or attributes keep to them."""
     lines = []
     for metric, what in {"label-agreement": "label", "attribute-agreement": "attribute"}.items():
-        for name, e in judged.items():
+        for name, e in evaluated.items():
             if any(k.startswith(f"{metric}@") for k in e.scores):
                 found = e.score(metric)
                 parts = ", ".join(f"{k} {v:.3f}" for k, v in found.detail.items()) if metric.startswith("attr") else ""
-                cells = [f"`{name}`", what, with_error(found.value, found.error), f"{found.floor:.3f}", parts]
+                cells = [f"`{name}`", what, with_error(found.value, found.error), f"{found.reference:.3f}", parts]
                 lines.append(f"| {' | '.join(cells)} |")
     if not lines:
         return []
@@ -212,9 +233,9 @@ def main() -> None:
     p.add_argument("--place", type=Path, help="where the runs are kept")
     p.add_argument("--images", type=int, default=200_000, help="real images that each preset sees")
     p.add_argument("--only", default="", help="presets, with commas")
-    p.add_argument("--points", type=int, default=10, help="checkpoints that are judged of each run")
+    p.add_argument("--points", type=int, default=10, help="checkpoints that are evaluated of each run")
     p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--n", type=int, default=10_000, help="samples that are judged")
+    p.add_argument("--n", type=int, default=10_000, help="samples that are evaluated")
     p.add_argument("--score", type=float, default=0.317, help="the FID to be timed: the textbook run's after 50 epochs")
     p.add_argument("--docs", type=Path, default=Path("docs"))
     p.add_argument("--table", action="store_true", help="only rewrite the table")

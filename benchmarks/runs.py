@@ -13,6 +13,7 @@ from gancli.core.errors import UsageError
 from gancli.inference.generator import Model
 from gancli.inference.loading import load
 from gancli.report.console import Console
+from gancli.report.reporter import Reporter
 from gancli.runs import checkpoint, journal
 from gancli.runs.folder import Run
 from gancli.training.prepare import Request, cache_dir, make
@@ -35,6 +36,7 @@ def trained(run: Run, layers: list[Layer], data_dir: Path, images: int, every: i
     Raises UsageError if the run is there and was made with other options.
     """
     console, how = Console(), reading(data_dir)
+    reporter = Reporter(console)
     intervals = {
         "log": LOG,
         "save": every,
@@ -56,10 +58,10 @@ def trained(run: Run, layers: list[Layer], data_dir: Path, images: int, every: i
         if seen(run) >= images:
             return
     else:
-        console.plan(plan)
+        reporter.plan(plan)
         start(request, plan, run.path.parent, run.name)
     console.open(run)
-    train(run, plan, [console], resumed)
+    train(run, plan, [reporter], resumed)
 
 
 def seen(run: Run) -> int:

@@ -4,8 +4,8 @@
     python benchmarks/stacked.py --data-dir DATA --place RUNS --run NAME      a run that is there, finished or not, without training it
     python benchmarks/stacked.py --plot --table                               docs/images/stacked.png, and the table of docs/family.md
 
-Every checkpoint that is kept is judged: a point of the curve. Resumable: a run that is there is gone on with, and points that are there are
-not made again. The classifier is `digits-v1`, channel by channel; KL is from the samples' classes to the training set's, in nats.
+Every checkpoint that is kept is evaluated: a point of the curve. Resumable: a run that is there is gone on with, and points that are there
+are not made again. The classifier is `digits-v1`, channel by channel; KL is from the samples' classes to the training set's, in nats.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from matplotlib.figure import Figure
 from runs import at, made_by, parameters, points, reading, rewrite, seconds, trained, with_error
 
 from gancli.core.config import Layer, parse_set
+from gancli.core.data import Split
 from gancli.core.errors import GanError, UsageError
 from gancli.data import find
 from gancli.data.stacked_mnist import StackedMNIST
 from gancli.evaluation import inputs
-from gancli.evaluation.evaluator import Evaluation, Judge
+from gancli.evaluation.contracts import silent
+from gancli.evaluation.evaluator import Evaluator
+from gancli.evaluation.results import Evaluation
 from gancli.runs import checkpoint, folder
 from gancli.runs.folder import Run
 from gancli.training import precision
@@ -49,15 +52,16 @@ def expected(n: int) -> float:
     return (MODES - 1) / (2 * n)
 
 
-def judged(run: Run, judge: Judge, point: Path) -> dict[str, Any]:
+def evaluated(run: Run, evaluator: Evaluator, split: Split[Any], point: Path) -> dict[str, Any]:
     """A point of the curve."""
     model = at(point)
-    result = judge(inputs.fakes(model, judge.split, judge.n, judge.seed, True, lambda *_: None), ["modes", "fid"])
+    made = inputs.of_model(model, split.train, split.test, evaluator.n, evaluator.seed, cache_dir(), silent)
+    result = evaluator(made, ["modes", "fid"])
     line: dict[str, Any] = {"step": model.tick.step, "images": model.tick.images}
     line["seconds"] = round(seconds(run, model.tick.images), 1)
     for name in SCORES:
         score = result.score(name)
-        line |= {name: score.value, f"{name} error": score.error, f"{name} floor": score.floor}
+        line |= {name: score.value, f"{name} error": score.error, f"{name} reference": score.reference}
     return line | {"parameters": parameters(model), "protocol": protocol(result)}
 
 
@@ -67,7 +71,7 @@ def protocol(result: Evaluation) -> dict[str, Any]:
 
 
 def evaluate(run: Run, data_dir: Path, n: int, results: Path) -> None:
-    """Judge the checkpoints that are not yet in the run's file. It is written after each of them."""
+    """Evaluate the checkpoints that are not yet in the run's file. It is written after each of them."""
     source = run.config().data.source
     if not isinstance(source, StackedMNIST):
         raise UsageError(f"{run.path} was trained on {source.name}", "name a run of stacked-mnist")
@@ -79,9 +83,10 @@ def evaluate(run: Run, data_dir: Path, n: int, results: Path) -> None:
     todo = [p for p in points(run) if checkpoint.step_of(p) not in there]
     if not todo:
         return
-    judge = Judge(find.read(source, reading(data_dir)), "digits-v1", n=n, cache_dir=cache_dir())
+    split = find.read(source, reading(data_dir))
+    evaluator = Evaluator(split.train, split.test, "digits-v1", n=n, cache_dir=cache_dir())
     for point in todo:
-        line = judged(run, judge, point)
+        line = evaluated(run, evaluator, split, point)
         dump = run.config().dump()
         facts = {k: dump[k] for k in ("preset", "data", "task", "optimizer", "optimizers", "batch_size", "seed", "ema")}
         known |= {"run": run.name, "config": facts, "trained": made_by(run)}
@@ -98,7 +103,9 @@ def kept(results: Path) -> list[dict[str, Any]]:
     if not runs:
         raise UsageError("no run yet", "train one first")
     if len({json.dumps({k: v for k, v in r["protocol"].items() if k != "versions"}) for r in runs}) > 1:
-        raise UsageError(f"the runs of {results} were judged in unlike ways", "delete those that are of another kind")
+        raise UsageError(
+            f"the runs of {results} were evaluated in unlike ways", "delete those that are of another kind"
+        )
     return sorted(runs, key=lambda r: (-r["curve"][-1]["modes"], r["curve"][-1]["reverse-kl"]))
 
 
@@ -135,8 +142,8 @@ def table(runs: list[dict[str, Any]]) -> str:
     p, last = runs[0]["protocol"], runs[0]["curve"][-1]
     lines = [
         f"The last checkpoint of each run, {p['n_fake']:,} samples, features `{p['features']}`. Reference score: as many training "
-        f"images have {last['modes floor']:.0f} modes and a KL of {last['reverse-kl floor']:.3f}; the expected KL of a perfect sampler is "
-        f"{expected(p['n_fake']):.3f}.",
+        f"images have {last['modes reference']:.0f} modes and a KL of {last['reverse-kl reference']:.3f}; the expected KL of a "
+        f"perfect sampler is {expected(p['n_fake']):.3f}.",
         "",
         "| run | parameters of G, D | images | minutes | modes | KL |",
         "|-|-|-|-|-|-|",
@@ -160,17 +167,17 @@ def main() -> None:
     p.add_argument("--preset", help="train this recipe")
     p.add_argument("--set", action="append", default=[], dest="sets", metavar="A.B=V", help="change one of its options")
     p.add_argument("--name", help="of the run; not given: the preset's")
-    p.add_argument("--run", help="judge this run, and train nothing")
+    p.add_argument("--run", help="evaluate this run, and train nothing")
     p.add_argument("--images", type=int, default=1_000_000, help="real images that are seen")
     p.add_argument("--every", type=int, default=100_000, help="images between checkpoints")
-    p.add_argument("--n", type=int, default=26_000, help="samples that are judged")
+    p.add_argument("--n", type=int, default=26_000, help="samples that are evaluated")
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--docs", type=Path, default=Path("docs"))
     p.add_argument("--plot", action="store_true")
     p.add_argument("--table", action="store_true")
     asked = p.parse_args()
     if (asked.preset or asked.run) and (asked.data_dir is None or asked.place is None):
-        p.error("--data-dir and --place are needed to train and to judge")
+        p.error("--data-dir and --place are needed to train and to evaluate")
     if not (asked.preset or asked.run or asked.plot or asked.table):
         p.error("nothing to do: --preset, --run, --plot or --table")
     precision.set_threads(asked.threads)

@@ -1,4 +1,4 @@
-"""Train `digits-v1`, the frozen classifier that judges digit-like data.
+"""Train `digits-v1`, the frozen classifier whose features evaluate digit-like data.
 
     python benchmarks/train_digits_features.py --data-dir DATA --out gancli/evaluation/features/digits_v1.safetensors
 

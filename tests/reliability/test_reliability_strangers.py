@@ -89,7 +89,7 @@ HOSTILE_CONFIGS: dict[str, dict[str, Any]] = {
     "unknown part": {"task.model.name": "evil"},
     "unknown task": {"task.name": "os.system"},
     "no spec": {"spec": None},
-    "spec of text": {"spec.height": "8"},
+    "spec of text": {"spec.height": "eight"},
     "huge spec": {"spec.height": 10**9},
     "unknown spec": {"spec.name": "evil"},
     "huge classes": {"spec.classes": 10**12, "task.condition": "class"},
