@@ -18,7 +18,7 @@ import torch
 
 from gancli.core import migration
 from gancli.core.config import Config, Data, Layer, differences, merge, read_preset, resolve
-from gancli.core.data import Reading, Source, Spec, Split
+from gancli.core.data import Dataset, Reading, Source, Spec, Split
 from gancli.core.errors import DataError, UsageError
 from gancli.core.registry import build, parts, validated
 from gancli.core.specs import Images
@@ -34,6 +34,9 @@ from gancli.training.step import step
 
 IMAGES_IN_EPOCH = 10_000  # smaller data sets get several passes per epoch
 STEPS_IN_EPOCH = 150  # batches shrink until an epoch has as many steps
+LARGE_IMAGE = 256 * 256  # pixels from which on a batch is limited
+PIXELS_IN_BATCH = 16 * LARGE_IMAGE
+SMALLEST_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,8 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
         base = read_preset(preset, _classes(split))
     given: Layer = {"preset": preset, "data": {"source": source.model_dump(mode="json")}}
     plain = resolve(base, given)
-    small = _for_small_data(plain, asked, len(split.train), choices)
-    cfg = resolve(base, small, *(migration.config(layer, _classes(split)) for layer in request.layers), given)
+    chosen = _for_size(plain, asked, split.train, choices)
+    cfg = resolve(base, chosen, *(migration.config(layer, _classes(split)) for layer in request.layers), given)
     if cfg.stop.until:
         parse_bound(cfg.stop.until)
     loader, fingerprint = _loader(cfg, split, ranks), _fingerprint(split, ranks)
@@ -257,21 +260,32 @@ def _classes(split: Split[Any]) -> int:
     return int(getattr(split.train.spec, "classes", 0))
 
 
-def _for_small_data(plain: Config, asked: Layer, n: int, choices: list[str]) -> Layer:
-    """Choices for small data sets: an epoch of about 10,000 images (several passes), and batches small enough for 150 steps in it.
+def _for_size(plain: Config, asked: Layer, data: Dataset, choices: list[str]) -> Layer:
+    """Choices for small data sets and for large images.
 
-    GAN training needs steps: 50 plain epochs of 1,438 images in batches of 100 are 700 steps, and end in mode collapse.
+    Small sets get an epoch of about 10,000 images (several passes), and batches small enough for 150 steps in it: GAN training needs
+    steps, and 50 plain epochs of 1,438 images in batches of 100 are 700 steps, which end in mode collapse. Images of 256x256 and more get
+    batches that fit into a few GB.
     """
+    n = len(data)
     repeat = asked.get("data", {}).get("repeat") or (-(-IMAGES_IN_EPOCH // n) if n <= IMAGES_IN_EPOCH // 2 else 1)
     out: Layer = {"data": {"repeat": repeat}}
     if repeat > 1:
         choices.append(f"epochs of {repeat} passes, {n * repeat:,} images, since the data has {n:,}")
-    if "batch_size" not in asked and n * repeat // plain.batch_size < STEPS_IN_EPOCH:
+    if "batch_size" in asked:
+        return out
+    batch = plain.batch_size
+    if n * repeat // batch < STEPS_IN_EPOCH:
         fits = max(16, 2 ** max(0, (n * repeat // STEPS_IN_EPOCH).bit_length() - 1))
-        if fits < plain.batch_size:
-            out["batch_size"] = fits
+        if fits < batch:
+            batch = fits
             choices.append(f"batches of {fits}, for at least {STEPS_IN_EPOCH} steps in an epoch")
-    return out
+    pixels = getattr(data.spec, "height", 1) * getattr(data.spec, "width", 1)
+    fits = max(SMALLEST_BATCH, PIXELS_IN_BATCH // pixels)
+    if pixels >= LARGE_IMAGE and fits < batch:
+        batch = fits
+        choices.append(f"batches of {fits}, which fit into a few GB")
+    return out if batch == plain.batch_size else {**out, "batch_size": batch}
 
 
 def rehearse(plan: Plan, steps: int = 5) -> dict[str, Any]:

@@ -123,6 +123,7 @@ from pathlib import Path
 import numpy as np, torch
 torch.set_num_threads(1)
 from gancli.core.images import ImageSamples
+from gancli.data.cache import release
 from gancli.data.images import ImageDataset
 from gancli.evaluation.evaluator import Evaluator
 from gancli.evaluation.generated import Generated
@@ -136,6 +137,7 @@ def data(name, size):
     random = np.random.default_rng(size)
     for i in range(0, size, 50):
         out[i : i + 50] = random.integers(0, 256, (min(50, size - i), 1, side, side), np.uint8)
+        release(out)
     del out
     return ImageDataset(np.load(place / f"{name}.npy", mmap_mode="c"))
 
@@ -162,9 +164,9 @@ print(json.dumps({"small": small, "large": large, "names": names}))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="pages are given back on Linux")
 def test_pictures_of_256_pixels_do_not_stay_in_memory(tmp_path: Path) -> None:
-    """Of 1,200 samples, 1,300 training images and 2,400 of the test set (79, 85 and 157 MB) what is read stays on the disk."""
-    words = [sys.executable, "-c", MEMORY, str(tmp_path), "1200"]
+    """Of 2,000 samples, 2,100 training images and 4,000 of the test set (131, 138 and 262 MB) what is read stays on the disk."""
+    words = [sys.executable, "-c", MEMORY, str(tmp_path), "2000"]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
     assert {"copied@pixels", "fid@random-conv", "ndb@pixels", "swd@pixels"} <= set(found["names"])
-    assert found["large"] - found["small"] < 100e6
+    assert found["large"] - found["small"] < 250e6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,3 +58,17 @@ def test_a_trial_leaves_nothing_behind(tmp_path: Path) -> None:
     assert torch.equal(before, new.state().nets["G"].flat)
     fast = new.cfg.replace(optimizer=new.cfg.optimizer.replace(lr=1e30))
     assert trial.gain(fast, new.loader) == 0
+
+
+@pytest.mark.parametrize(("side", "asked", "batch"), [(64, None, 16), (256, None, 16), (512, None, 4), (512, 8, 8)])
+def test_batches_of_large_images_fit_into_memory(side: int, asked: int | None, batch: int, tmp_path: Path) -> None:
+    np.savez(tmp_path / "large.npz", images=np.zeros((24, side, side, 3), np.uint8))
+    layer: Layer = {"data": {"source": {"name": "npz", "path": str(tmp_path / "large.npz")}, "repeat": 200}}
+    how = Reading(tmp_path, tmp_path / "cache")
+    layers = [
+        layer,
+        {"batch_size": asked} if asked else {},
+        {"task": {"model": {"g_width": 4, "d_width": 4, "widest": 4}}},
+    ]
+    made = make(Request(layers, "dcgan", how.data_dir, how.cache_dir, False), how)
+    assert made.cfg.batch_size == batch
