@@ -1,4 +1,4 @@
-"""`gauss`: additive white Gaussian noise of fixed or, per image, random standard deviation (1608.03981, DnCNN-S and DnCNN-B)."""
+"""`gauss`: Additive white Gaussian noise of fixed or, per image, random standard deviation (1608.03981, DnCNN-S and DnCNN-B)."""
 
 from __future__ import annotations
 

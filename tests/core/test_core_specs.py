@@ -17,7 +17,7 @@ SPECS = [
     (Pairs(source=GREY, target=COLOR), "pairs of images 1x8x6 and 3x8x6"),
     (Domains(a=GREY, b=COLOR), "images of two domains, 1x8x6 and 3x8x6"),
     (Degraded(image=COLOR, mask=True), "degraded images 3x8x6 with masks"),
-    (Tokens(length=32, vocabulary=5000), "sequences of 32 tokens out of 5,000"),
+    (Tokens(length=32, vocabulary=5000), "sequences of 32 tokens, vocabulary of 5,000"),
 ]
 
 
