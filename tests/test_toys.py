@@ -46,13 +46,13 @@ class Toy:
         """What `gan train` is given."""
         return [
             "--plugin", self.file, "--data", self.data, "--batch-size", 16, "--epochs", 100, "--threads", 1, "--precision", "fp32",
-            "--set", "data.repeat=1", "--set", "intervals.log=2", "--set", "intervals.sample=32",
+            "--set", f"task.name={self.task}", "--set", "data.repeat=1", "--set", "intervals.log=2", "--set", "intervals.sample=32",
             "--set", "intervals.evaluate_n=20",
         ]  # fmt: skip
 
 
-TRANSLATE = Toy(TOYS / "translate.py", "toy-pairs", "toy-translate", "toy-l1", ".png", ("D", "D_whole"))
-WRITE = Toy(TOYS / "words.py", "toy-words", "toy-write", "toy-unique", ".txt", ("D", "D_line"))
+TRANSLATE = Toy(TOYS / "translate.py", "toy-blobs", "toy-translate", "toy-distance", ".png", ("D", "D_whole"))
+WRITE = Toy(TOYS / "words.py", "toy-steps", "toy-write", "toy-unique", ".txt", ("D", "D_line"))
 BOTH = pytest.mark.parametrize("toy", [TRANSLATE, WRITE], ids=lambda toy: toy.task)
 
 

@@ -32,7 +32,9 @@ def until(images: int) -> Callable[[Tick], bool]:
 class Schedule(Frozen):
     """A factor of the learning rate: linear warm-up, then constant, then decay to `final`."""
 
-    shape: Literal["constant", "linear", "cosine"] = Field("constant", description="shape of the decay of the learning rate")
+    shape: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="shape of the decay of the learning rate"
+    )
     warmup: int = Field(0, ge=0, description="images of linear warm-up of the learning rate; 0: none")
     hold: float = Field(0.0, ge=0, le=1, description="fraction of training before the decay begins")
     final: float = Field(0.0, ge=0, description="learning rate at the end of the decay, as a fraction of `lr`")

@@ -248,7 +248,7 @@ def test_in_another_size(kind: str) -> None:
 def test_tokens_are_neither_resized_nor_mirrored() -> None:
     assert tokens().resized(None, None).fingerprint == tokens().fingerprint
     assert tokens().augmented(flip=False).fingerprint == tokens().fingerprint
-    with pytest.raises(UsageError, match="no size to choose"):
+    with pytest.raises(UsageError, match="no image size"):
         tokens().resized((4, 4), None)
     with pytest.raises(UsageError, match="not augmented"):
         tokens().augmented(flip=True)

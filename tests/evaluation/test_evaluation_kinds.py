@@ -130,4 +130,4 @@ def test_pairs_are_scored_against_their_own_targets(gan: Gan, negative: Path) ->
 def test_what_needs_input_is_not_sampled_from_seeds(gan: Gan, negative: Path, tmp_path: Path) -> None:
     said = gan("sample", negative, "--plugin", PAIRS, "--out", tmp_path / "x.png")
     assert said.code == 2
-    assert "the task 'toy-negative' makes its samples from input pictures, not from seeds  ->  gan apply" in said.err
+    assert "the task 'toy-negative' makes its samples from input images, not from seeds  ->  gan apply" in said.err

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Negatives(Source):
     """Blobs (A) and their negatives (B)."""
 
-    name = "toy-pairs"
+    name = "toy-blobs"
     n: int = 160
 
     def read(self, how: Reading) -> Split[PairDataset]:
@@ -79,8 +79,8 @@ class Translate(Task):
     name = "toy-translate"
     accepts: ClassVar[type[Spec]] = Pairs
     asks: ClassVar[type[Ask]] = FromInput
-    quick: ClassVar[tuple[str, ...]] = ("toy-l1",)
-    headline: ClassVar[str] = "toy-l1"
+    quick: ClassVar[tuple[str, ...]] = ("toy-distance",)
+    headline: ClassVar[str] = "toy-distance"
     width: int = Field(8, ge=1)
     pool: int = Field(20, ge=0)
     l1: float = Field(10.0, ge=0)
@@ -172,13 +172,13 @@ def outputs(samples: PairSamples) -> np.ndarray:
 class L1(Metric):
     """Mean absolute difference from the targets, 0 to 255."""
 
-    name = "toy-l1"
+    name = "toy-distance"
     accepts: ClassVar[type[Samples]] = PairSamples
     reference: ClassVar[Literal["real", "paired", "none"]] = "paired"
-    gives: ClassVar[tuple[str, ...]] = ("toy-l1",)
+    gives: ClassVar[tuple[str, ...]] = ("toy-distance",)
     space: ClassVar[str] = "pixels"
 
     def compute(self, inputs: Inputs) -> dict[str, Score]:
         made, wanted = inputs.fake.view(outputs).astype(float), inputs.real.view(outputs)
         apart = np.abs(made - wanted).mean((1, 2, 3))
-        return {"toy-l1": Score(float(apart.mean()), "mean absolute difference from the targets", "lower")}
+        return {"toy-distance": Score(float(apart.mean()), "mean absolute difference from the targets", "lower")}

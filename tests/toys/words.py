@@ -37,7 +37,7 @@ LETTERS = " abcd"
 class Steps(Source):
     """Lines in which each letter is followed by itself or by the next."""
 
-    name = "toy-words"
+    name = "toy-steps"
     n: int = 240
     length: int = 6
 

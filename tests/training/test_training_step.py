@@ -175,7 +175,7 @@ class Watching(Ranks):
         super().__init__()
         self.turns: list[dict[str, float]] = []
 
-    def average(self, nets: Any, logs: Any, *rest: Any) -> Any:
+    def average_gradients(self, nets: Any, logs: Any, *rest: Any) -> Any:
         self.turns.append({key: float(value) for key, value in logs.items()})
         return logs
 
