@@ -12,19 +12,11 @@ import pytest
 import torch
 
 import gancli
-from gancli.core.config import resolve
-from gancli.core.data import Reading
-from gancli.core.registry import find, load_plugin
 from gancli.core.samples import FromInput
-from gancli.data.loader import Loader
-from gancli.distributed.ranks import ALONE, Ranks
 from gancli.runs import checkpoint, journal, status
 from gancli.runs.folder import Run
 from gancli.runs.tensors import decode
-from gancli.training.state import new_state
-from gancli.training.step import step
 from tests.conftest import Gan
-from tests.distributed.forked import fork_ranks
 
 TOYS = Path(__file__).parent / "toys"
 TIMINGS = ("images_per_s", "seconds")
@@ -149,28 +141,3 @@ def test_translates_pictures(gan: Gan, tmp_path: Path) -> None:
     assert made.outputs[0].mean() < made.outputs[1].mean()  # type: ignore[attr-defined]  # negatives
     refused = gan("sample", "toy", "--plugin", TRANSLATE.file, "--out", tmp_path / "x.png")
     assert refused.code == 2, refused.err
-
-
-def curves(toy: Toy, here: Ranks, steps: int = 6) -> list[dict[str, float]]:
-    """The logs of some steps, and what is remembered."""
-    cfg = resolve({"preset": "", "data": {"source": toy.data}, "task": {"name": toy.task}, "batch_size": 16})
-    split = cfg.data.source.read(Reading(Path(), Path()))
-    loader = Loader(split.train, cfg.seed, torch.device("cpu"), torch.float32)
-    state = new_state(cfg.task, cfg, loader.spec, loader.device, torch.float32)
-    here.synchronize(state)
-    out = []
-    for _ in range(steps):
-        logs = {k: float(v) for k, v in step(cfg.task, state, loader, cfg, here).items()}
-        out.append({**logs, **{k: float(v.double().sum()) for k, v in state.memory.items()}})
-    return out
-
-
-@BOTH
-def test_two_ranks_are_one(toy: Toy, tmp_path: Path) -> None:
-    load_plugin(toy.file)
-    find("loss", "hinge")
-    alone = curves(toy, ALONE)
-    for ranks in fork_ranks(2, lambda here: curves(toy, here), tmp_path / "ranks"):
-        for one, two in zip(alone, ranks, strict=True):
-            assert one.keys() == two.keys()
-            np.testing.assert_allclose([two[k] for k in one], list(one.values()), rtol=1e-3, atol=2e-4)

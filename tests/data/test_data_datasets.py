@@ -250,7 +250,7 @@ def test_tokens_are_neither_resized_nor_mirrored() -> None:
     assert tokens().augmented(flip=False).fingerprint == tokens().fingerprint
     with pytest.raises(UsageError, match="no image size"):
         tokens().resized((4, 4), None)
-    with pytest.raises(UsageError, match="not augmented"):
+    with pytest.raises(UsageError, match="cannot be augmented"):
         tokens().augmented(flip=True)
 
 
