@@ -9,9 +9,9 @@ import torch
 
 from gancli.core.config import resolve
 from gancli.core.data import Reading
-from gancli.core.registry import find, load_plugin
+from gancli.core.registry import load_plugin
 from gancli.data.loader import Loader
-from gancli.distributed.ranks import ALONE, Ranks
+from gancli.distributed.ranks import Ranks
 from gancli.training.state import new_state
 from gancli.training.step import step
 from tests.test_toys import BOTH, Toy
@@ -20,7 +20,8 @@ from .forked import Fork
 
 
 def curves(toy: Toy, here: Ranks, steps: int = 6) -> list[dict[str, float]]:
-    """The logs of some steps, and what is remembered."""
+    """The logs of some steps, and what is remembered. In a forked process: other tests do not see the plug-in."""
+    load_plugin(toy.file)
     cfg = resolve({"preset": "", "data": {"source": toy.data}, "task": {"name": toy.task}, "batch_size": 16})
     split = cfg.data.source.read(Reading(Path(), Path()))
     loader = Loader(split.train, cfg.seed, torch.device("cpu"), torch.float32)
@@ -35,9 +36,7 @@ def curves(toy: Toy, here: Ranks, steps: int = 6) -> list[dict[str, float]]:
 
 @BOTH
 def test_two_ranks_are_one(toy: Toy, fork: Fork) -> None:
-    load_plugin(toy.file)
-    find("loss", "hinge")
-    alone = curves(toy, ALONE)
+    (alone,) = fork(1, lambda here: curves(toy, here))
     for ranks in fork(2, lambda here: curves(toy, here)):
         for one, two in zip(alone, ranks, strict=True):
             assert one.keys() == two.keys()
