@@ -164,7 +164,7 @@ def _check_bounds(bounds: list[Bound], result: Evaluation) -> None:
     for bound in bounds:
         if bound.fails(result):
             value = result.score(bound.metric).value
-            raise BoundError(f"{bound} {'holds' if math.isfinite(value) else 'cannot be told'}: {value:.4g}")
+            raise BoundError(f"{bound} {'holds' if math.isfinite(value) else 'is undefined'}: {value:.4g}")
 
 
 def _report(console: Console, result: Evaluation, folder: Path | None) -> None:

@@ -54,7 +54,7 @@ class Npz(Source):
         """The file's images, in the order of `holdout.order`.
 
         Raises:
-            DataError: the file is broken, holds no images, or their layout cannot be told.
+            DataError: the file is broken, holds no images, or their layout is ambiguous.
         """
         path = Path(self.path)
         try:

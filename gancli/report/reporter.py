@@ -86,7 +86,7 @@ class Reporter(Sink):
         elif kind == "epoch":
             self._next = 0.0 if self._bar is not None else time.monotonic() + PLAIN
             self._line(facts["progress"], facts["values"])
-        elif kind in ("stopped", "diverged", "failed"):  # the terminal is told by the command line
+        elif kind in ("stopped", "diverged", "failed"):  # the command line prints these
             self.console.record(f"{kind}: {facts['reason']}")
 
     def _rate(self, progress: Progressed) -> float:

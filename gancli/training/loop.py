@@ -1,4 +1,4 @@
-"""The loop around the step. What happens when is a function of the images drawn; the session is told, and may stop it."""
+"""The loop around the step. What happens when is a function of the images drawn; it notifies the session, which may stop it."""
 
 from __future__ import annotations
 

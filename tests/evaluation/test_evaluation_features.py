@@ -116,7 +116,7 @@ def test_a_classifier_learns_the_datas_labels_once(pictures: Split, tmp_path: Pa
     file = next((tmp_path / "classifier").iterdir())
     file.write_bytes(file.read_bytes()[:-1])
     assert kept(file) is None
-    assert ready(part, pictures.train, tmp_path).hash == net.hash  # made again, to the same bits
+    assert ready(part, pictures.train, tmp_path).hash == net.hash  # computed again, bitwise identical
 
 
 def test_a_classifier_of_nothing_is_refused(pictures: Split, tmp_path: Path) -> None:

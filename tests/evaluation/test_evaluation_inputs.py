@@ -92,7 +92,7 @@ def test_what_would_be_ignored_is_refused_at_once(
 def test_a_score_that_is_no_number_fails_the_gate(gan: Gan, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gancli.evaluation.metrics.fid.FID.compute", lambda *_: {"fid": Score(float("nan"), "")})
     said = gan("evaluate", run, "--n", "60", "--metrics", "fid", "--fail-if", "fid>10")
-    assert (said.code, "fid>10 cannot be told: nan" in said.err) == (8, True), said.err
+    assert (said.code, "fid>10 is undefined: nan" in said.err) == (8, True), said.err
 
 
 def test_the_next_command_is_said(gan: Gan, run: Path, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_limit_on_a_files_size(bench: Bench, run: folder.Run, capfd: pytest.Ca
 
 
 def test_a_full_disk(bench: Bench, undisturbed: dict[str, bytes], capfd: pytest.CaptureFixture[str]) -> None:
-    """A tmpfs that is filled up before the second save; with room again the run goes on to the same bits."""
+    """A tmpfs that is filled up before the second save; with room again the run goes on, bitwise identical."""
     with small_disk(bench.place / "small", "2m") as mounted:
         if not mounted:
             pytest.skip("may not mount a tmpfs here")

@@ -1,4 +1,4 @@
-"""Evaluations while training: what cannot be had is refused first; how a run ends by quality, is killed, and goes on."""
+"""Evaluations while training: a score that is not available is refused first; how a run ends by quality, is killed, and goes on."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def at(run: folder.Run) -> int:
     return checkpoint.newest(run.checkpoints, print).step
 
 
-# What cannot be had
+# Scores that are not available
 
 
 @pytest.mark.parametrize(
