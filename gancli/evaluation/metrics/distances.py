@@ -1,6 +1,6 @@
 """Distances between sets of points, in blocks: memory stays bounded whatever N is.
 
-Squared Euclidean distances come from matrix products, ||x||^2 + ||y||^2 - 2 x.y, of points moved to a common centre in
+Squared Euclidean distances come from matrix products, ||x||^2 + ||y||^2 - 2 x.y, of points moved to a common center in
 float64. Where that difference cancels (less than 1e-8 of the norms), it is computed again from the coordinates, so that equal
 points are at distance zero, exactly.
 """
@@ -32,7 +32,7 @@ def blocks(n: int, m: int) -> Iterator[slice]:
         yield slice(start, min(n, start + rows))
 
 
-def centred(*sets: np.ndarray) -> list[Tensor]:
+def centered(*sets: np.ndarray) -> list[Tensor]:
     """The sets as float64 tensors, moved so that the first one's mean is at the origin."""
     middle = sets[0].astype(np.float64).mean(0)
     return [torch.from_numpy(s.astype(np.float64) - middle) for s in sets]
@@ -70,7 +70,7 @@ def _again(out: Tensor, x: Tensor, y: Tensor, rows: Tensor, bound: Tensor) -> No
 def neighbours(x: np.ndarray, k: int) -> np.ndarray:
     """Distances [N, k] of each point to its k nearest others, ascending; a point is not its own neighbour."""
     need(len(x), k + 1, f"a {k}-th nearest neighbour")
-    (points,) = centred(x)
+    (points,) = centered(x)
     norms = points.square().sum(1)
     out = torch.empty(len(points), k, dtype=torch.float64)
     for rows in blocks(len(points), len(points)):
@@ -93,7 +93,7 @@ def crossings(
     real: np.ndarray, fake: np.ndarray, radii: dict[int, tuple[np.ndarray, np.ndarray]]
 ) -> dict[int, Crossing]:
     """Crossings by k, in one pass over the distances. `radii[k]` is (real radii [N], fake radii [M])."""
-    x, y = centred(real, fake)
+    x, y = centered(real, fake)
     norms = y.square().sum(1)
     n, m = len(x), len(y)
     wide = {k: (np.square(a)[:, None] * (1 + TIE), np.square(b) * (1 + TIE)) for k, (a, b) in radii.items()}
