@@ -50,7 +50,7 @@ every = pytest.mark.parametrize("name", CASES)
 
 
 def nuclear_fid(real: np.ndarray, fake: np.ndarray) -> float:
-    """FID by another way: tr (S^1/2 T S^1/2)^1/2 is the nuclear norm of A B^T / sqrt((n-1)(m-1)), A and B the centred sets."""
+    """FID by another way: tr (S^1/2 T S^1/2)^1/2 is the nuclear norm of A B^T / sqrt((n-1)(m-1)), A and B the centered sets."""
     x, y = real.astype(np.float64), fake.astype(np.float64)
     mu, nu = x.mean(0), y.mean(0)
     a, b = (x - mu) / np.sqrt(len(x) - 1), (y - nu) / np.sqrt(len(y) - 1)
@@ -201,7 +201,7 @@ def test_blocks_do_not_change_the_distances(monkeypatch: pytest.MonkeyPatch) -> 
 def test_distances_of_near_points_are_exact() -> None:
     x = draw(50, 16, 1) + 300
     y = np.concatenate([x[:20], x[20:40] + 1e-7, x[40:] + 1.0])
-    moved, other = distances.centred(x, y)
+    moved, other = distances.centered(x, y)
     found = distances.squared(moved, other).sqrt().numpy()
     exact = np.sqrt(np.square(moved.numpy()[:, None] - other.numpy()[None]).sum(-1))
     np.testing.assert_allclose(found, exact, rtol=1e-6)
