@@ -30,7 +30,7 @@ the same. `gan list --schema` prints a JSON Schema of the whole configuration.
 KINDS = {
     "task": "Tasks", "data": "Data sources", "model": "Models", "loss": "Losses", "penalty": "Penalties",
     "augment": "Augmentations", "condition": "Conditions", "optimizer": "Optimizers", "features": "Feature extractors",
-    "metric": "Metrics", "spec": "Data specifications",
+    "metric": "Metrics", "baseline": "Baselines", "spec": "Data specifications",
 }  # fmt: skip
 
 

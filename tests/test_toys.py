@@ -136,8 +136,8 @@ def test_translates_pictures(gan: Gan, tmp_path: Path) -> None:
     images[1] = 30
     made = model.generate(FromInput(images=images))
     alone = model.generate(FromInput(images=images[1:2]))
-    assert made.outputs.shape == images.shape  # type: ignore[attr-defined]
-    assert np.array_equal(made.outputs[1], alone.outputs[0])  # type: ignore[attr-defined]
-    assert made.outputs[0].mean() < made.outputs[1].mean()  # type: ignore[attr-defined]  # negatives
+    assert made.images.shape == images.shape  # type: ignore[attr-defined]
+    assert np.array_equal(made.images[1], alone.images[0])  # type: ignore[attr-defined]
+    assert made.images[0].mean() < made.images[1].mean()  # type: ignore[attr-defined]  # negatives
     refused = gan("sample", "toy", "--plugin", TRANSLATE.file, "--out", tmp_path / "x.png")
     assert refused.code == 2, refused.err

@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -129,9 +129,7 @@ class ImageSamples(Samples):
         return len(self.images)
 
     def take(self, index: np.ndarray | slice) -> Self:
-        labels = None if self.labels is None else self.labels[index]
-        attributes = None if self.attributes is None else self.attributes[index]
-        return type(self)(self.images[index], labels, attributes)
+        return type(self)(**{name: array[index] for name, array in self.pack().items()})
 
     def render(self, columns: int | None = None, recipe: dict[str, Any] | None = None) -> File:
         return File(".png", png(grid(self.images, columns), recipe))
@@ -140,17 +138,14 @@ class ImageSamples(Samples):
         return File(".png", png(self.images[i], recipe))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        out = {"images": self.images.transpose(0, 2, 3, 1)}
-        if self.labels is not None:
-            out["labels"] = self.labels
-        return out
+        return {k: v.transpose(0, 2, 3, 1) if v.ndim == 4 else v for k, v in self.pack().items() if k != "attributes"}
 
     def vectors(self) -> np.ndarray:
         """The pixels in [-1, 1]."""
-        return _flat(self.images)
+        return self.images.reshape(len(self), -1).astype(np.float32) / np.float32(127.5) - np.float32(1)
 
     def pack(self) -> dict[str, np.ndarray]:
-        return _given(images=self.images, labels=self.labels, attributes=self.attributes)
+        return {k: v for k, v in vars(self).items() if v is not None}
 
     @classmethod
     def unpack(cls, arrays: dict[str, np.ndarray]) -> Self:
@@ -158,67 +153,33 @@ class ImageSamples(Samples):
 
     @classmethod
     def concat(cls, parts: Sequence[Self]) -> Self:
-        first = parts[0]
-        labels = None if first.labels is None else np.concatenate([p.labels for p in parts if p.labels is not None])
-        rows = [p.attributes for p in parts if p.attributes is not None]
-        return cls(np.concatenate([p.images for p in parts]), labels, np.concatenate(rows) if rows else None)
+        packed = [part.pack() for part in parts]
+        return cls(**{name: np.concatenate([one[name] for one in packed]) for name in packed[0]})
 
 
 @dataclass(frozen=True)
-class PairSamples(Samples):
-    """Inputs and outputs of image-to-image tasks, with the targets if known."""
+class PairSamples(ImageSamples):
+    """Images that were made from images: outputs of translation and restoration, or the targets of a data set.
 
-    media: ClassVar[str] = "image"
-    inputs: np.ndarray  # uint8 [N, C, H, W]
-    outputs: np.ndarray  # uint8 [N, C', H, W]
-    targets: np.ndarray | None = None  # uint8 [N, C', H, W]
+    Whatever scores images scores `images`, the outputs.
+    """
 
-    def __len__(self) -> int:
-        return len(self.outputs)
-
-    def take(self, index: np.ndarray | slice) -> Self:
-        targets = None if self.targets is None else self.targets[index]
-        return type(self)(self.inputs[index], self.outputs[index], targets)
+    inputs: np.ndarray = field(kw_only=True)  # uint8 [N, C', h, w], of the size of the outputs or smaller
+    targets: np.ndarray | None = field(default=None, kw_only=True)  # uint8 [N, C, H, W]
+    masks: np.ndarray | None = field(default=None, kw_only=True)  # uint8 [N, 1, H, W]; 255: missing in the input
 
     def render(self, columns: int | None = None, recipe: dict[str, Any] | None = None) -> File:
         """A grid of groups of input, output and target, with `columns` groups per row."""
-        group = [_rgb(x) for x in (self.inputs, self.outputs, self.targets) if x is not None]
+        size = self.images.shape[2:]
+        group = [_rgb(_enlarged(x, size)) for x in (self.inputs, self.images, self.targets) if x is not None]
         images = np.stack(group, 1).reshape(-1, *group[0].shape[1:])
         return File(".png", png(grid(images, (columns or 1) * len(group)), recipe))
 
-    def file(self, i: int, recipe: dict[str, Any] | None = None) -> File:
-        return File(".png", png(self.outputs[i], recipe))
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        named = _given(inputs=self.inputs, images=self.outputs, targets=self.targets)
-        return {k: v.transpose(0, 2, 3, 1) for k, v in named.items()}
-
-    def vectors(self) -> np.ndarray:
-        """The pixels of the outputs in [-1, 1]."""
-        return _flat(self.outputs)
-
-    def pack(self) -> dict[str, np.ndarray]:
-        return _given(inputs=self.inputs, outputs=self.outputs, targets=self.targets)
-
-    @classmethod
-    def unpack(cls, arrays: dict[str, np.ndarray]) -> Self:
-        return cls(**arrays)
-
-    @classmethod
-    def concat(cls, parts: Sequence[Self]) -> Self:
-        targets = [p.targets for p in parts if p.targets is not None]
-        inputs, outputs = (np.concatenate([getattr(p, k) for p in parts]) for k in ("inputs", "outputs"))
-        return cls(inputs, outputs, np.concatenate(targets) if targets else None)
-
-
-def _flat(images: np.ndarray) -> np.ndarray:
-    """uint8 [N, C, H, W] -> float32 [N, C H W] in [-1, 1]."""
-    return images.reshape(len(images), -1).astype(np.float32) / np.float32(127.5) - np.float32(1)
-
-
-def _given(**arrays: np.ndarray | None) -> dict[str, np.ndarray]:
-    """The arrays that are not None."""
-    return {k: v for k, v in arrays.items() if v is not None}
+def _enlarged(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Images [N, C, h, w] with pixels repeated to H x W, multiples of h and w."""
+    height, width = (to // side for to, side in zip(size, images.shape[2:], strict=True))
+    return images if height == width == 1 else images.repeat(height, axis=2).repeat(width, axis=3)
 
 
 def _rgb(images: np.ndarray) -> np.ndarray:

@@ -45,6 +45,7 @@ FOLDERS = {
     "optimizer": "optimizers",
     "features": "evaluation.features",
     "metric": "evaluation.metrics",
+    "baseline": "evaluation.baselines",
 }
 
 SCHEMA_KEY = "x-part"  # holds the kind of part in the schema of a field; `core/schema.py` replaces it by a reference

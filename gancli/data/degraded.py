@@ -86,10 +86,14 @@ class DegradedDataset(Dataset):
         """Degraded pictures, as a fixed set has them, and the pictures: in memory, so `take` the part that is needed first."""
         images = self.images.images
         inputs = np.empty(images.shape, np.uint8)
+        masks = np.empty((len(images), 1, *images.shape[2:]), np.uint8) if self._masked else None
         for start, part in cache.blocks(inputs):
             index = torch.arange(start, start + len(part))
-            part[:] = to_uint8(self._degraded(self.images.pictures(index), self._generators(index))[0])
-        return PairSamples(inputs, images)
+            source, mask = self._degraded(self.images.pictures(index), self._generators(index))
+            part[:] = to_uint8(source)
+            if masks is not None and mask is not None:
+                masks[start : start + len(part)] = mask.mul(255).to(torch.uint8).numpy()
+        return PairSamples(images, self.images.labels, inputs=inputs, masks=masks)
 
     @property
     def strata(self) -> np.ndarray | None:

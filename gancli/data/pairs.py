@@ -61,7 +61,7 @@ class PairDataset(Dataset):
         return replace(self, source=self.source.take(index, how), target=self.target.take(index, how))
 
     def samples(self) -> PairSamples:
-        return PairSamples(self.source.images, self.target.images)
+        return PairSamples(self.target.images, self.target.labels, inputs=self.source.images)
 
     @property
     def strata(self) -> np.ndarray | None:

@@ -13,21 +13,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gancli.core.data import Dataset
+from gancli.core.data import Dataset, Spec
 from gancli.core.errors import DataError
-from gancli.core.images import ImageSamples
+from gancli.core.images import ImageSamples, PairSamples
 from gancli.core.registry import Part
 from gancli.core.samples import Samples
 from gancli.evaluation.sets import BATCH, Inputs, SampleSet
 
 __all__ = [
     "BATCH",
+    "Baseline",
     "Chart",
     "Extracted",
     "Extractor",
@@ -172,6 +173,12 @@ class Score:
     reference_detail: Mapping[str, float] = field(default_factory=dict)  # the same of the reference
     baselines: Mapping[str, float] = field(default_factory=dict)  # values of further baselines, by name
     alarm: bool = False  # it says that something is wrong
+    values: tuple[float, ...] = field(
+        default=(), repr=False
+    )  # of each sample, where the value is their mean; not written
+    best_baseline: str = ""  # the baseline with the best value
+    gain: float | None = None  # how much better than that: the mean over samples of the paired differences
+    gain_error: float | None = None  # standard error of the gain
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -185,8 +192,23 @@ class Score:
         out = self
         if (real := baselines.get("reference")) is not None:
             out = replace(out, reference=real.value, reference_error=real.error, reference_detail=real.detail)
-        others = {name: score.value for name, score in baselines.items() if name != "reference"}
-        return replace(out, baselines={**out.baselines, **others}) if others else out
+        others = {name: score for name, score in baselines.items() if name != "reference"}
+        if not others:
+            return out
+        values = {**out.baselines, **{name: score.value for name, score in others.items()}}
+        return replace(out, baselines=values, **self._gain(others))
+
+    def _gain(self, others: Mapping[str, Score]) -> dict[str, Any]:
+        """The gain over the best baseline, of scores that know the value of each sample."""
+        sign = -1.0 if self.better == "lower" else 1.0
+        fit = {name: sign * s.value for name, s in others.items() if len(s.values) == len(self.values) > 1}
+        if not fit or self.better == "reference":
+            return {}
+        best = max(fit, key=lambda name: fit[name])
+        apart = sign * (np.array(self.values) - np.array(others[best].values))
+        apart = apart[np.isfinite(apart)]
+        error = float(apart.std(ddof=1) / math.sqrt(len(apart))) if len(apart) > 1 else None
+        return {"best_baseline": best, "gain": float(apart.mean()), "gain_error": error}
 
 
 class Metric(Part, ABC):
@@ -205,6 +227,7 @@ class Metric(Part, ABC):
     rank: ClassVar[int] = 100  # its place in reports; equal ones by name
     headlines: ClassVar[tuple[str, ...]] = ()  # those of its scores that one looks at first
     charts: ClassVar[Mapping[str, Chart]] = {}  # how its scores are drawn, by name
+    scores_baselines: ClassVar[bool] = False  # whether it is computed of what baselines return, too
 
     @property
     def needs_features(self) -> bool:
@@ -237,7 +260,53 @@ class Metric(Part, ABC):
         "reference" is the reference score, real against real: by default that of as many training data. A function of the data and the
         number of samples.
         """
-        return {} if self.reference == "paired" else {"reference": self.compute(inputs.reference)}
+        out = {} if self.reference == "paired" else {"reference": self.compute(inputs.reference)}
+        others = inputs.baselines if self.scores_baselines else {}
+        return out | {name: self.compute(other) for name, other in others.items()}
+
+
+class Baseline(Part, ABC):
+    """A method without a trained net, whose outputs are scored as those of a model: what a model has to surpass.
+
+    Attributes:
+        fits: how many training data `fit` is called with, at most.
+    """
+
+    kind: ClassVar[str] = "baseline"
+    fits: ClassVar[int] = 64
+
+    @abstractmethod
+    def objection(self, train: PairSamples, spec: Spec) -> str:
+        """Why this baseline does not apply to such data; empty if it does.
+
+        Args:
+            train: some training data.
+            spec: of the data.
+        """
+
+    def fit(self, train: PairSamples) -> Self:  # noqa: ARG002
+        """Choose options that are not set, such as the strength of a filter, by the training data.
+
+        Args:
+            train: inputs, targets (`images`) and masks.
+
+        Returns:
+            A copy with the best options.
+        """
+        return self
+
+    @abstractmethod
+    def __call__(self, inputs: np.ndarray, masks: np.ndarray | None, size: tuple[int, int]) -> np.ndarray:
+        """Make outputs from inputs. Output i depends on row i only.
+
+        Args:
+            inputs: uint8 [N, C, h, w].
+            masks: uint8 [N, 1, H, W], 255: missing; None: nothing is missing.
+            size: height and width of the outputs.
+
+        Returns:
+            uint8 [N, C', H, W].
+        """
 
 
 def classes_of(data: Dataset) -> tuple[str, ...]:

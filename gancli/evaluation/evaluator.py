@@ -21,6 +21,7 @@ from gancli.core.errors import DataError, UsageError
 from gancli.core.registry import Part
 from gancli.core.samples import Samples
 from gancli.evaluation import cache, protocol
+from gancli.evaluation.compared import Baselines
 from gancli.evaluation.contracts import (
     Extracted,
     Inputs,
@@ -84,14 +85,8 @@ class Evaluator:
         for what, data in (("training set", train), (name, reals)):
             if not len(data):
                 raise DataError(f"the {what} is empty", "hold out more (--set data.holdout=0.2)")
-        self.data, self.name, self.n, self.seed, self.cache_dir, self.progress = (
-            train,
-            name,
-            n,
-            seed,
-            cache_dir,
-            progress,
-        )
+        self.data, self.name, self.n, self.seed = train, name, n, seed
+        self.cache_dir, self.progress = cache_dir, progress
         part = choose_features(features, source_features, train)
         self._accepts = Samples if part is None else part.accepts
         place = torch.device(device)
@@ -103,6 +98,7 @@ class Evaluator:
         some = subset(len(train), TRAIN_LIMIT, seed, "train")
         rows = None if len(some) == len(train) else some
         self.train = self._stored(train, "training set", rows, self._extract_kept)
+        self.baselines = Baselines(train, self.real, seed, cache_dir, progress, self._of_baseline)
         self._known_of_reals: dict[str, Any] = {}
         if len(self.real) < n:
             note(f"the {name} has {len(self.real):,} samples: scores are no steadier than that allows")
@@ -141,6 +137,7 @@ class Evaluator:
             fake,
             self.train,
             reference=lambda: self._inputs(self._reference(len(fake), fake.labels is not None)),
+            baselines=self.baselines.inputs,
             classes=classes_of(self.data),
             columns=() if self.extractor is None else self.extractor.columns,
             seed=self.seed,
@@ -162,6 +159,9 @@ class Evaluator:
 
         rows = some if self.train.rows is None else self.train.rows[some]
         return self._stored(self.data, "training data in the samples' place", rows, extract, labeled)
+
+    def _of_baseline(self, name: str, made: Samples) -> Inputs:
+        return self._inputs(StoredSet(name, made, lambda of: self._extract(of.chunks(), len(of)), **self._more))
 
     def objections(
         self,
@@ -289,6 +289,7 @@ class Evaluator:
             "seed": self.seed,
             "data": [self.real.fingerprint, self.train.fingerprint],
             "labels": inputs.fake.labels is not None,
+            "baselines": self.baselines.options if metric.scores_baselines else [],
         }
         return cache.baselines(key, self.cache_dir, lambda: metric.baselines(inputs))
 

@@ -90,6 +90,8 @@ class Evaluation:
         """Plain values in a stable order; `timings` apart, equal evaluations give equal dictionaries."""
         pairs = [] if self.pairs is None else [asdict(pair) for pair in self.pairs.pairs]
         scores = {name: {**asdict(s), "interval": s.interval} for name, s in self.scores.items()}
+        for score in scores.values():
+            del score["values"]
         whole = {
             "format": FORMAT,
             "scores": scores,

@@ -6,7 +6,7 @@ the samples while they are read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -268,6 +268,7 @@ class Inputs:
         fake: the samples.
         train: the training data.
         reference: makes the same inputs with training data in the samples' place.
+        baselines: makes the same inputs with what each baseline returns in the samples' place, by its name.
         classes: the data's class names, by label.
         columns: what the columns of the features' probabilities are called; empty if they are no classes of the data.
         seed: of what a metric draws.
@@ -283,6 +284,7 @@ class Inputs:
         train: SampleSet[Any],
         *,
         reference: Callable[[], Inputs],
+        baselines: Callable[[], Mapping[str, Inputs]] = dict,
         classes: tuple[str, ...] = (),
         columns: tuple[str, ...] = (),
         seed: int = 0,
@@ -293,7 +295,7 @@ class Inputs:
         self.real, self.fake, self.train = real, fake, train
         self.classes, self.columns, self.seed = classes, columns, seed
         self.attribute_names, self.measure = attribute_names, measure
-        self._reference = reference
+        self._reference, self._baselines = reference, baselines
         self._known_of_reals: dict[str, Any] = {} if known_of_reals is None else known_of_reals
         self._known: dict[str, Any] = {}
 
@@ -301,6 +303,11 @@ class Inputs:
     def reference(self) -> Inputs:
         """As many training data in the samples' place: real against real."""
         return self._reference()
+
+    @cached_property
+    def baselines(self) -> Mapping[str, Inputs]:
+        """What each baseline returns in the samples' place, by its name; none for samples that are not made from input."""
+        return self._baselines()
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
         """`make()`, once for all metrics that ask under this key."""
@@ -316,6 +323,8 @@ class Inputs:
             samples.release()
         if "reference" in vars(self):
             self.reference.fake.release()
+        for other in vars(self).get("baselines", {}).values():
+            other.fake.release()
 
 
 def _once(known: dict[str, Any], key: str, make: Callable[[], T]) -> T:

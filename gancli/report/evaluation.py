@@ -93,7 +93,8 @@ def _caption(protocol: Mapping[str, Any]) -> str:
     lines = [legend()]
     reasons: dict[str, list[str]] = {}
     for name, reason in dict(protocol.get("skipped", {})).items():
-        reasons.setdefault(str(reason), []).append(name)
+        if not str(reason).startswith("it scores "):  # samples of another kind
+            reasons.setdefault(str(reason), []).append(name)
     if reasons:
         lines.append("Not computed: " + "; ".join(f"{', '.join(k)} ({v})" for v, k in reasons.items()) + ".")
     return escape("\n".join(lines))

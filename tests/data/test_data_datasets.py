@@ -353,8 +353,8 @@ def test_a_fixed_picture_is_degraded_alike_in_any_part_and_run_and_as_a_sample()
     data = DegradedDataset(pictures(), (Gauss(sigma="10-50"),)).for_evaluation()
     made = data.samples()
     assert isinstance(made, PairSamples)
-    assert np.array_equal(made.outputs, pictures().images)
-    known = {x.tobytes(): y for x, y in zip(made.outputs, made.inputs, strict=True)}
+    assert np.array_equal(made.images, pictures().images)
+    known = {x.tobytes(): y for x, y in zip(made.images, made.inputs, strict=True)}
     part = data.take(np.array([9, 3, 20]))
     assert np.array_equal(part.samples().inputs, made.inputs[[9, 3, 20]])
     for some, seed in ((data, 5), (part, 6)):
@@ -399,7 +399,7 @@ def test_samples() -> None:
     pairs = PairDataset(pictures(c=1), pictures(seed=1)).samples()
     assert pairs.targets is None
     assert np.array_equal(pairs.inputs, pictures(c=1).images)
-    assert np.array_equal(pairs.outputs, pictures(seed=1).images)
+    assert np.array_equal(pairs.images, pictures(seed=1).images)
     domains = DomainsDataset(pictures(), pictures(11, seed=1))
     assert np.array_equal(domains.samples().images, pictures(11, seed=1).images)
     assert np.array_equal(domains.a.samples().images, pictures().images)

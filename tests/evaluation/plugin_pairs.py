@@ -58,7 +58,7 @@ class ToyNegative(Task):
     def generate(self, nets: Any, ask: Ask, spec: Any) -> PairSamples:
         assert isinstance(ask, FromInput)
         x = torch.from_numpy(ask.images).float() / 127.5 - 1
-        return PairSamples(ask.images, to_uint8(nets["G"](x).clamp(-1, 1)))
+        return PairSamples(to_uint8(nets["G"](x).clamp(-1, 1)), inputs=ask.images)
 
     def preview(self, spec: Any, data: Dataset, n: int) -> Ask:
         samples = data.samples()
@@ -79,12 +79,12 @@ class ToyL1(Metric):
     space = "pixels"
 
     def compute(self, inputs: Inputs) -> dict[str, Score]:
-        return {"toy-l1": Score(self._apart(inputs, "outputs"), "difference from the target, of 255")}
+        return {"toy-l1": Score(self._apart(inputs, "images"), "difference from the target, of 255")}
 
     def baselines(self, inputs: Inputs) -> dict[str, dict[str, Score]]:
         return {"input": {"toy-l1": Score(self._apart(inputs, "inputs"), "the input as it is")}}
 
     def _apart(self, inputs: Inputs, what: str) -> float:
         both = zip(inputs.fake.chunks(7), inputs.real.chunks(7), strict=True)
-        gaps = [np.abs(getattr(a, what).astype(int) - b.outputs).mean((1, 2, 3)) for a, b in both]
+        gaps = [np.abs(getattr(a, what).astype(int) - b.images).mean((1, 2, 3)) for a, b in both]
         return float(np.concatenate(gaps).mean())

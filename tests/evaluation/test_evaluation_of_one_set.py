@@ -23,7 +23,7 @@ from gancli.evaluation.metrics.ndb import different, jensen_shannon
 from gancli.evaluation.metrics.per_class_fid import per_class
 from gancli.evaluation.metrics.pixels import shrunk
 from gancli.evaluation.metrics.resampling import binomial, groups_of, jackknife, standard_error
-from gancli.evaluation.metrics.ssim_diversity import ssim
+from gancli.evaluation.metrics.ssim import ssim
 from gancli.evaluation.metrics.swd import directions, sliced_wasserstein
 
 rng = np.random.default_rng(0)

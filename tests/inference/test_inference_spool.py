@@ -28,7 +28,7 @@ def some(n: int = 70) -> list[Samples]:
     return [
         ImageSamples(images, labels, attributes),
         ImageSamples(images),
-        PairSamples(images, 255 - images),
+        PairSamples(255 - images, inputs=images, masks=images[:, :1]),
         TextSamples(lines, labels),
     ]
 

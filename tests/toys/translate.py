@@ -145,7 +145,7 @@ class Translate(Task):
     def generate(self, nets: Nets, ask: Ask, spec: Spec) -> PairSamples:
         assert isinstance(ask, FromInput)
         x = torch.from_numpy(ask.images).float() / 127.5 - 1
-        return PairSamples(ask.images, to_uint8(nets["G"](x)))
+        return PairSamples(to_uint8(nets["G"](x)), inputs=ask.images)
 
     def preview(self, spec: Spec, data: Dataset, n: int) -> Ask:
         known = data.samples().take(slice(0, n))
@@ -166,7 +166,7 @@ def least_squares() -> Loss:
 
 
 def outputs(samples: PairSamples) -> np.ndarray:
-    return samples.outputs
+    return samples.images
 
 
 class L1(Metric):

@@ -135,6 +135,7 @@ class FID(Metric):
     gives = ("fid",)
     rank = 10
     headlines = gives
+    scores_baselines = True
 
     def objection(self, inputs: Inputs) -> str:
         return too_few(inputs, 2)

@@ -94,6 +94,7 @@ class KID(Metric):
     gives = ("kid",)
     rank = 30
     headlines = gives
+    scores_baselines = True
 
     def objection(self, inputs: Inputs) -> str:
         return too_few(inputs, 2)

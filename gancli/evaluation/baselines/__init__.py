@@ -1,0 +1,1 @@
+"""Baselines of translation and restoration: methods without a trained net, one per file."""

@@ -1,0 +1,86 @@
+"""The outputs of baselines for the inputs of an evaluation, to be scored as those of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from gancli.core.data import Dataset
+from gancli.core.images import PairSamples
+from gancli.core.registry import build, parts
+from gancli.evaluation.contracts import Baseline, Progress
+from gancli.evaluation.selection import subset
+from gancli.evaluation.sets import BATCH, Inputs, SampleSet
+from gancli.inference.spool import empty
+
+
+class Baselines:
+    """The baselines that apply to data, and the inputs of metrics with their outputs; made when a metric asks for them.
+
+    Args:
+        train: the training data.
+        real: the data whose inputs the baselines are applied to.
+        seed: of the training data by which their options are chosen.
+        folder: where temporary files may be written.
+        progress: called with what is done, samples done and all samples.
+        scored: a baseline's name and outputs -> the inputs of metrics.
+    """
+
+    def __init__(
+        self,
+        train: Dataset,
+        real: SampleSet[Any],
+        seed: int,
+        folder: Path,
+        progress: Progress,
+        scored: Callable[[str, PairSamples], Inputs],
+    ) -> None:
+        self._train, self._real, self._seed = train, real, seed
+        self._folder, self._progress, self._scored = folder, progress, scored
+
+    @cached_property
+    def fitted(self) -> dict[str, Baseline]:
+        """The baselines that apply, by name, with options chosen by training data; none where samples are no pairs."""
+        if not issubclass(self._real.kind, PairSamples):
+            return {}
+        few, out = self._some(Baseline.fits), {}
+        for name in parts("baseline"):
+            part = cast("Baseline", build("baseline", name))
+            if not part.objection(few, self._train.spec):
+                self._progress(f"baseline {name}", 0, len(self._real))
+                out[name] = part.fit(few if part.fits <= len(few) else self._some(part.fits))
+        return out
+
+    def _some(self, n: int) -> PairSamples:
+        """At most n of the training data."""
+        chosen = self._train.take(subset(len(self._train), n, self._seed, "baselines"))
+        return cast("PairSamples", chosen.samples())
+
+    @property
+    def options(self) -> list[dict[str, Any]]:
+        """The names and options of the baselines."""
+        return [part.model_dump(mode="json") for part in self.fitted.values()]
+
+    @cached_property
+    def _made(self) -> dict[str, Inputs]:
+        return {name: self._scored(name, self._outputs(part)) for name, part in self.fitted.items()}
+
+    def inputs(self) -> dict[str, Inputs]:
+        """What metrics are given of each baseline, by its name."""
+        return self._made
+
+    def _outputs(self, part: Baseline) -> PairSamples:
+        """What a baseline makes of the inputs."""
+        real, out = self._real, None
+        for i, chunk in enumerate(real.chunks(BATCH)):
+            made = part(chunk.inputs, chunk.masks, chunk.images.shape[2:])
+            if out is None:
+                out = empty((len(real), *made.shape[1:]), np.uint8, self._folder)
+            out[i * BATCH : i * BATCH + len(made)] = made
+            self._progress(f"baseline {part.name}", i * BATCH + len(made), len(real))
+        assert out is not None
+        return PairSamples(out, inputs=real.samples.inputs if real.rows is None else real.samples.inputs[real.rows])
