@@ -20,16 +20,20 @@ if TYPE_CHECKING:
     from gancli.data.loader import Loader
 
 WORTH = 1.2  # times as fast as float32, at least
-SECONDS = 0.3  # for each precision; or two steps, if they take longer
+ROUNDS = 3  # the two dtypes alternate, so that a busy moment of the machine does not decide
+SECONDS = 0.1  # for each dtype and round; or two steps, if they take longer
 STEPS = 10  # at most
 
 
 def gain(cfg: Config, loader: Loader) -> float:
     """How many times faster a step is in bfloat16 than in float32; 0 if the trial fails."""
+    dtypes = (torch.float32, torch.bfloat16)
     try:
-        return _fastest(cfg, loader, torch.float32) / _fastest(cfg, loader, torch.bfloat16)
+        rounds = [[_fastest(cfg, loader, dtype) for dtype in dtypes] for _ in range(ROUNDS)]
     except (GanError, RuntimeError, MemoryError):  # the training itself will meet it, and say so
         return 0.0
+    float32, bfloat16 = (min(seconds) for seconds in zip(*rounds, strict=True))
+    return float32 / bfloat16
 
 
 def _fastest(cfg: Config, loader: Loader, dtype: torch.dtype) -> float:
