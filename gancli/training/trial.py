@@ -33,7 +33,7 @@ def gain(cfg: Config, loader: Loader) -> float:
     except (GanError, RuntimeError, MemoryError):  # the training itself will meet it, and say so
         return 0.0
     float32, bfloat16 = (min(seconds) for seconds in zip(*rounds, strict=True))
-    return float32 / bfloat16
+    return float(float32 / bfloat16)
 
 
 def _fastest(cfg: Config, loader: Loader, dtype: torch.dtype) -> float:

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from gancli.core.data import Reading, Split
+from gancli.core.images import ImageSamples
 from gancli.data.digits import Digits
 from gancli.data.images import ImageDataset
+from gancli.evaluation.evaluator import evaluate
+from gancli.evaluation.generated import Generated
+from gancli.evaluation.results import Evaluation
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +41,29 @@ def blobs(n: int, seed: int, channels: int = 3, classes: int = 3) -> ImageDatase
 @pytest.fixture(scope="session")
 def pictures() -> Split:
     return Split(blobs(600, 1), blobs(200, 2))
+
+
+def of(images: np.ndarray, labels: np.ndarray | None = None, attributes: np.ndarray | None = None) -> Generated:
+    return Generated(ImageSamples(images, labels, attributes))
+
+
+def images_of(generated: Generated) -> np.ndarray:
+    assert isinstance(generated.samples, ImageSamples)
+    return generated.samples.images
+
+
+@pytest.fixture(scope="session")
+def fakes(digits: Split) -> Generated:
+    """300 training images, a tenth of them as they are and the rest with some noise."""
+    rng = np.random.default_rng(0)
+    images = (
+        digits.train.images[:300] + rng.integers(0, 40, (300, 1, 8, 8)) * (np.arange(300) >= 30)[:, None, None, None]
+    )
+    assert digits.train.labels is not None
+    samples = ImageSamples(np.clip(images, 0, 255).astype(np.uint8), digits.train.labels[:300])
+    return Generated(samples, {"run": "test", "weights": "averaged"})
+
+
+@pytest.fixture(scope="session")
+def found(digits: Split, fakes: Generated, cache: Path) -> Evaluation:
+    return evaluate(fakes, digits, "digits-v1", cache_dir=cache)
