@@ -269,12 +269,6 @@ def test_batches_on_a_gpu(kind: str, budget: int, monkeypatch: pytest.MonkeyPatc
         assert {v.device for v in batch.fields.values()} == {GPU}
 
 
-# Moves: flips and crops
-
-
-# Degradation
-
-
 # Samples
 
 
