@@ -216,13 +216,22 @@ def test_data_without_labels_gets_what_applies(pictures: Split, cache: Path) -> 
     plain = Split(ImageDataset(pictures.train.images), ImageDataset(pictures.test.images))
     notes: list[str] = []
     fakes = of(np.roll(pictures.train.images[:220], 1, 2))
-    found = evaluate(fakes, plain, "auto", cache_dir=cache, note=notes.append)
+    features = build("features", "random-conv")
+    found = evaluate(fakes, plain, "auto", features=features, cache_dir=cache, note=notes.append)
     assert "fid@random-conv" in found.scores
     of_classes = {"cas", "class-histogram", "inception-score", "modes", "per-class-fid"}
     of_pairs = {name for name, reason in found.protocol["skipped"].items() if "pair samples" in reason}
     assert set(found.protocol["skipped"]) - of_pairs == of_classes | {"label-agreement", "attribute-agreement"}
     assert found.protocol["n_real"] == 200
     assert "the test set has 200 samples" in notes[0]
+
+
+def test_color_images_are_scored_by_features_of_imagenet(pictures: Split, cache: Path) -> None:
+    fakes = of(np.roll(pictures.train.images[:60], 1, 2))
+    found = evaluate(fakes, pictures, metrics=["kid", "prc"], n=60, cache_dir=cache)
+    assert {"kid@efficientnet-lite0", "recall@efficientnet-lite0"} <= set(found.scores)
+    with pytest.raises(UsageError, match="--features classifier"):
+        evaluate(fakes, pictures, metrics=["class-kl"], n=60, cache_dir=cache)
 
 
 def test_metrics_are_asked_for_by_their_or_a_scores_name(digits: Split, fakes: Generated, cache: Path) -> None:

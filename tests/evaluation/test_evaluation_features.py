@@ -137,8 +137,26 @@ def test_random_features_are_a_function_of_their_seed(pictures: Split, tmp_path:
     assert a.label == "random-conv"
 
 
+def test_imagenet_features_do_not_depend_on_the_data(pictures: Split, tmp_path: Path) -> None:
+    part = build("features", "efficientnet-lite0")
+    assert isinstance(part, Features)
+    net, other = (ready(part, data, tmp_path) for data in (pictures.train, pictures.test))
+    assert net.hash == other.hash
+    assert net.label == "efficientnet-lite0"
+    assert "96x96" in net.rule
+    said = seen(net, pictures.test.images[:8])
+    assert said.features.shape == (8, 1280)
+    assert said.probabilities is not None
+    np.testing.assert_allclose(said.probabilities.sum(1), 1, rtol=1e-5)
+    grey = pictures.test.images[:8, :1]
+    np.testing.assert_array_equal(seen(net, grey).features, seen(net, grey.repeat(3, 1)).features)
+    large = ImageDataset(np.zeros((2, 3, 200, 160), np.uint8))
+    assert "128x128" in ready(part, large, tmp_path).rule
+
+
 def test_the_choice_follows_source_labels_and_size(pictures: Split) -> None:
     unlabelled = ImageDataset(pictures.train.images)
+    grey = ImageDataset(pictures.train.images[:, :1], pictures.train.labels, classes=pictures.train.classes)
 
     def name(named: str | None, of_source: str, train: ImageDataset) -> str:
         part = choose_features(named, of_source, train)
@@ -147,14 +165,15 @@ def test_the_choice_follows_source_labels_and_size(pictures: Split) -> None:
 
     assert name(None, "digits-v1", pictures.train) == "digits-v1"
     assert name("random-conv", "digits-v1", pictures.train) == "random-conv"
-    assert name(None, "auto", pictures.train) == "classifier"
-    assert name(None, "auto", unlabelled) == "random-conv"
-    assert name(None, "auto", pictures.train.take(slice(0, 100))) == "random-conv"
+    assert name(None, "auto", pictures.train) == name(None, "auto", unlabelled) == "efficientnet-lite0"
+    assert name(None, "auto", grey) == "classifier"
+    assert name(None, "auto", ImageDataset(grey.images)) == "random-conv"
+    assert name(None, "auto", grey.take(slice(0, 100))) == "random-conv"
     with pytest.raises(UsageError, match="did you mean digits-v1"):
         choose_features(None, "digit-v1", unlabelled)
 
 
-@pytest.mark.parametrize("name", ["digits-v1", "classifier", "random-conv"])
+@pytest.mark.parametrize("name", ["digits-v1", "classifier", "random-conv", "efficientnet-lite0"])
 @pytest.mark.parametrize(
     ("images", "what"),
     [
@@ -213,4 +232,4 @@ class TestInception:
 
 
 def test_every_features_part_has_a_name_and_frozen_options() -> None:
-    assert {"digits-v1", "inception", "classifier", "random-conv"} <= set(parts("features"))
+    assert {"digits-v1", "inception", "classifier", "random-conv", "efficientnet-lite0"} <= set(parts("features"))

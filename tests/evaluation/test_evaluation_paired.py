@@ -20,10 +20,12 @@ from gancli.data.pairs import PairDataset
 from gancli.evaluation.contracts import Score
 from gancli.evaluation.evaluator import evaluate
 from gancli.evaluation.generated import Generated
+from gancli.evaluation.metrics.feature_distance import FeatureDistance
 from gancli.evaluation.metrics.gmsd import GMSD
 from gancli.evaluation.metrics.l1 import L1
 from gancli.evaluation.metrics.psnr import PSNR
 from gancli.evaluation.metrics.ssim import SSIM
+from gancli.models.perceptual import perceptual_distance
 
 rng = np.random.default_rng(0)
 SHAPES = [(1, 28, 28), (3, 32, 40), (3, 17, 13)]
@@ -126,3 +128,17 @@ def test_outputs_of_another_order_are_not_their_targets(pairs: Split[Any], cache
     scores = scored(pairs, pairs.test.target.images[::-1].copy(), cache)
     assert scores["psnr@pixels"].value < scores["psnr@pixels"].baselines["identity"]
     assert (scores["psnr@pixels"].gain or 0) < 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_feature_distance_rises_with_the_change(shape: tuple[int, int, int]) -> None:
+    a, b, masks = two(shape)
+    metric = FeatureDistance()
+    half = np.uint8((a.astype(int) + b) // 2)
+    near, far = (metric.compared(a, x, None) for x in (half, b))
+    assert metric.compared(a, a, None).tolist() == [0] * 5
+    assert (near < far).all()
+    assert np.isfinite(metric.compared(a, b, masks)).all()
+    if shape == (3, 32, 40):  # the maps' sizes divide the image's
+        x, y = (torch.from_numpy(z).float() / 127.5 - 1 for z in (a, b))
+        assert far == pytest.approx(perceptual_distance(x, y).numpy(), rel=0.05)

@@ -54,7 +54,7 @@ class ClassHistogram(Metric):
 
     def objection(self, inputs: Inputs) -> str:
         known = inputs.real.classified and len(inputs.columns) >= 2
-        return "" if known else "the data has no classes that the features know"
+        return "" if known else "the features do not know the data's classes (--features classifier learns them)"
 
     def compute(self, inputs: Inputs) -> dict[str, Score]:
         real, fake = inputs.real.predicted, inputs.fake.predicted

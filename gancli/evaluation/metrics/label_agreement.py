@@ -33,7 +33,11 @@ class LabelAgreement(Metric):
         if inputs.fake.labels is None:
             return "the samples were not asked for by label"
         same = tuple(inputs.columns) == tuple(inputs.classes) and len(inputs.classes) > 1
-        return "" if same and inputs.fake.classified else "the features' classifier has other classes than the data"
+        return (
+            ""
+            if same and inputs.fake.classified
+            else "the features do not know the data's classes (--features classifier learns them)"
+        )
 
     def compute(self, inputs: Inputs) -> dict[str, Score]:
         asked, seen = inputs.fake.labels, inputs.fake.predicted

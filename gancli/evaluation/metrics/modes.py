@@ -29,7 +29,7 @@ class Modes(Metric):
 
     def objection(self, inputs: Inputs) -> str:
         known = inputs.real.classified and len(inputs.columns) >= 2
-        return "" if known else "the data has no classes that the features know"
+        return "" if known else "the features do not know the data's classes (--features classifier learns them)"
 
     def compute(self, inputs: Inputs) -> dict[str, Score]:
         fake, real = inputs.fake.predicted, inputs.real.predicted

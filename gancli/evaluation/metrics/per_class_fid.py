@@ -33,7 +33,7 @@ class PerClassFID(Metric):
     def objection(self, inputs: Inputs) -> str:
         names = inputs.classes if _labeled(inputs) else inputs.columns if inputs.fake.classified else ()
         if len(names) < 2:
-            return "the data has no classes that the features know"
+            return "the features do not know the data's classes (--features classifier learns them)"
         few = min(len(inputs.real), len(inputs.fake))
         return f"fewer than {FEWEST} samples or reals a class" if few < FEWEST * len(names) else ""
 
