@@ -29,7 +29,12 @@ LAYERS = (  # from the lowest; a room imports from its own layer's files in its 
 )
 FLOOR = {room: floor for floor, rooms in enumerate(LAYERS) for room in rooms}
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60
-LIBRARIES = {"typer": ("cli",), "rich": ("report",), "matplotlib": ("report",), "PIL": ("core", "data")}
+LIBRARIES = {
+    "typer": ("cli",),
+    "rich": ("report",),
+    "matplotlib": ("report",),
+    "PIL": ("core", "data", "degradations", "evaluation"),
+}
 
 
 def room(file: Path) -> str:

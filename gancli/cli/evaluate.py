@@ -169,7 +169,7 @@ def _check_bounds(bounds: list[Bound], result: Evaluation) -> None:
 
 def _report(console: Console, result: Evaluation, folder: Path | None) -> None:
     from gancli.core.files import write_atomic
-    from gancli.report.evaluation import picture, table
+    from gancli.report.evaluation import baselines_table, picture, table
     from gancli.runs.files import disk
 
     if console.json:
@@ -178,6 +178,8 @@ def _report(console: Console, result: Evaluation, folder: Path | None) -> None:
         sys.stdout.write(result.to_json() + "\n")
     else:
         console.table(table(result, words=console.wide))
+        if (others := baselines_table(result)) is not None:
+            console.table(others)
     if folder is not None:
         with disk("the evaluation", folder, then=""):
             folder.mkdir(parents=True, exist_ok=True)

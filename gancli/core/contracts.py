@@ -211,10 +211,17 @@ class Degradation(Part, ABC):
 
     Attributes:
         masks: whether it returns a mask.
+        argument: the option that is set by the text after the colon in `gauss:25`; empty: none.
     """
 
     kind: ClassVar[str] = "degradation"
     masks: ClassVar[bool] = False
+    argument: ClassVar[str] = ""
+
+    @property
+    def scale(self) -> int:
+        """The factor by which height and width of the result are smaller."""
+        return 1
 
     @abstractmethod
     def __call__(self, x: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -225,7 +232,7 @@ class Degradation(Part, ABC):
             random: seeded from (seed, position in the stream).
 
         Returns:
-            The degraded image [C, H, W] in [-1, 1], and the mask [1, H, W] (1: missing) or None.
+            The degraded image [C, H / scale, W / scale] in [-1, 1], and the mask [1, H, W] (1: missing) or None.
         """
 
 

@@ -56,14 +56,21 @@ class Domains(Spec):
 
 
 class Degraded(Spec):
-    """Degraded images `source` [N, C, H, W] and originals `real` [N, C, H, W], with `mask` [N, 1, H, W] (1: missing) if any."""
+    """Degraded images `source` [N, C, H / scale, W / scale] and originals `real` [N, C, H, W], with `mask` [N, 1, H, W] if any.
+
+    In the mask, 1 is missing.
+    """
 
     name: ClassVar[str] = "degraded"
     image: Annotated[Images, *of_kind("spec")] = Field(description="the images")
     mask: bool = Field(False, description="whether batches have a mask of missing pixels")
+    scale: Annotated[int, Field(strict=True, ge=1, le=64)] = Field(
+        1, description="height and width of the images as multiples of those of the degraded images"
+    )
 
     def describe(self) -> str:
-        return f"degraded images {self.image.size}{' with masks' if self.mask else ''}"
+        smaller = f", {self.scale} times smaller" if self.scale > 1 else ""
+        return f"degraded images {self.image.size}{smaller}{' with masks' if self.mask else ''}"
 
 
 class Tokens(Spec):

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from gancli.core.contracts import Degradation
 from gancli.core.data import Batch, Dataset, Window
+from gancli.core.errors import UsageError
 from gancli.core.images import PairSamples, to_uint8
 from gancli.core.seeds import generator
 from gancli.core.specs import Degraded
@@ -38,8 +40,23 @@ class DegradedDataset(Dataset):
     fixed: bool = False
 
     @property
+    def scale(self) -> int:
+        """The factor by which degraded pictures are smaller."""
+        return prod(part.scale for part in self.degradations)
+
+    def __post_init__(self) -> None:
+        height, width = self.images.images.shape[2:]
+        if height % self.scale or width % self.scale:
+            raise UsageError(
+                f"images of {height}x{width} cannot be divided by {self.scale}",
+                f"use --image-size with a multiple of {self.scale}",
+            )
+        if self._masked and self.scale > 1:
+            raise UsageError("missing pixels and a smaller image cannot be combined", "use one of the degradations")
+
+    @property
     def spec(self) -> Degraded:
-        return Degraded(image=self.images.spec, mask=self._masked)
+        return Degraded(image=self.images.spec, mask=self._masked, scale=self.scale)
 
     @property
     def _masked(self) -> bool:
@@ -55,11 +72,12 @@ class DegradedDataset(Dataset):
         return len(self.images)
 
     def batch(self, window: Window) -> Batch:
-        real = self.images.batch(window)["real"]
+        images = self.images.batch(window)
+        real = images["real"]
         index = window.indices(len(self))
         random = self._generators(index) if self.fixed else window.generators("degradation")
         source, mask = self._degraded(real, random)
-        fields = {"source": source, "real": real}
+        fields = {**images.fields, "source": source}
         return Batch(fields if mask is None else {**fields, "mask": mask})
 
     def _generators(self, index: Tensor) -> Iterator[torch.Generator]:
@@ -69,14 +87,16 @@ class DegradedDataset(Dataset):
             yield generator("degradation", hashlib.blake2b(pixels.data, digest_size=16).hexdigest())
 
     def _degraded(self, images: Tensor, random: Iterable[torch.Generator]) -> tuple[Tensor, Tensor | None]:
-        """Degraded images [N, C, H, W] and their masks [N, 1, H, W], if any."""
-        sources, masks = images.clone(), torch.zeros_like(images[:, :1])
-        for source, united, own in zip(sources, masks, random, strict=True):  # rows of the two, written in place
+        """Degraded images [N, C, H / scale, W / scale] and their masks [N, 1, H, W], if any."""
+        n, c, h, w = images.shape
+        sources = images.new_empty(n, c, h // self.scale, w // self.scale)
+        masks = torch.zeros_like(images[:, :1])
+        for image, source, united, own in zip(images, sources, masks, random, strict=True):
             for degrade in self.degradations:
-                made, mask = degrade(source, own)
-                source.copy_(made)
+                image, mask = degrade(image, own)  # noqa: PLW2901
                 if mask is not None:
                     united.copy_(torch.maximum(united, mask))
+            source.copy_(image)
         return sources, masks if self._masked else None
 
     def take(self, index: np.ndarray | slice, how: Reading | None = None) -> Self:
@@ -85,7 +105,8 @@ class DegradedDataset(Dataset):
     def samples(self) -> PairSamples:
         """Degraded pictures, as a fixed set has them, and the pictures: in memory, so `take` the part that is needed first."""
         images = self.images.images
-        inputs = np.empty(images.shape, np.uint8)
+        n, c, h, w = images.shape
+        inputs = np.empty((n, c, h // self.scale, w // self.scale), np.uint8)
         masks = np.empty((len(images), 1, *images.shape[2:]), np.uint8) if self._masked else None
         for start, part in cache.blocks(inputs):
             index = torch.arange(start, start + len(part))

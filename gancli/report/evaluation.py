@@ -29,6 +29,7 @@ from gancli.evaluation.results import Evaluation, Pairs, in_order, score_names
 INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
 FAKE, REAL, ALARM = "#2f6fde", "#b9c2d0", "#d9480f"
 ROWS = 6  # scores in the picture
+BESIDE = 2  # baselines that are columns of the table of scores
 BARS = 40  # bars of a chart, at most
 LINES, LONGEST = 32, 60  # lines of text in the picture, and characters of a line
 BETTER = {"lower": "↓", "higher": "↑", "reference": "≈"}
@@ -67,7 +68,8 @@ def table(evaluation: Evaluation, words: bool = True) -> Table:
         caption=_caption(evaluation.protocol),
         caption_justify="left",
     )
-    baselines = list(dict.fromkeys(name for score in evaluation.scores.values() for name in score.baselines))
+    baselines = _baselines(evaluation)
+    baselines = baselines if len(baselines) <= BESIDE else []  # more of them get a table of their own
     out.add_column("score", no_wrap=True)
     out.add_column("value", justify="right", no_wrap=True, style="bold")
     out.add_column("±", justify="right", no_wrap=True)
@@ -81,6 +83,39 @@ def table(evaluation: Evaluation, words: bool = True) -> Table:
         beside = [number(score.reference), *(number(score.baselines.get(b)) for b in baselines)]
         cells = [escape(name), number(score.value), number(score.error), *beside, BETTER.get(score.better, "")]
         out.add_row(*cells, *([escape(score.meaning)] if words else []))
+    return out
+
+
+def _baselines(evaluation: Evaluation) -> list[str]:
+    return list(dict.fromkeys(name for score in evaluation.scores.values() for name in score.baselines))
+
+
+def baselines_table(evaluation: Evaluation) -> Table | None:
+    """One row a method (the model, then each baseline, the best first), one column a score; the gain over the best baseline below.
+
+    Returns:
+        The table; None if `table` has room for the baselines.
+    """
+    rows = _baselines(evaluation)
+    scores = {name.split("@")[0]: score for name, score in evaluation.scores.items() if score.baselines}
+    if len(rows) <= BESIDE:
+        return None
+    first = next(iter(scores.values()))
+    sign = 1 if first.better == "lower" else -1
+    gains = [
+        f"{name} {s.gain:+.3g} ± {number(s.gain_error)} over {s.best_baseline}"
+        for name, s in scores.items()
+        if s.gain is not None
+    ]
+    out = Table(
+        box=box.SIMPLE_HEAD, caption=escape("Gain: " + "; ".join(gains)) if gains else None, caption_justify="left"
+    )
+    out.add_column("method", no_wrap=True)
+    for name, score in scores.items():
+        out.add_column(f"{name} {BETTER.get(score.better, '')}", justify="right", no_wrap=True)
+    out.add_row("this model", *(number(s.value) for s in scores.values()), style="bold")
+    for row in sorted(rows, key=lambda name: sign * first.baselines.get(name, math.inf)):
+        out.add_row(escape(row), *(number(s.baselines.get(row)) for s in scores.values()))
     return out
 
 

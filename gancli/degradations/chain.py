@@ -1,0 +1,45 @@
+"""Chains of degradations, written `gauss:25+jpeg:10-40`: parts by name, each with its argument, applied from left to right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from pydantic import BeforeValidator
+
+from gancli.core.contracts import Degradation
+from gancli.core.errors import UsageError
+from gancli.core.registry import build, find, of_kind
+
+
+def parse(value: Any) -> Any:
+    """Parse a chain.
+
+    Args:
+        value: text, or a list of parts, tables and texts, which is returned with its texts parsed.
+
+    Returns:
+        A tuple of parts and tables.
+
+    Raises:
+        UsageError: a name is unknown or an argument is invalid.
+    """
+    if isinstance(value, str):
+        value = [one for one in value.split("+") if one.strip()]
+    return tuple(_parsed(one) if isinstance(one, str) else one for one in value)
+
+
+def _parsed(text: str) -> Degradation:
+    name, colon, argument = text.strip().partition(":")
+    options: dict[str, Any] = {"name": name}
+    if colon:
+        key = cast("type[Degradation]", find("degradation", name)).argument
+        if not key:
+            raise UsageError(f"the degradation {name!r} takes no argument", f"write {name}")
+        options[key] = argument
+    return cast("Degradation", build("degradation", options))
+
+
+if TYPE_CHECKING:
+    Chain = tuple[Degradation, ...]
+else:
+    Chain = Annotated[tuple[Annotated[Degradation, *of_kind("degradation")], ...], BeforeValidator(parse)]
