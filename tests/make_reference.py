@@ -66,7 +66,8 @@ def _keys(verb: str) -> dict[str, str]:
 def _configuration() -> Iterator[str]:
     yield "## Configuration\n"
     yield "The keys of a TOML file and of `--set KEY=VALUE`. A key that holds a part takes its name, or a table of a name and options;"
-    yield "below it stand the options that all parts of its kind have. A default of - depends on the part or on the data.\n"
+    yield "below it stand those of its default, or else those that all parts of its kind have. A default of - depends on the part or"
+    yield "on the data.\n"
     for name, table in catalog.groups(catalog.configuration()).items():
         yield f"### {name}\n"
         yield from _options(table)

@@ -50,6 +50,9 @@ class Data(Frozen):
         None, ge=1, description="passes over the data per epoch; default: as many as make about 10,000 images"
     )
     flip: bool = Field(False, description="random horizontal flips")
+    enlarge: float = Field(
+        1.0, ge=1, le=4, description="enlarge by this factor, then crop at random to the image size (1.12); 1: no crops"
+    )
 
 
 class Stop(Frozen):

@@ -195,9 +195,6 @@ class Dataset(ABC):
         """Read a part of the stream.
 
         Args:
-            window: the rows to read.
-
-        Args:
             window: which rows, and what their random numbers are.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Contracts of the parts that build nets: `Model` (generator and discriminator) and `Condition` (labels and attributes)."""
+"""Contracts of the parts that build nets: `Model` (generator and discriminator), `Translator` and `PatchCritic`, and `Condition`."""
 
 from __future__ import annotations
 
@@ -134,6 +134,73 @@ class Model(Part, ABC):
             D's input [N, C, H', W'].
         """
         return x
+
+
+class Translator(Part, ABC):
+    """An architecture that maps images to images of the same size, for translation and restoration.
+
+    The net is fully convolutional: it is trained at one size and applied to images of any size.
+    """
+
+    kind: ClassVar[str] = "translator"
+
+    @abstractmethod
+    def net(self, inputs: int, outputs: int, size: tuple[int, int]) -> nn.Module:
+        """Build the net.
+
+        Args:
+            inputs: channels of the input: those of the image, of a mask, of tiled noise.
+            outputs: channels of the output.
+            size: height and width of the training images.
+
+        Returns:
+            A module (x [N, inputs, H, W], features or None) -> [N, outputs, H, W], not bounded, of the size of the input.
+            If `features` is a list, it appends the feature maps of its encoder, from the input down.
+
+        Raises:
+            UsageError: the net cannot be built for this size or with these options.
+        """
+
+    @abstractmethod
+    def grid(self, size: tuple[int, int]) -> int:
+        """The period of the net: an input that is shifted by a multiple of it gives the shifted output.
+
+        Args:
+            size: height and width of the training images.
+        """
+
+    @abstractmethod
+    def reach(self, size: tuple[int, int]) -> int | None:
+        """How many pixels around it an output pixel depends on, apart from statistics of normalization.
+
+        Args:
+            size: height and width of the training images.
+
+        Returns:
+            The radius of the receptive field; None if it is the whole image (attention), which cannot be tiled.
+        """
+
+
+class PatchCritic(Part, ABC):
+    """An architecture of a critic of patches (1611.07004, section 3.2.2)."""
+
+    kind: ClassVar[str] = "critic"
+
+    @abstractmethod
+    def net(self, inputs: int, size: tuple[int, int]) -> nn.Module:
+        """Build the net.
+
+        Args:
+            inputs: channels of the input: those of the image, and of a source or mask concatenated to it.
+            size: height and width of the training images.
+
+        Returns:
+            A module (x [N, inputs, H, W], features or None) -> logits [N, P] of P patches, float32 whatever the compute
+            dtype. If `features` is a list, it appends its hidden feature maps, for feature matching.
+
+        Raises:
+            UsageError: the net cannot be built for this size or with these options.
+        """
 
 
 class Condition(Part, ABC):

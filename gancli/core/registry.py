@@ -36,6 +36,8 @@ FOLDERS = {
     "spec": "core",
     "data": "data",
     "model": "models",
+    "translator": "models",
+    "critic": "models",
     "condition": "conditions",
     "loss": "losses",
     "penalty": "penalties",

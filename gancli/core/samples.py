@@ -162,6 +162,7 @@ class FromInput(Ask):
     masks: np.ndarray | None = Field(None, description="uint8 [N, 1, H, W]; 255: missing")
     seeds: tuple[int, ...] | None = Field(None, description="seeds of the noise, if outputs are stochastic")
     direction: str = Field("", description="the mapping to apply, if the task has several; empty: the first")
+    targets: np.ndarray | None = Field(None, description="uint8 [N, C', H, W], shown with the outputs in previews")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -170,7 +171,8 @@ class FromInput(Ask):
         at = list(index)
         masks = None if self.masks is None else self.masks[at]
         seeds = None if self.seeds is None else tuple(self.seeds[i] for i in at)
-        return self.replace(images=self.images[at], masks=masks, seeds=seeds)
+        targets = None if self.targets is None else self.targets[at]
+        return self.replace(images=self.images[at], masks=masks, seeds=seeds, targets=targets)
 
 
 class FromPrompt(FromSeeds):

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from gancli.core import sharding
 from gancli.core.contracts import Logs, Memory, Nets, Tick
-from gancli.core.data import Batch, Dataset, Spec
+from gancli.core.data import Batch, Dataset, Spec, Split
 from gancli.core.registry import Part
-from gancli.core.samples import Ask, Samples
+from gancli.core.samples import Ask, FromInput, Samples
 from gancli.core.schedules import always
 from gancli.core.seeds import generator
+from gancli.core.specs import Images
 
 
 @dataclass
@@ -118,6 +119,30 @@ class Exportable:
 
     module: nn.Module
     inputs: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ImageMap:
+    """A mapping of images to images that a task learns.
+
+    Attributes:
+        source: channels of the input and the size of the training images.
+        target: channels of the output.
+        grid: an input shifted by a multiple of it gives the shifted output; inputs are divided at multiples of it.
+        reach: how many pixels around it an output pixel depends on, apart from statistics of normalization; None: on the
+            whole image, which cannot be divided into tiles.
+        answers: whether outputs depend on a seed, so that an input has several.
+        scale: height and width of the output as multiples of those of the input.
+        masks: whether the input has a mask of missing pixels.
+    """
+
+    source: Images
+    target: Images
+    grid: int = 1
+    reach: int | None = None
+    answers: bool = False
+    scale: int = 1
+    masks: bool = False
 
 
 class Task(Part, ABC):
@@ -220,6 +245,31 @@ class Task(Part, ABC):
         """
         raise TypeError(f"the task {self.name!r} has nothing to export")
 
+    def maps(self, spec: Spec) -> Mapping[str, ImageMap]:  # noqa: ARG002
+        """The mappings of images to images that `apply` carries out, by direction, the default first; none by default.
+
+        Args:
+            spec: of the data.
+        """
+        return {}
+
+    def apply(self, nets: Nets, batch: Batch, ask: FromInput, spec: Spec) -> Tensor:  # noqa: ARG002
+        """Map images of any size, or tiles of them, to images.
+
+        Args:
+            nets: in evaluation mode.
+            batch: `source` [N, C, H, W] in [-1, 1], and `mask` [N, 1, H, W] (1: missing) if there is one.
+            ask: the request, whose direction and N seeds are used.
+            spec: of the data.
+
+        Returns:
+            [N, C', scale * H, scale * W] in [-1, 1].
+
+        Raises:
+            TypeError: the task has no mappings.
+        """
+        raise TypeError(f"the task {self.name!r} does not map images to images")
+
     def choices(self, spec: Spec) -> Choices:  # noqa: ARG002
         """The labels and attributes that a request can choose."""
         return Choices()
@@ -235,6 +285,20 @@ class Task(Part, ABC):
             A copy with all options set.
         """
         return self
+
+    def dataset(self, data: Dataset) -> Dataset:
+        """Convert a data set to the form that this task trains on: degraded images, the other direction, two domains.
+
+        Called for training, validation and test set. Data of another kind than `accepts` may be returned unchanged; the
+        engine then rejects them.
+
+        Args:
+            data: as read from the source.
+
+        Returns:
+            A data set; default: `data`.
+        """
+        return data
 
     @property
     def group_size(self) -> int:
@@ -274,3 +338,9 @@ class Task(Part, ABC):
             batch: from the data set.
         """
         return batch
+
+
+def converted(split: Split[Any], task: Task) -> Split[Any]:
+    """Convert all sets by `Task.dataset`; validation and test set stay without anything random."""
+    train, test, validation = (task.dataset(part) for part in (split.train, split.test, split.validation))
+    return Split(train, test.for_evaluation(), validation.for_evaluation())

@@ -31,7 +31,7 @@ LARGE = 4_000_000  # pixels, above which a picture is decoded by itself
 BAND = 1_000_000  # pixels that are converted at a time
 _one_large = threading.Lock()
 _STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _QUARTER = (5, 6, 7, 8)  # orientations whose rows are columns
 _LEFT_RIGHT, _TOP_BOTTOM = (2, 3, 7, 8), (3, 4, 6, 7)  # those whose columns, or rows, of the file run backwards
 _TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
@@ -58,7 +58,7 @@ def looks_like_image(head: bytes) -> bool:
 
 
 @contextmanager
-def _guarded() -> Iterator[None]:
+def guarded() -> Iterator[None]:
     """A broken file can raise anything; what is too little memory now may be enough another time."""
     try:
         yield
@@ -68,7 +68,7 @@ def _guarded() -> Iterator[None]:
         raise BrokenImageError(_reason(error)) from None
 
 
-@_guarded()
+@guarded()
 def header(data: bytes) -> Header:
     """The header of a picture's file.
 
@@ -78,14 +78,14 @@ def header(data: bytes) -> Header:
     Raises:
         BrokenImageError: it cannot be read.
     """
-    image = _opened(data)
+    image = opened(data)
     height, width = image.height, image.width
     if image.format != "TIFF" and _turned(image):  # Pillow gives TIFF's size upright
         height, width = width, height
-    return Header(height, width, _is_grey(image))
+    return Header(height, width, is_grey(image))
 
 
-@_guarded()
+@guarded()
 def decode(data: bytes, channels: int, size: tuple[int, int], background: Background) -> np.ndarray:
     """Decode a picture.
 
@@ -101,14 +101,14 @@ def decode(data: bytes, channels: int, size: tuple[int, int], background: Backgr
     Raises:
         BrokenImageError: it cannot be read.
     """
-    image = _opened(data)
+    image = opened(data)
     with _one_large if image.width * image.height > LARGE else nullcontext():
         image.load()
         pixels = np.asarray(_cover(image, "L" if channels == 1 else "RGB", size, background))
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def _opened(data: bytes) -> Image.Image:
+def opened(data: bytes) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
     if not data:
@@ -129,10 +129,10 @@ def _reason(error: Exception) -> str:
     return text[0] if text and text[0] else type(error).__name__
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """How EXIF says that it is to be turned: 1 (not at all) to 8. Broken EXIF is no EXIF."""
     try:
-        said = image.getexif().get(_ORIENTATION)
+        said = image.getexif().get(ORIENTATION)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a broken file can raise anything
@@ -142,17 +142,17 @@ def _orientation(image: Image.Image) -> int:
 
 def _turned(image: Image.Image) -> bool:
     """Whether EXIF asks for a quarter turn. A PNG's EXIF behind the pixels is not looked for here, as that would decode them."""
-    return (image.format != "PNG" or "exif" in image.info) and _orientation(image) in _QUARTER
+    return (image.format != "PNG" or "exif" in image.info) and orientation(image) in _QUARTER
 
 
-def _is_grey(image: Image.Image) -> bool:
+def is_grey(image: Image.Image) -> bool:
     if image.mode == "P":
         palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
         return bool((palette == palette[:, :1]).all())
     return image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
 
 
-def _plain(image: Image.Image, background: Background) -> Image.Image:
+def plain(image: Image.Image, background: Background) -> Image.Image:
     """Any mode -> L, RGB or what converts to them as it is."""
     from PIL import Image
 
@@ -193,16 +193,31 @@ def _cover(image: Image.Image, mode: str, size: tuple[int, int], background: Bac
     """The middle part, upright, of mode L or RGB, scaled to (height, width): columns first, band by band, as one call would do it."""
     from PIL import Image
 
-    turn = _orientation(image)
+    turn = orientation(image)
     height, width = (image.width, image.height) if turn in _QUARTER else (image.height, image.width)
     top, left, h, w = middle(height, width, size)
     rows = max(1, BAND // w)
     narrow = Image.new(mode, (size[1], h))
     for y in range(0, h, rows):
         band = _upright(image, turn, (left, top + y, left + w, top + min(h, y + rows)))
-        band = _plain(band, background).convert(mode)
+        band = plain(band, background).convert(mode)
         narrow.paste(band.resize((size[1], band.height), Image.Resampling.BICUBIC), (0, y))
     return narrow.resize((size[1], size[0]), Image.Resampling.BICUBIC)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The whole picture as EXIF means it."""
+    from PIL import Image
+
+    turn = orientation(image)
+    return image if turn == 1 else image.transpose(Image.Transpose[_TURNS[turn - 2]])
+
+
+def alpha_of(image: Image.Image) -> np.ndarray | None:
+    """The alpha channel, uint8 [H, W]; None for a picture without transparency."""
+    if "transparency" not in image.info and image.mode not in ("LA", "La", "PA", "RGBA", "RGBa"):
+        return None
+    return np.asarray((image.convert("LA") if image.mode == "La" else image).convert("RGBA"))[:, :, 3]
 
 
 def _upright(image: Image.Image, turn: int, box: tuple[int, int, int, int]) -> Image.Image:

@@ -72,6 +72,10 @@ class PairDataset(Dataset):
         a, b = (part.resized(size, channels, how) for part in (self.source, self.target))
         return replace(self, source=a, target=b)
 
+    def swapped(self) -> Self:
+        """The pairs the other way round: B is translated to A."""
+        return replace(self, source=self.target, target=self.source)
+
     def augmented(self, flip: bool, enlarge: float = 1.0) -> Self:
         return replace(self, jitter=Jitter(flip, enlarge))
 

@@ -13,7 +13,7 @@ from gancli.core.data import Dataset, Reading, Source, Spec, Split
 from gancli.core.errors import UsageError
 from gancli.core.registry import Part, build
 from gancli.core.samples import Ask
-from gancli.core.task import Task
+from gancli.core.task import Task, converted
 from gancli.data import find
 from gancli.evaluation.generated import Generated
 from gancli.evaluation.selection import compared_with
@@ -78,17 +78,19 @@ def of_run(
     """
     model = load(run.path, step=step, ema=ema, device=device, note=how.note)
     if against is not None:
-        return model, *data(against, _shaped(how, model.spec))
+        source, split = data(against, _shaped(how, model.spec))
+        return model, source, converted(split, model.task)
     if not (run.path / "data.json").is_file():
         raise UsageError(
             f"{run.path} is a bare model: it does not say which data to compare with",
             "add --against mnist, or a folder",
         )
     cfg = run.config().data
-    split = find.read(
+    found = find.read(
         cfg.source,
         replace(how, size=cfg.image_size, channels=cfg.channels, holdout=cfg.holdout, validation=cfg.validation),
     )
+    split = converted(found, model.task)
     model.facts["same_data"] = split.train.fingerprint == _trained_on(run, model.tick.step)
     if not model.facts["same_data"]:
         warn("the data is not what this run was trained on: it is evaluated against what is there now")

@@ -57,11 +57,24 @@ def options(of: Schema, prefix: str = "") -> Options:
 
 
 def configuration() -> Options:
-    """Every key of the configuration. A key that holds a part is followed by the options that all parts of its kind have."""
+    """Every key of the configuration. A key that holds a part is followed by the options of the part that it has by default; where
+    there is none, and below these, by those that all parts of the kind have."""
     whole = schema.configuration()
     out: Options = {}
     for key, option in options(whole).items():
-        out |= {key: option, **(_common(whole, option["type"], f"{key}.") if option["type"] in whole["$defs"] else {})}
+        out |= {key: option, **(_inside(whole, option, f"{key}.") if option["type"] in whole["$defs"] else {})}
+    return out
+
+
+def _inside(whole: Schema, option: dict[str, Any], prefix: str) -> Options:
+    """The options below a key that holds a part."""
+    kind, default = option["type"], option["default"]
+    if not isinstance(default, dict):
+        return _common(whole, kind, prefix)
+    out: Options = {}
+    for key, own in options(whole["$defs"][f"{kind}.{default['name']}"], prefix).items():
+        if key != f"{prefix}name":
+            out |= {key: own, **(_common(whole, own["type"], f"{key}.") if own["type"] in whole["$defs"] else {})}
     return out
 
 

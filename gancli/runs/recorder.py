@@ -28,7 +28,7 @@ class Recorder(Sink):
         self.metrics.write({"step": step, **named, **values})
 
     def samples(self, step: int, name: str, samples: Samples, recipe: Mapping[str, Any]) -> None:
-        file = samples.render(8, dict(recipe))
+        file = samples.render(recipe=dict(recipe))
         stem = f"{step:06d}" if name == "samples" else f"{step:06d}-{name}"
         try:
             self.run.samples.mkdir(exist_ok=True)

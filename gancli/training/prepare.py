@@ -22,7 +22,7 @@ from gancli.core.data import Dataset, Reading, Source, Spec, Split
 from gancli.core.errors import DataError, UsageError
 from gancli.core.registry import build, parts, validated
 from gancli.core.specs import Images
-from gancli.core.task import Task
+from gancli.core.task import Task, converted
 from gancli.data import cache, find
 from gancli.data.loader import Loader
 from gancli.distributed.ranks import ALONE, Ranks
@@ -127,6 +127,7 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     cfg = resolve(base, chosen, *(migration.config(layer, _classes(split)) for layer in request.layers), given)
     if cfg.stop.until:
         parse_bound(cfg.stop.until)
+    split = converted(split, cfg.task)
     loader, fingerprint = _loader(cfg, split, ranks), _fingerprint(split, ranks)
     length = cfg.stop.total(loader.epoch)
     if length < 1:
@@ -153,7 +154,7 @@ def again(cfg: Config, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     Raises:
         DataError: the data are missing or broken.
     """
-    split = ranks.once_per_host(lambda: find.read(cfg.data.source, reading))
+    split = converted(ranks.once_per_host(lambda: find.read(cfg.data.source, reading)), cfg.task)
     cfg, loader = _precise(cfg, _loader(cfg, split, ranks), reading, ranks, [])
     return Plan(cfg, split, _fingerprint(split, ranks), loader, reading, cfg, ranks=ranks)
 
@@ -200,7 +201,7 @@ def _loader(cfg: Config, split: Split[Any], ranks: Ranks) -> Loader:
     _parted(cfg, ranks)
     if cfg.batch_size > 10 * len(split.train):
         raise UsageError(f"--batch-size {cfg.batch_size} is more than ten epochs of {len(split.train)} images")
-    data = split.train.augmented(cfg.data.flip)
+    data = split.train.augmented(cfg.data.flip, cfg.data.enlarge)
     return Loader(data, cfg.seed, device, torch.float32, cfg.data.repeat or 1)
 
 

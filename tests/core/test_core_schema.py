@@ -51,7 +51,18 @@ def test_it_is_a_schema_of_draft_2020_12(whole: dict[str, Any]) -> None:
 
 def test_every_part_of_a_configuration_is_in_it(whole: dict[str, Any]) -> None:
     kinds = {kind for kind in whole["$defs"] if "." not in kind}
-    assert kinds == {"task", "data", "optimizer", "model", "loss", "penalty", "augment", "condition"}
+    assert kinds == {
+        "task",
+        "data",
+        "optimizer",
+        "model",
+        "loss",
+        "penalty",
+        "augment",
+        "condition",
+        "translator",
+        "critic",
+    }
     for kind in kinds:
         choices = {one["$ref"] for one in whole["$defs"][kind]["oneOf"]}
         assert choices == {f"#/$defs/{kind}.{name}" for name in registry.parts(kind)}

@@ -13,12 +13,16 @@ import pytest
 import torch
 
 from gancli.core.config import Config, presets, read_preset, resolve
-from gancli.core.data import Reading, Split
+from gancli.core.data import Dataset, Reading, Split
 from gancli.core.images import to_uint8
 from gancli.core.registry import find
 from gancli.core.samples import FromSeeds
+from gancli.core.specs import Domains, Pairs
+from gancli.core.task import Task
+from gancli.data.domains import DomainsDataset
 from gancli.data.images import ImageDataset
 from gancli.data.loader import Loader
+from gancli.data.pairs import PairDataset
 from gancli.tasks.generate import Generate
 from gancli.training.monitor import Monitor
 from gancli.training.prepare import Plan
@@ -37,24 +41,33 @@ TINY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def arrays() -> ImageDataset:
-    r = np.random.default_rng(0)
+def arrays(seed: int = 0) -> ImageDataset:
+    r = np.random.default_rng(seed)
     images = r.integers(0, 256, (40, 1, 16, 16), dtype=np.uint8)
     return ImageDataset(
         images, r.integers(0, 4, 40), r.random((40, 2), dtype=np.float32), tuple("abcd"), ("thick", "slant")
     )
 
 
+def data_for(task: Task) -> Dataset:
+    """Small data of the kind that a task trains on."""
+    by_kind = {Pairs: PairDataset, Domains: DomainsDataset}
+    kind = by_kind.get(task.accepts)
+    return task.dataset(arrays() if kind is None else kind(arrays(), arrays(1)))
+
+
 def tiny(name: str) -> Config:
     preset = read_preset(name)
-    fields = find("model", preset["task"]["model"]["name"]).model_fields
-    model = {k: v for k, v in TINY.items() if k in fields}
-    return resolve({"preset": name}, preset, {"data": {"source": "digits"}, "batch_size": 8, "task": {"model": model}})
+    small: dict[str, Any] = {}
+    for kind in {"model", "translator", "critic"} & preset["task"].keys():
+        fields = find(kind, preset["task"][kind]["name"]).model_fields
+        small[kind] = {k: v for k, v in TINY.items() if k in fields}
+    return resolve({"preset": name}, preset, {"data": {"source": "digits"}, "batch_size": 8, "task": small})
 
 
 def started(name: str, dtype: torch.dtype) -> tuple[Config, Loader, State]:
     cfg = tiny(name)
-    loader = Loader(arrays(), cfg.seed, CPU, dtype)
+    loader = Loader(data_for(cfg.task), cfg.seed, CPU, dtype)
     return cfg, loader, new_state(cfg.task, cfg, loader.spec, CPU, dtype)
 
 
@@ -87,20 +100,23 @@ def test_trains_and_samples(name: str, dtype: torch.dtype) -> None:
     for _ in range(2):
         logs = step(cfg.task, state, loader, cfg)
         assert all(math.isfinite(float(v)) for v in logs.values())
-    ask, nets = FromSeeds(seeds=(1, 2, 3)), state.sampling()
-    assert isinstance(cfg.task, Generate)
-    images = cfg.task.images(nets, ask, arrays().spec)
-    assert images.shape == (3, 1, 16, 16)
-    assert torch.isfinite(images).all()
+    ask, nets = cfg.task.evaluation(loader.spec, loader.data, 3, 1), state.sampling()
     made = cfg.task.generate(nets, ask, loader.spec)
-    np.testing.assert_array_equal(made.arrays()["images"].transpose(0, 3, 1, 2), to_uint8(images))
+    assert made.arrays()["images"].shape == (3, 16, 16, 1)
+    if isinstance(cfg.task, Generate):
+        ask = FromSeeds(seeds=(1, 2, 3))
+        images = cfg.task.images(nets, ask, arrays().spec)
+        assert torch.isfinite(images).all()
+        made = cfg.task.generate(nets, ask, loader.spec)
+        np.testing.assert_array_equal(made.arrays()["images"].transpose(0, 3, 1, 2), to_uint8(images))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_monitor_looks_at_the_start(name: str, tmp_path: Path) -> None:
     cfg, loader, state = started(name, torch.float32)
     step(cfg.task, state, loader, cfg)
-    split = Split(arrays(), arrays(), arrays())
+    data = data_for(cfg.task)
+    split = Split(data, data, data)
     plan = Plan(cfg, split, split.train.fingerprint, loader, Reading(tmp_path, tmp_path), cfg)
     line = Monitor(plan, print, print).look(state, {"loss/D": 1.0, "grad/D": 2.0})
     assert line.keys() >= {"known", "real/D", "apart/D", "overfit/D", "spread", "grad/D"}
@@ -130,7 +146,7 @@ def test_a_step_on_another_device_asks_nothing_back(
     monkeypatch.setattr("gancli.training.step._finite", lambda value, *_: asked.append(value.device.type) or value)
     monkeypatch.setattr("gancli.data.loader._budget", lambda _device: 10**9)
     cfg = tiny(name)
-    loader = Loader(arrays(), cfg.seed, META, dtype)
+    loader = Loader(data_for(cfg.task), cfg.seed, META, dtype)
     state = new_state(cfg.task, cfg, loader.spec, META, dtype)
     logs = step(cfg.task, state, loader, cfg)
     assert {v.device.type for v in logs.values()} == {*asked} == {"meta"}

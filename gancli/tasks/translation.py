@@ -1,0 +1,80 @@
+"""What tasks that map images to images have in common: requests, conversion of images, tiled noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gancli.core.contracts import Nets
+from gancli.core.data import Batch, Dataset, Spec
+from gancli.core.errors import UsageError
+from gancli.core.images import PairSamples, to_uint8
+from gancli.core.registry import nearest
+from gancli.core.samples import FromInput
+from gancli.core.seeds import generator
+from gancli.core.task import Task
+
+DIRECTIONS = ("a-to-b", "b-to-a")
+PREVIEWS = 8  # rows of input, output and target
+
+
+def to_float(images: np.ndarray, like: Tensor) -> Tensor:
+    """uint8 images [N, C, H, W] -> float32 in [-1, 1] on the device of `like`."""
+    return torch.from_numpy(np.ascontiguousarray(images)).to(like.device).float() / 127.5 - 1
+
+
+def on_planes(x: Tensor, z: Tensor | None) -> Tensor:
+    """Concatenate noise vectors [N, Z] to images [N, C, H, W] as constant channels: [N, C + Z, H, W]."""
+    if z is None or not z.shape[1]:
+        return x
+    return torch.cat([x, z.to(x.dtype)[:, :, None, None].expand(*z.shape, *x.shape[2:])], 1)
+
+
+def noise_of(seeds: Sequence[int] | None, n: int, width: int, like: Tensor) -> Tensor | None:
+    """Noise vectors [n, width], each from its own seed; without seeds zero, the mean; None if width is 0."""
+    if not width:
+        return None
+    if seeds is None:
+        return like.new_zeros(n, width)
+    return torch.stack([torch.randn(width, generator=generator("sample", s)) for s in seeds]).to(like.device)
+
+
+def direction_of(task: Task, ask: FromInput, spec: Spec) -> str:
+    """The direction of a request.
+
+    Args:
+        task: with mappings.
+        ask: the request.
+        spec: of the data.
+
+    Raises:
+        UsageError: the task has not learned this direction.
+    """
+    known = list(task.maps(spec))
+    wanted = ask.direction.lower().replace("to", "-to-").replace("--", "-") if ask.direction else known[0]
+    if wanted not in known:
+        hint = f"this model maps {' and '.join(known)}"
+        if wanted in DIRECTIONS:
+            raise UsageError(f"this model has not learned the direction {wanted}", hint)
+        raise UsageError(f"no direction {ask.direction!r}", nearest(wanted, DIRECTIONS) or hint)
+    return wanted
+
+
+def outputs(task: Task, nets: Nets, ask: FromInput, spec: Spec) -> PairSamples:
+    """The outputs for a request, as samples: for `Task.generate`."""
+    like = next(next(iter(nets.values())).parameters())
+    fields = {"source": to_float(ask.images, like)}
+    if ask.masks is not None:
+        fields["mask"] = torch.from_numpy(ask.masks > 127).to(like)
+    images = to_uint8(task.apply(nets, Batch(fields), ask, spec))
+    return PairSamples(images, inputs=ask.images, targets=ask.targets)
+
+
+def paired(data: Dataset, n: int) -> FromInput:
+    """A request for the first n inputs of a data set of pairs, with their targets."""
+    known = cast("PairSamples", data.take(slice(0, n)).samples())
+    return FromInput(images=known.inputs, targets=known.images)
