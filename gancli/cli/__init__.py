@@ -21,6 +21,7 @@ from typer.core import TyperCommand, TyperGroup
 from gancli.cli.streams import guarded, hush
 from gancli.core.errors import GanError, StoppedError
 from gancli.core.host import says_out_of_memory
+from gancli.core.printable import printable
 
 KNOWN_TO_ALL = (2, 6)  # usage, divergence
 INTERRUPTED = 130
@@ -139,7 +140,7 @@ def _bug(error: Exception) -> int:
         return _refuse(
             f"this is a bug in gan: {type(error).__name__}: {' '.join(text.split())[:300]}  ->  {notes[-1]}", 1
         )
-    traceback.print_exception(error)
+    sys.stderr.write(printable("".join(traceback.format_exception(error)), breaks=True, most=20_000))
     return 1
 
 
@@ -147,6 +148,7 @@ def _refuse(text: str, code: int, what: str = "error") -> int:
     """Print an error. Of several ranks only the first prints those that all of them have."""
     from gancli.distributed.ranks import rank
 
+    text = printable(text)
     if rank() == 0:
         typer.echo(_wrapped(f"{what}: {text}"), err=True)
     elif what == "error" and code not in KNOWN_TO_ALL:

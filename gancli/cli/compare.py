@@ -28,7 +28,7 @@ def command(
     json: o.Json = False,
 ) -> None:
     """Compare the scores of runs side by side. Different protocols are rejected."""
-    from gancli.core.files import read_capped
+    from gancli.core.files import Folder
     from gancli.evaluation.results import Evaluation, compare, plain
     from gancli.report.comparison import best, show
     from gancli.report.console import Console
@@ -46,7 +46,7 @@ def command(
             raise UsageError(f"{run.path} has not been evaluated", f"gan evaluate {run.path}")
         name = run.name if there.get(run.name, run) == run else str(run.path)
         try:
-            there[name], found[name] = run, Evaluation.from_json(read_capped(file, MAX_JSON))
+            there[name], found[name] = run, Evaluation.from_json(Folder(run.path).read(file.name, MAX_JSON))
         except CheckpointError as error:
             raise CheckpointError(f"{file}: {error.cause}", f"gan evaluate {run.path}") from None
     rows = compare(found)

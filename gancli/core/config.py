@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from gancli.core import migration
-from gancli.core.errors import UsageError
+from gancli.core.errors import CheckpointError, UsageError
+from gancli.core.files import read_capped
 from gancli.core.registry import Frozen, Part, nearest, of_kind, validated
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ else:
     Source = Annotated[Part, *of_kind("data")]
     Task = Annotated[Part, *of_kind("task")]
 
+MAX_CONFIG = 4 << 20  # bytes of a configuration file
 Layer = dict[str, Any]
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 
@@ -193,10 +195,10 @@ def read_table(path: Path) -> Layer:
     """
     form = "JSON" if path.suffix == ".json" else "TOML"
     try:
-        text = path.read_text()
+        text = read_capped(path, MAX_CONFIG).decode()
         table = json.loads(text) if form == "JSON" else tomllib.loads(text)
-    except OSError as error:
-        raise UsageError(f"config file {path}: {error.strerror}") from None
+    except CheckpointError as error:
+        raise UsageError(f"config file {error.cause}") from None
     except UnicodeDecodeError:
         raise UsageError(f"config file {path} is not text") from None
     except (ValueError, RecursionError) as error:

@@ -1,140 +1,299 @@
-"""Atomic writing of files, and reading with an upper bound on the size."""
+"""Files on disk: the one reader and the one writer.
+
+What somebody else may have made, or may write to, is reached through a `Folder`: run and model folders, the cache, outputs. Everything
+is opened relative to the descriptor of its folder. No link is followed below the path that the user named, only regular files are
+opened, and every read has an upper bound. A file is replaced by renaming a temporary file with a random name that did not exist
+before; it keeps the permissions of the file that it replaces.
+
+    folder = Folder(path) / "model"        # links in `path` are followed; "model" must be a folder and no link
+    folder.read("config.json", 4 << 20)    # bytes
+    folder.write("config.json", content)   # atomic; on the disk when it returns
+    folder.append("log.txt", line)         # completely or not at all
+    with folder.writing("a.npy") as file:  # atomic and incremental
+
+`read_capped`, `write_atomic` and `atomic_file` are the same for the path of a single file, whose folder is the user's own.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
+import re
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from gancli.core import descriptors as fd
 from gancli.core.errors import CheckpointError
 
-
-def write_synced(path: Path, *pieces: bytes | memoryview) -> None:
-    """Write a file and fsync it.
-
-    Args:
-        path: the file.
-        pieces: its content, concatenated.
-    """
-    with path.open("wb") as file:
-        file.writelines(pieces)
-        file.flush()
-        os.fsync(file.fileno())
+MOST_NAMES = 200_000  # entries of a folder that is listed
+LONGEST_LINE = 1 << 20  # bytes
+PART = ".part"  # suffix of temporary files
+LEFT = re.compile(r"\.gan-[0-9a-f]{16}\.part")
 
 
-def sync_folder(path: Path) -> None:
-    """fsync a folder, which makes created and renamed files in it durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_atomic(path: Path, *pieces: bytes | memoryview, synced: bool = True) -> None:
-    """Write a file atomically, through a temporary file that is renamed: readers see the old or the new content.
-
-    Concurrent writers wait for each other. A temporary file left by a killed process is reused.
+@dataclass(frozen=True)
+class Folder:
+    """A folder and access to the files in it.
 
     Args:
-        path: the file, in an existing folder.
-        pieces: its content, concatenated.
-        synced: whether to fsync file and folder.
+        path: where it is.
+        inside: how many components at the end of the path must not be links; 0: the user named it, and links are followed.
 
-    Raises:
-        OSError: writing failed; `path` is unchanged.
+    All methods raise OSError with the path as its `filename`, unless they say otherwise.
     """
-    beside = path.with_name(f".{path.name}.tmp")
-    with _locked(beside):
+
+    path: Path
+    inside: int = 0
+
+    def __truediv__(self, name: str) -> Folder:
+        """A folder inside this one, which must not be a link."""
+        return Folder(self.path / name, self.inside + 1)
+
+    @property
+    def _parent(self) -> Folder:
+        return Folder(self.path.parent, max(0, self.inside - 1))
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[int]:
+        """The folder's descriptor, for as long as it is needed."""
+        at = self.path.parents[self.inside - 1] if self.inside else self.path
+        handle = os.open(at, fd.ENTER)
         try:
-            if synced:
-                write_synced(beside, *pieces)
-            else:
-                beside.write_bytes(b"".join(pieces))
-            beside.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise
-    if synced:
-        sync_folder(path.parent)
-
-
-@contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Write a file atomically and incrementally, without fsync and without waiting for other writers.
-
-    For caches and downloads, which can be recreated. Every writer has its own temporary file, since a cache may be on a
-    file system without locks. The folder is created.
-
-    Args:
-        path: the file.
-
-    Yields:
-        The temporary file to write to. It replaces `path` at the end, or is removed if an exception is raised.
-
-    Raises:
-        OSError: the folder or file cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:64]}.{secrets.token_hex(6)}.part")
-    os.close(
-        os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    )  # permissions by umask, unlike those of tempfile
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a temporary file, which is created if missing and renamed or removed in the end."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            with contextlib.suppress(OSError):  # the file system has no locks
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            if _is_same_file(handle, path):
-                yield
-                return
+            for name in self.path.parts[len(at.parts) :]:
+                at = at / name
+                below = fd.entered(name, handle, at)
+                os.close(handle)
+                handle = below
+            yield handle
         finally:
             os.close(handle)
 
+    def exists(self) -> bool:
+        """Whether there is such a folder, and no link where none may be."""
+        try:
+            with self.held():
+                return True
+        except (OSError, ValueError):
+            return False
 
-def _is_same_file(handle: int, path: Path) -> bool:
-    """Whether an open file is still the one at `path`: the previous holder of the lock may have renamed it."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
+    def stat(self, name: str) -> os.stat_result | None:
+        """What is called so in the folder, links not followed; None if there is nothing, or no folder."""
+        try:
+            with self.held() as folder:
+                return os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
+    def entries(self) -> dict[str, str]:
+        """All names in the folder, sorted, at most 200,000: "file", "folder", "link" or "pipe or device". None without a folder."""
+        found: dict[str, str] = {}
+        with contextlib.suppress(FileNotFoundError), self.held() as folder, os.scandir(folder) as entries:
+            for entry in entries:
+                file, inner = entry.is_file(follow_symlinks=False), entry.is_dir(follow_symlinks=False)
+                kind = "file" if file else "folder" if inner else "link" if entry.is_symlink() else "pipe or device"
+                found[entry.name] = kind
+                if len(found) > MOST_NAMES:
+                    raise OSError(errno.EOVERFLOW, f"holds more than {MOST_NAMES:,} files", str(self.path))
+        return dict(sorted(found.items()))
 
-def size_of(path: Path) -> int:
-    """The size of a regular file in bytes.
+    def names(self) -> list[str]:
+        """As `entries`, the names alone."""
+        return list(self.entries())
 
-    Args:
-        path: the file.
+    def opened(self, name: str, flags: int, mode: int = 0o666, mine: bool = False) -> int:
+        """The descriptor of a regular file, not of a link, a pipe or a device.
 
-    Raises:
-        CheckpointError: the file is missing, or is no regular file: reading a pipe may block, and a device has no end.
-    """
-    try:
-        found = path.stat()
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    return _regular(found, path)
+        Args:
+            name: of the file.
+            flags: of `os.open`.
+            mode: permissions of a new file, before umask.
+            mine: whether it must belong to this user and be writable by nobody else.
+        """
+        with self.held() as folder, fd.named(self.path / name):
+            return fd.plain_file(name, folder, flags, mode, mine)
 
+    @contextlib.contextmanager
+    def open(self, name: str, mine: bool = False) -> Iterator[BinaryIO]:
+        """A regular file to be read; `mine` as for `opened`. Large files that are nearly all holes are refused."""
+        with os.fdopen(self.opened(name, os.O_RDONLY, mine=mine), "rb") as file:
+            if fd.is_hollow(file.fileno()):
+                raise fd.ForeignError(errno.EFBIG, "consists of holes", str(self.path / name))
+            yield file
 
-def _regular(found: os.stat_result, path: Path) -> int:
-    if not stat.S_ISREG(found.st_mode):
-        raise CheckpointError(f"{path} is not a file")
-    return found.st_size
+    def read(self, name: str, most: int, mine: bool = False) -> bytes:
+        """The content of a regular file.
+
+        Args:
+            name: of the file.
+            most: upper bound of its size in bytes.
+            mine: as for `opened`.
+
+        Raises:
+            CheckpointError: it cannot be read, or is larger; `__cause__` is the OSError, if any.
+        """
+        path = self.path / name
+        try:
+            with self.open(name, mine) as file:
+                if os.fstat(file.fileno()).st_size > most:
+                    raise CheckpointError(f"{path} is larger than the limit of {fd.amount(most)}")
+                content = file.read(most + 1)
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+        if len(content) > most:
+            raise CheckpointError(f"{path} grew while it was being read")
+        return content
+
+    def lines(self, name: str, last: int | None = None) -> Iterator[bytes]:
+        """The lines of a file, one in memory at a time, each with its end; the last one may lack it.
+
+        Args:
+            name: of the file.
+            last: read so many bytes at the end of the file only.
+
+        Raises:
+            CheckpointError: a line is longer than 1 MB; `__cause__` is None.
+        """
+        with self.open(name) as file:
+            size = os.fstat(file.fileno()).st_size
+            if last is not None and size > last:
+                file.seek(size - last)
+                file.readline(LONGEST_LINE)  # the rest of a line
+            while line := file.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE:
+                    raise CheckpointError(f"{self.path / name} has a line of more than {fd.amount(LONGEST_LINE)}")
+                yield line
+
+    @contextlib.contextmanager
+    def writing(self, name: str, synced: bool = False, mode: int = 0o666) -> Iterator[BinaryIO]:
+        """Replace a file atomically and incrementally.
+
+        Args:
+            name: of the file.
+            synced: whether to fsync file and folder.
+            mode: permissions of a new file, before umask. A file that is replaced keeps its own.
+
+        Yields:
+            An empty file, open for reading and writing. It becomes the file at the end, or is removed if an exception is raised.
+        """
+        temporary = f".gan-{secrets.token_hex(8)}{PART}"
+        with self.held() as folder:
+            with fd.named(self.path / name):
+                kept = fd.replaced(name, folder)
+                handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | fd.PLAIN, mode, dir_fd=folder)
+            try:
+                with os.fdopen(handle, "w+b") as file:
+                    if kept is not None:
+                        os.fchmod(handle, kept)
+                    yield file
+                    file.flush()
+                    if synced:
+                        os.fsync(handle)
+                with fd.named(self.path / name):
+                    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder)
+                raise
+            if synced:
+                os.fsync(folder)
+
+    def write(self, name: str, *pieces: bytes | memoryview, synced: bool = True) -> None:
+        """Replace a file atomically: readers see the old or the new content.
+
+        Args:
+            name: of the file.
+            pieces: its content, concatenated.
+            synced: whether to fsync file and folder.
+        """
+        with self.writing(name, synced) as file:
+            fd.write_all(file.fileno(), pieces)
+
+    def create(self, name: str, *pieces: bytes | memoryview) -> None:
+        """Write and fsync a new file; there must be nothing of that name."""
+        handle = self.opened(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        try:
+            fd.write_all(handle, pieces)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def append(self, name: str, content: bytes) -> None:
+        """Append to a file, completely or not at all. A file with several names (hard links) is first replaced by a copy."""
+        handle = self.opened(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        found = os.fstat(handle)
+        try:
+            if found.st_nlink > 1:
+                with self.open(name) as old, self.writing(name) as new:
+                    shutil.copyfileobj(old, new)
+                    new.write(content)
+            else:
+                fd.write_all(handle, [content])
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, found.st_size)
+            raise
+        finally:
+            os.close(handle)
+
+    def sync(self, name: str | None = None) -> None:
+        """fsync a file; without a name the folder, which makes created and renamed files in it durable."""
+        if name is None:
+            with self.held() as folder:
+                os.fsync(folder)
+        else:
+            with self.open(name) as file:
+                os.fsync(file.fileno())
+
+    def make(self, parents: bool = False) -> None:
+        """Make the folder durably, if it does not exist; with `parents` those too."""
+        if self.exists():
+            return
+        if parents and not self._parent.exists():
+            self._parent.make(parents)
+        with self._parent.held() as parent:
+            try:
+                os.mkdir(self.path.name, dir_fd=parent)
+                os.fsync(parent)
+            except FileExistsError:
+                with self.held():  # raises, if it is no folder
+                    pass
+
+    def rename(self, old: str, new: str, to: Folder | None = None) -> None:
+        """Rename what is in the folder, or move it `to` another one; a file called `new` is replaced."""
+        with self.held() as here, (to or self).held() as there:
+            os.rename(old, new, src_dir_fd=here, dst_dir_fd=there)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove regular files of these names, where there are any; nothing else is touched."""
+        with contextlib.suppress(FileNotFoundError), self.held() as folder:
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    if stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                        os.unlink(name, dir_fd=folder)
+
+    def sweep(self) -> None:
+        """Remove temporary files that killed writers left more than an hour ago."""
+        with contextlib.suppress(OSError):
+            for name in self.names():
+                found = self.stat(name) if LEFT.fullmatch(name) else None
+                if found is not None and found.st_uid == os.geteuid() and found.st_mtime < time.time() - 3600:
+                    self.remove([name])
+
+    def remove_empty(self) -> bool:
+        """Remove the folder if nothing is in it, and say whether that worked."""
+        try:
+            with self._parent.held() as parent:
+                os.rmdir(self.path.name, dir_fd=parent)
+        except OSError:
+            return False
+        return True
 
 
 def read_capped(path: Path, most: int, follow: bool = True) -> bytes:
@@ -143,7 +302,7 @@ def read_capped(path: Path, most: int, follow: bool = True) -> bytes:
     Args:
         path: the file.
         most: upper bound of its size in bytes.
-        follow: whether it may be a symbolic link.
+        follow: whether it may be a symbolic link, as a path may be that the user named.
 
     Returns:
         Its content.
@@ -151,22 +310,40 @@ def read_capped(path: Path, most: int, follow: bool = True) -> bytes:
     Raises:
         CheckpointError: the file is missing, no regular file, or larger than `most`; `__cause__` is the OSError, if any.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)  # opening a pipe must not block
     try:
-        handle = os.open(path, flags)
-        try:
-            if _regular(os.fstat(handle), path) > most:
-                raise CheckpointError(f"{path} is larger than the limit of {_amount(most)}")
-            with os.fdopen(handle, "rb", closefd=False) as file:
-                content = file.read(most + 1)
-        finally:
-            os.close(handle)
+        there = Path(os.path.realpath(path)) if follow else path
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    if len(content) > most:
-        raise CheckpointError(f"{path} grew while it was being read")
-    return content
+        raise CheckpointError(f"{path}: {error}") from error
+    return Folder(there.parent).read(there.name, most)
 
 
-def _amount(size: int) -> str:
-    return f"{size >> 30} GB" if size >= 1 << 30 else f"{size / 1e6:.3g} MB"
+def write_atomic(path: Path, *pieces: bytes | memoryview, synced: bool = True) -> None:
+    """Replace a file in an existing folder atomically: readers see the old or the new content.
+
+    Args:
+        path: the file. Links in its folder's path are followed; it must not be one itself.
+        pieces: its content, concatenated.
+        synced: whether to fsync file and folder.
+
+    Raises:
+        OSError: writing failed; `path` is unchanged.
+    """
+    Folder(path.parent).write(path.name, *pieces, synced=synced)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Replace a file atomically and incrementally, without fsync. Its folder is made, if need be.
+
+    Args:
+        path: the file; as for `write_atomic`.
+
+    Yields:
+        An empty file to write to, which can be read, too. It replaces `path` at the end, or is removed if an exception is raised.
+
+    Raises:
+        OSError: the folder or file cannot be written.
+    """
+    Folder(path.parent).make(parents=True)
+    with Folder(path.parent).writing(path.name) as file:
+        yield file

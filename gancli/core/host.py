@@ -1,4 +1,4 @@
-"""The host: number of CPU cores, and detection of out-of-memory errors. Does not import torch."""
+"""The host: number of CPU cores, size of the memory, and detection of out-of-memory errors. Does not import torch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", 
 def cores() -> int:
     """The number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> int:
+    """The size of the main memory in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def says_out_of_memory(error: BaseException) -> bool:

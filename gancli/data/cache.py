@@ -1,8 +1,8 @@
 """The cache of decoded images: uint8 arrays and small records, each under the key of what it was made from.
 
 An array lies in `<cache>/arrays/<key>.npy` with `<key>.json` beside it (shape and BLAKE2b of the bytes); a record in `<cache>/records/`.
-All are written to a temporary file and renamed. What is not whole is made again. Up to 256 MB an array is read into memory and its
-digest compared; a larger one is memory-mapped, copy on write, and only its length and shape are checked.
+All are written to a temporary file and renamed. What is not whole, or belongs to another user, is made again. Up to 256 MB an array
+is read into memory and its digest compared; a larger one is memory-mapped, copy on write, and only its length and shape are checked.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gancli.core.errors import ResourceError
-from gancli.core.files import atomic_file
+from gancli.core.errors import CheckpointError, ResourceError
+from gancli.core.files import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import BinaryIO
 
     from gancli.core.data import Reading
 
 MAPPED_FROM = 256 * 2**20  # bytes
+MAX_RECORD = 256 * 2**20  # bytes of a record: a scan of millions of files
+MODE = 0o644  # nobody else may change what is kept
 _HEADER = 4096  # more than any .npy header of ours
 _NORESERVE = (
     getattr(mmap, "MAP_NORESERVE", 0x4000) if sys.platform == "linux" else 0
@@ -80,13 +83,13 @@ def _root(array: Any) -> Any:
 
 def recall(how: Reading, key: str) -> dict[str, Any] | None:
     """The record under a key, or None if there is none that can be read."""
-    return _json(how.cache_dir / "records" / f"{key}.json")
+    return _json(Folder(how.cache_dir) / "records", f"{key}.json")
 
 
 def remember(how: Reading, key: str, record: dict[str, Any]) -> None:
     """Keep a record; where nothing can be written it is not kept."""
-    with contextlib.suppress(OSError), atomic_file(how.cache_dir / "records" / f"{key}.json") as temporary:
-        temporary.write_text(json.dumps(record))
+    with contextlib.suppress(OSError):
+        _put(Folder(how.cache_dir) / "records", f"{key}.json", record)
 
 
 def array(how: Reading, key: str, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> np.ndarray:
@@ -104,18 +107,19 @@ def array(how: Reading, key: str, shape: tuple[int, ...], fill: Callable[[np.nda
     Raises:
         ResourceError: an array that must lie on the disk cannot be written; a smaller one is then just not kept.
     """
-    path = how.cache_dir / "arrays" / f"{key}.npy"
-    there = _load(path, shape)
+    folder = Folder(how.cache_dir) / "arrays"
+    there = _load(folder, key, shape)
     if there is not None:
         return there
     if prod(shape) > MAPPED_FROM:
-        return _made_on_disk(path, shape, fill)
+        return _made_on_disk(folder, key, shape, fill)
     out = np.zeros(shape, np.uint8)
     fill(out)
     try:
-        with atomic_file(path) as temporary, temporary.open("wb") as file:
+        folder.make(parents=True)
+        with folder.writing(f"{key}.npy", mode=MODE) as file:
             np.save(file, out, allow_pickle=False)
-        _describe(path, out)
+        _describe(folder, key, out)
     except OSError as error:
         how.note(f"the decoded images are not kept: {how.cache_dir}: {error.strerror or error}")
     return out
@@ -162,29 +166,38 @@ def source_digest(images: np.ndarray) -> str | None:
     root = _root(images)
     if not isinstance(root, np.memmap) or root.filename is None or not images.flags.c_contiguous or not len(images):
         return None
-    record = _json(Path(root.filename).with_suffix(".json"))
+    path = Path(root.filename)
+    record = _json(Folder(path.parent, inside=1), f"{path.stem}.json")
     if record is None or "digest" not in record:
         return None
     first = images.__array_interface__["data"][0] - root.__array_interface__["data"][0]
     return f"{record['digest']}+{first}+{images.nbytes}"
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def _json(folder: Folder, name: str) -> dict[str, Any] | None:
     try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError):
+        value = json.loads(folder.read(name, MAX_RECORD, mine=True))
+    except (CheckpointError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
 
-def _load(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    record, size = _json(path.with_suffix(".json")), prod(shape)
+def _put(folder: Folder, name: str, record: dict[str, Any]) -> None:
+    folder.make(parents=True)
+    with folder.writing(name, mode=MODE) as file:
+        file.write(json.dumps(record).encode())
+
+
+def _load(folder: Folder, key: str, shape: tuple[int, ...]) -> np.ndarray | None:
+    record, size = _json(folder, f"{key}.json"), prod(shape)
     if record is None or record.get("shape") != list(shape):
         return None
+    path = folder.path / f"{key}.npy"
     try:
-        if path.stat().st_size != record.get("file_size"):
-            return None
-        out = _mapped(path) if size > MAPPED_FROM else np.load(path, allow_pickle=False)
+        with folder.open(path.name, mine=True) as file:
+            if os.fstat(file.fileno()).st_size != record.get("file_size"):
+                return None
+            out = _mapped(file, path) if size > MAPPED_FROM else np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
@@ -192,42 +205,49 @@ def _load(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     return out if size > MAPPED_FROM or digest(out) == record.get("digest") else None
 
 
-def _mapped(path: Path) -> np.memmap[Any, np.dtype[np.uint8]]:
+def _mapped(file: BinaryIO, path: Path) -> np.memmap[Any, np.dtype[np.uint8]]:
     """An array as `numpy.load(path, mmap_mode="c")` gives it, however large it is: numpy's own must fit the memory."""
-    out: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-    with path.open("rb") as file:
-        private = mmap.mmap(
-            file.fileno(), 0, flags=mmap.MAP_PRIVATE | _NORESERVE, prot=mmap.PROT_READ | mmap.PROT_WRITE
-        )
-    made: Any = np.ndarray.__new__(np.memmap, out.shape, out.dtype, private, out.offset)
-    made._mmap, made.filename, made.offset, made.mode = private, out.filename, out.offset, "c"
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("not written by this cache")
+    shape, transposed, dtype = np.lib.format.read_array_header_1_0(file)
+    offset = file.tell()
+    if transposed or dtype != np.uint8 or os.fstat(file.fileno()).st_size != offset + prod(shape):
+        raise ValueError("not written by this cache")
+    private = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE | _NORESERVE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    made: Any = np.ndarray.__new__(np.memmap, shape, dtype, private, offset)
+    made._mmap, made.filename, made.offset, made.mode = private, str(path), offset, "c"
     return made  # type: ignore[no-any-return]
 
 
-def _describe(path: Path, out: np.ndarray) -> None:
-    record = {"shape": list(out.shape), "digest": digest(out), "file_size": path.stat().st_size}
-    with atomic_file(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(record))
+def _describe(folder: Folder, key: str, out: np.ndarray) -> None:
+    found = folder.stat(f"{key}.npy")
+    record = {"shape": list(out.shape), "digest": digest(out), "file_size": found.st_size if found else 0}
+    _put(folder, f"{key}.json", record)
 
 
-def _made_on_disk(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> np.ndarray:
-    size = prod(shape) + _HEADER
+def _made_on_disk(folder: Folder, key: str, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> np.ndarray:
+    size, path = prod(shape) + _HEADER, folder.path / f"{key}.npy"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.make(parents=True)
         free = shutil.disk_usage(path.parent).free
         if free < size:
             why = f"{path.parent} has {free / 1e9:.1f} GB free, the decoded images need {size / 1e9:.1f} GB"
             raise ResourceError(why, "set GAN_CACHE_DIR to a larger disk, or ask for a smaller image size")
-        with atomic_file(path) as temporary:
-            out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        with folder.writing(path.name, mode=MODE) as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.flush()
+            whole = file.tell() + prod(shape)
+            os.truncate(file.fileno(), whole)
             if hasattr(os, "posix_fallocate"):  # a full disk is then an error here, not a bus error while filling
-                with temporary.open("r+b") as file:
-                    os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+                os.posix_fallocate(file.fileno(), 0, whole)
+            out = np.memmap(file, np.uint8, "r+", file.tell(), shape)
             fill(out)
             out.flush()
             del out
-        made = _mapped(path)
-        _describe(path, made)
+        with folder.open(path.name, mine=True) as file:
+            made = _mapped(file, path)
+        _describe(folder, key, made)
     except OSError as error:
         why = f"the decoded images cannot be kept in {path.parent}: {error.strerror or error}"
         raise ResourceError(why, "set GAN_CACHE_DIR to a folder that can be written") from None

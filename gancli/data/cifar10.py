@@ -90,8 +90,8 @@ class CIFAR10(Source):
                     if path.parent.name != FOLDER or path.name not in (*TRAIN, TEST) or not member.isreg():
                         continue
                     file = members.extractfile(member)
-                    with atomic_file(folder / path.name) as temporary:
-                        temporary.write_bytes(file.read(RECORD * RECORDS) if file else b"")
+                    with atomic_file(folder / path.name) as out:
+                        out.write(file.read(RECORD * RECORDS) if file else b"")
         except (OSError, tarfile.TarError) as error:
             raise DataError(f"{ARCHIVE} is not as expected: {error}") from None
         finally:

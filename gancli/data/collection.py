@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from gancli.core.host import cores
+from gancli.core.printable import printable
 from gancli.data import cache, decode
 
 if TYPE_CHECKING:
@@ -80,13 +81,7 @@ class Scan:
         return Scan(self.content, names, sizes, grey, {**self.broken, **broken}, self.ignored)  # type: ignore[arg-type]
 
 
-def shown(name: str) -> str:
-    """A name as it can be printed: bytes that are no UTF-8, and control characters, are escaped."""
-    try:
-        text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half of a pair, as JSON can name it
-        text = name
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+shown = printable  # a file's name
 
 
 def scan(files: FileCollection, how: Reading) -> Scan:

@@ -53,5 +53,5 @@ class EMNISTDigits(Idx):
     def _take(self, members: zipfile.ZipFile, member: str, to: Path) -> None:
         if members.getinfo(member).file_size > LARGEST:
             raise DataError(f"the archive of EMNIST is not as expected: {member} is too large")
-        with atomic_file(to) as temporary:
-            temporary.write_bytes(members.read(member))
+        with atomic_file(to) as file:
+            file.write(members.read(member))

@@ -46,17 +46,16 @@ class _Download(threading.Thread):
         if not self.url.startswith(("https://", "http://")):
             raise ValueError("not a web address")
         hasher = hashlib.md5(usedforsecurity=False)
-        with urllib.request.urlopen(self.url, timeout=CONNECT) as answer, atomic_file(self.to) as temporary:
+        with urllib.request.urlopen(self.url, timeout=CONNECT) as answer, atomic_file(self.to) as file:
             self.all = int(answer.headers.get("Content-Length") or 0)
-            with temporary.open("wb") as file:
-                while block := answer.read(1 << 16):
-                    if self.give_up.is_set():
-                        raise OSError("out of time")
-                    self.done += len(block)
-                    if self.done > LARGEST:
-                        raise OSError("larger than 2 GB")
-                    hasher.update(block)
-                    file.write(block)
+            while block := answer.read(1 << 16):
+                if self.give_up.is_set():
+                    raise OSError("out of time")
+                self.done += len(block)
+                if self.done > LARGEST:
+                    raise OSError("larger than 2 GB")
+                hasher.update(block)
+                file.write(block)
             if hasher.hexdigest() != self.md5:
                 raise OSError("what came does not have the expected MD5 sum")
 

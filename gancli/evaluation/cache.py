@@ -14,7 +14,7 @@ from gancli.core.errors import CheckpointError
 from gancli.evaluation.contracts import Extracted, Extractor, Progress, Score, silent
 from gancli.evaluation.results import plain
 from gancli.evaluation.sets import StoredSet
-from gancli.evaluation.weights import keep, kept, read, sha256, write
+from gancli.evaluation.weights import keep, kept, recall, sha256, write
 
 Baselines = dict[str, dict[str, Score]]  # baseline name -> scores by name
 
@@ -43,7 +43,7 @@ def baselines(key: Mapping[str, Any], cache_dir: Path, make: Callable[[], Baseli
     """`make()`, or what it gave when it was last asked with an equal key (plain values)."""
     path = cache_dir / "baselines" / f"{sha256(json.dumps(plain(key), sort_keys=True).encode())[:32]}.json"
     try:
-        found = json.loads(read(path))
+        found = json.loads(recall(path))
         return {name: {k: Score(**fields) for k, fields in of.items()} for name, of in found.items()}
     except (CheckpointError, ValueError, TypeError, AttributeError):
         made = make()

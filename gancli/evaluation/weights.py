@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from gancli.core.errors import CheckpointError, ResourceError
-from gancli.core.files import atomic_file, read_capped
+from gancli.core.files import Folder, read_capped
 
 CAP = 1 << 31  # bytes of a file that will be read
 
@@ -55,11 +55,18 @@ def expect(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]],
             raise CheckpointError(f"{where}: {name} is {list(tensors[name].shape)}, must be {list(shape)}")
 
 
+def recall(path: Path) -> bytes:
+    """The bytes of a file in a folder of the cache. Raises CheckpointError if it is missing, or made by another user."""
+    return Folder(path.parent, inside=1).read(path.name, CAP, mine=True)
+
+
 def write(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Raises ResourceError if the folder cannot be written."""
+    """Write a file in a folder of the cache atomically. Raises ResourceError if the folder cannot be written."""
     try:
-        with atomic_file(path) as temporary:
-            temporary.write_bytes(data)
+        folder = Folder(path.parent, inside=1)
+        folder.make(parents=True)
+        with folder.writing(path.name, mode=0o644) as file:
+            file.write(data)
     except OSError as error:
         raise ResourceError(f"cannot write {path}: {error.strerror}", "set GAN_CACHE_DIR to another folder") from None
 
@@ -73,9 +80,9 @@ def keep(path: Path, tensors: dict[str, Tensor]) -> str:
 
 
 def kept(path: Path) -> tuple[dict[str, Tensor], str] | None:
-    """What `keep` wrote and its digest; None if it is not there or damaged: it is then made again."""
+    """What `keep` wrote and its digest; None if it is not there, damaged or made by another user: it is then made again."""
     try:
-        data = read(path)
+        data = recall(path)
         digest = data[:64].decode("ascii", "replace")
         return verified(data[64:], digest, str(path)), digest
     except CheckpointError:

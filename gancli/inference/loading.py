@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,14 +15,14 @@ from gancli.core import migration
 from gancli.core.contracts import Nets, Tick
 from gancli.core.data import Spec
 from gancli.core.errors import CheckpointError, UsageError
-from gancli.core.files import read_capped
+from gancli.core.files import Folder
 from gancli.core.kernels import accelerate
 from gancli.core.registry import build
 from gancli.core.sinks import Note
 from gancli.core.task import Task
 from gancli.inference.generator import Model
 from gancli.runs import checkpoint, folder
-from gancli.runs.files import MAX_JSON
+from gancli.runs.files import MAX_JSON, parse
 from gancli.runs.tensors import MAX_TENSORS, compare, decode, most_bytes
 
 MAX_PARAMETERS = 2**33
@@ -54,6 +53,7 @@ def load(
         UsageError: the weights or the step are not available, or a part is unknown.
     """
     path = Path(path)
+    folder.Run(path).check()
     if (path / "model.safetensors").is_file() and (path / "manifest.json").exists() is False:
         if step is not None:
             raise UsageError(f"{path} is a model by itself, without steps", "name the run folder for --step")
@@ -68,13 +68,13 @@ def load(
 
 
 def _from_model_folder(path: Path, ema: bool, device: str | torch.device) -> Model:
-    table = _table(read_capped(path / "config.json", MAX_JSON), path)
+    table = _table(Folder(path).read("config.json", MAX_JSON), path)
     averaged = table["facts"].get("ema") is not False
     if averaged and not ema:
         raise UsageError(f"{path} holds only the EMA weights", "name the run folder for --no-ema")
     table["facts"]["ema"] = averaged
     most = most_bytes(_wanted(_blueprint(table, str(path))[3]))
-    found = decode(read_capped(path / "model.safetensors", most), str(path / "model.safetensors"))
+    found = decode(Folder(path).read("model.safetensors", most), str(path / "model.safetensors"))
     return _assemble(table, found, f"{path}/model.safetensors", device)
 
 
@@ -108,7 +108,7 @@ def _from_checkpoint(run: folder.Run, step: int | None, ema: bool, device: str |
 
 def _table(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        table = json.loads(content)
+        table = parse(content)
         if table["format"] not in migration.READABLE:
             raise CheckpointError(f"{path}: model format {table['format']}; this gan reads up to {migration.FORMAT}")
         table = migration.model(table)
@@ -118,6 +118,21 @@ def _table(content: bytes, path: Path) -> dict[str, Any]:
         return {**table, "facts": dict(facts)}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: the model's configuration is damaged: {error!r}") from None
+
+
+def planned(task: Task, spec: Spec, name: str) -> Nets:
+    """The nets of a task on the meta device: nothing is allocated, however large they are.
+
+    Args:
+        task: that makes them.
+        spec: of the data.
+        name: of the configuration, for messages.
+
+    Raises:
+        CheckpointError: they have more parameters than any that is trained.
+    """
+    with torch.device("meta"), _few_parameters(name):
+        return task.nets(spec)
 
 
 def _wanted(nets: Nets) -> dict[str, Tensor]:
@@ -132,8 +147,7 @@ def _blueprint(table: dict[str, Any], name: str) -> tuple[Task, Spec, Tick, Nets
         tick = Tick(0, int(table["tick"]["step"]), int(table["tick"]["images"]))
         if not isinstance(spec, task.accepts):
             raise CheckpointError(f"{name}: the task {task.name!r} does not learn from {spec.name}")
-        with torch.device("meta"), _few_parameters(name):
-            plan = task.nets(spec)
+        plan = planned(task, spec, name)
     except UsageError as error:
         raise CheckpointError(f"{name} does not fit this gan: {error.cause}", error.remedy) from None
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gancli.core.errors import DataError
+from gancli.core.errors import CheckpointError, DataError
+from gancli.core.files import read_capped
 from gancli.core.specs import Images
+from gancli.data.collection import LARGEST
 from gancli.data.decode import BrokenImageError, decode
 from gancli.inference.generator import CHUNK, Model, padded
 
@@ -36,9 +38,9 @@ def picture(path: Path, spec: Images) -> np.ndarray:
         DataError: it cannot be read.
     """
     try:
-        return decode(path.read_bytes(), spec.channels, (spec.height, spec.width), "white")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
+        return decode(read_capped(path, LARGEST), spec.channels, (spec.height, spec.width), "white")
+    except CheckpointError as error:
+        raise DataError(error.cause) from None
     except BrokenImageError as error:
         raise DataError(f"{path}: {error}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
+import secrets
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gancli.core.errors import UsageError
-from gancli.core.files import atomic_file, write_atomic
+from gancli.core.errors import CheckpointError, UsageError
+from gancli.core.files import PART, Folder, atomic_file, write_atomic
 from gancli.core.images import ImageSamples, gif, to_uint8, zoom_for
 from gancli.core.samples import Ask, FromSeeds, Samples
 from gancli.data.cache import release
@@ -174,27 +174,46 @@ def _together(out: Path) -> Iterator[Callable[[str, bytes], None]]:
     Raises:
         UsageError: the folder has another file of a name.
     """
-    new, staged = not out.exists(), out / ".part"
-    moves: dict[Path, Path] = {}
+    new, top, staged = not out.exists(), Folder(out), Folder(out) / f".gan-{secrets.token_hex(8)}{PART}"
+    there: list[tuple[str, str]] = []  # folder within, or "", and file
 
     def put(name: str, content: bytes) -> None:
-        target, beside = out / name, staged / name
-        if target.exists() and target.read_bytes() != content:
-            raise UsageError(f"{out} holds other samples, such as {target}", "name another --out")
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        moves[beside] = target
+        inner, _, file = name.rpartition("/")
+        target, beside = _inner(top, inner), _inner(staged, inner)
+        if target.stat(file) is not None and not _holds(target, file, content):
+            raise UsageError(f"{out} holds other samples, such as {out / name}", "name another --out")
+        if inner:
+            beside.make()
+        beside.write(file, content, synced=False)
+        there.append((inner, file))
 
     try:
-        staged.mkdir(parents=True, exist_ok=True)
+        top.make(parents=True)
+        staged.make()
         yield put
-        for beside, target in moves.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            beside.replace(target)
-    except BaseException:
-        shutil.rmtree(out if new else staged, ignore_errors=True)
-        raise
-    shutil.rmtree(staged)
+        for inner, file in there:
+            target = _inner(top, inner)
+            target.make()
+            _inner(staged, inner).rename(file, file, target)
+    finally:
+        for inner in {inner: 0 for inner, _ in reversed(there)} | {"": 0}:
+            left = _inner(staged, inner)
+            left.remove(file for of, file in there if of == inner)
+            left.remove_empty()
+        if new:
+            top.remove_empty()
+
+
+def _inner(folder: Folder, name: str) -> Folder:
+    return folder / name if name else folder
+
+
+def _holds(folder: Folder, name: str, content: bytes) -> bool:
+    """Whether a file has this content."""
+    try:
+        return folder.read(name, len(content)) == content
+    except CheckpointError:
+        return False
 
 
 def _folder_name(model: Model, label: int) -> str:
@@ -208,7 +227,7 @@ def _arrays(model: Model, options: SampleOptions, out: Path, progress: Progress)
     ask = _ask(model, options)
     made = spooled(_stream(model, ask, progress), len(ask), out.parent)
     if model.ranks.is_first:
-        with atomic_file(out) as temporary, temporary.open("wb") as file:
+        with atomic_file(out) as file:
             _write_npz(file, {**made.arrays(), "seeds": np.array(ask.seeds, np.int64)})
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from gancli.core import migration, registry, schema
 from gancli.core.config import flat, merge, presets, read_preset
 from gancli.core.errors import CheckpointError
-from gancli.core.files import read_capped
+from gancli.core.files import Folder
 from gancli.core.registry import Part
 from gancli.core.schema import PAPER, Schema
 from gancli.report.text import short
@@ -176,6 +176,7 @@ def run(found: Run) -> dict[str, Any]:
     """A run's data, preset, state, progress and last headline score. Its checkpoints are not verified."""
     out: dict[str, Any] = {"path": str(found.path)}
     try:
+        found.check()
         layers = [found.json("config.json"), *(line.get("changes", {}) for line in history.read(found.path))]
         cfg = merge(migration.config(layer) for layer in layers)
         source = cfg["data"]["source"]
@@ -194,9 +195,11 @@ def run(found: Run) -> dict[str, Any]:
 def reached(found: Run) -> tuple[int | None, int | None]:
     """Step and images of the newest checkpoint; where there is none, of the model folder."""
     newest = checkpoint.listed(found.checkpoints)[:1]
-    for place in [*(p / "model.json" for p in newest), found.model / "config.json"]:
+    top = Folder(found.path)
+    places = [(top / "checkpoints" / p.name, "model.json") for p in newest]
+    for place, name in [*places, (top / "model", "config.json")]:
         with suppress(CheckpointError, KeyError, TypeError, ValueError):
-            tick = table(read_capped(place, MAX_JSON), str(place))["tick"]
+            tick = table(place.read(name, MAX_JSON), str(place.path / name))["tick"]
             return int(tick["step"]), int(tick["images"])
     return (checkpoint.step_of(newest[0]) if newest else None), None
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console as Rich
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from gancli.core.files import Folder
+from gancli.core.printable import printable
 from gancli.report.output import Output
 
 if TYPE_CHECKING:
@@ -57,7 +60,7 @@ class Console(Output):
         self._say(f"warning: {text}", "yellow")
 
     def _say(self, text: str, style: str = "") -> None:
-        self.err.print(text, style=style, markup=False, soft_wrap=not self.err.is_terminal)
+        self.err.print(printable(text), style=style, markup=False, soft_wrap=not self.err.is_terminal)
         self.record(text)
 
     def record(self, text: str) -> None:
@@ -67,8 +70,7 @@ class Console(Output):
         if self.log is None:
             return
         try:
-            with self.log.open("a", errors="backslashreplace") as file:
-                file.write(text + "\n")
+            Folder(self.log.parent).append(self.log.name, f"{printable(text)}\n".encode())
         except OSError:
             self.log = None
             self.err.print("warning: the run's log cannot be written", style="yellow")
@@ -78,6 +80,7 @@ class Console(Output):
         if not self.live:
             self._slow(f"{what} {done:,} of {total:,}")
             return
+        what = escape(printable(what))
         if self._bar is None:
             columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
             self._bar = self.show(Progress(*columns, console=self.err, transient=True))

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gancli.core.files import atomic_file
+from gancli.report.text import plotted
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -32,6 +35,7 @@ TIMES = (
 )  # keys of a line that are no curves, or are told twice
 SATURATED = 10.0  # |logit| from which on a probability shows nothing
 SPAN = 30.0  # ratio of the largest to the smallest value from which on an axis is logarithmic
+PANELS, CURVES, POINTS = 24, 24, 5000  # at most; of the points of a longer curve every second, third, ...
 INSIDE = 4  # entries of a legend within the axes; longer ones are beside them
 
 
@@ -71,13 +75,13 @@ def draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    found = panels(lines, scores, headline)
+    found = panels(lines, scores, headline)[:PANELS]
     columns = 1 if len(found) == 1 else 2 if len(found) <= 4 else 3
     rows = -(-len(found) // columns)
     wide = any(len(panel.curves) > INSIDE for panel in found)
     figure = Figure(figsize=((5.8 if wide else 4.6) * columns, 0.5 + 2.7 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, color=INK, fontsize=12, fontweight="bold")
+    figure.suptitle(plotted(title), color=INK, fontsize=12, fontweight="bold")
     colors = _colors(found)
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     last = max((x for panel in found for points in panel.curves.values() for x, _ in points), default=1.0)
@@ -85,7 +89,8 @@ def draw(
         _draw_panel(axes, panel, colors, last)
     for axes in grid[len(found) :]:
         axes.axis("off")
-    figure.savefig(path, dpi=110)
+    with atomic_file(path) as file:
+        figure.savefig(file, format="png", dpi=110)
 
 
 def panels(
@@ -143,13 +148,14 @@ def _draw_panel(axes: Axes, panel: Panel, colors: Mapping[str, str], last: float
     from matplotlib.ticker import EngFormatter
 
     whats = list(dict.fromkeys(what for _, what in panel.curves))
-    for (net, what), points in sorted(panel.curves.items(), key=lambda curve: curve[0][0]):
+    for (net, what), points in sorted(panel.curves.items(), key=lambda curve: curve[0][0])[:CURVES]:
+        thinned = points[:: 1 + len(points) // POINTS]
         few = "o" if len(points) <= 12 else ""
         axes.plot(
-            *zip(*points, strict=True), LINES[whats.index(what) % len(LINES)], label=f"{net} {what}".strip(),
+            *zip(*thinned, strict=True), LINES[whats.index(what) % len(LINES)], label=plotted(f"{net} {what}".strip()),
             color=colors[net], linewidth=1.3, marker=few, markersize=3,
         )  # fmt: skip
-    axes.set_title(panel.title, loc="left", fontsize=10, color=INK)
+    axes.set_title(plotted(panel.title), loc="left", fontsize=10, color=INK)
     axes.set_xlim(0, 1.01 * last)
     _scale(axes, panel)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))

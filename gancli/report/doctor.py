@@ -5,7 +5,6 @@ Each finding is a line with a verdict: ok, note (worth knowing) or wrong (someth
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -17,8 +16,9 @@ from typing import Any
 import torch
 
 from gancli.core.errors import CheckpointError, GanError
+from gancli.core.files import Folder
 from gancli.core.host import cores
-from gancli.runs import checkpoint, folder, history, lock
+from gancli.runs import checkpoint, folder, history, journal, lock
 from gancli.training import precision
 
 SMALL = 500e6  # bytes free that a run should have
@@ -123,26 +123,25 @@ def _lock(run: folder.Run) -> Iterator[Finding]:
 
 
 def _journal(run: folder.Run) -> Iterator[Finding]:
-    if not run.journal.exists():
+    if Folder(run.path).stat(run.journal.name) is None:
         yield Finding("metrics.jsonl", "note", "not there yet")
         return
-    lines = run.journal.read_bytes().split(b"\n")
-    torn = bool(lines[-1]) or not all(_is_json(line) for line in lines[:-1])
-    said = "a line is torn; gan resume repairs it" if torn else f"{len(lines) - 1} lines"
-    yield Finding("metrics.jsonl", "note" if torn else "ok", said)
-
-
-def _is_json(line: bytes) -> bool:
     try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
+        count, whole = journal.whole(run.journal)
+    except CheckpointError as error:
+        yield Finding("metrics.jsonl", "wrong", error.cause, "remove it")
+    else:
+        said = f"{count} lines" if whole else "a line is torn; gan resume repairs it"
+        yield Finding("metrics.jsonl", "ok" if whole else "note", said)
 
 
 def _checkpoints(run: folder.Run) -> Iterator[Finding]:
     whole = 0
-    listed = checkpoint.listed(run.checkpoints)
+    try:
+        listed = checkpoint.listed(run.checkpoints)
+    except CheckpointError as error:
+        yield Finding("checkpoints", "wrong", error.cause, error.remedy)
+        return
     for path in listed:
         try:
             point = checkpoint.verify(path)
@@ -166,6 +165,6 @@ def _about(point: checkpoint.Checkpoint) -> str:
 
 
 def _left(run: folder.Run) -> Iterator[Finding]:
-    left = sorted(p.name for p in run.checkpoints.glob(".tmp-*")) if run.checkpoints.is_dir() else []
+    left = [name for name in (Folder(run.path) / "checkpoints").names() if name.startswith(".tmp-")]
     if left and not lock.holder(run.path):
         yield Finding("left over", "note", f"{', '.join(left)}: a save that was broken off", "the next save removes it")

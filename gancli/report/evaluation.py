@@ -21,10 +21,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from gancli.core.errors import ResourceError
+from gancli.core.files import atomic_file
 from gancli.core.registry import parts
 from gancli.core.samples import Samples
 from gancli.evaluation.contracts import Chart, Metric, Score
 from gancli.evaluation.results import Evaluation, Pairs, in_order, score_names
+from gancli.report.text import plotted
 
 INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
 FAKE, REAL, ALARM = "#2f6fde", "#b9c2d0", "#d9480f"
@@ -162,7 +164,8 @@ def picture(evaluation: Evaluation, path: Path) -> None:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # that the font does not have
-            figure.savefig(path, dpi=120)
+            with atomic_file(path) as file:
+                figure.savefig(file, format="png", dpi=120)
     except OSError as error:
         raise ResourceError(f"cannot write {path}: {error.strerror}", "choose another --out") from None
 
@@ -268,7 +271,7 @@ def _details(axes: Axes, chart: Chart, scores: Mapping[str, Score]) -> None:
     (score,) = list(scores.values())[:1]
     names, values = list(score.detail), np.array(list(score.detail.values()))
     reals = np.array([score.reference_detail.get(n, np.nan) for n in names])
-    places = np.arange(len(names))
+    names, places = [plotted(name) for name in names], np.arange(len(names))
     axes.bar(places, 100 * values, color=FAKE, width=0.72)
     axes.hlines(100 * reals, places - 0.42, places + 0.42, color=INK, lw=1.4)
     axes.set_xticks(places, names, fontsize=8.5, rotation=0 if max(map(len, names)) <= 4 else 40)

@@ -6,13 +6,28 @@ import json
 import re
 import sys
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console as Rich
+from rich.console import ConsoleOptions, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from gancli.core.printable import printable
 from gancli.report.text import lines
+
+
+@dataclass(frozen=True)
+class _Printable:
+    """A table whose cells are printable, wherever their texts are from."""
+
+    table: Table
+
+    def __rich_console__(self, console: Rich, options: ConsoleOptions) -> RenderResult:
+        for text, style, control in console.render(self.table, options):
+            yield Segment(text if control else printable(text, breaks=True), style, control)
 
 
 class Output:
@@ -53,12 +68,12 @@ class Output:
 
     def table(self, table: Table) -> None:
         """Print a table."""
-        Rich(soft_wrap=False, highlight=False).print(table)
+        Rich(soft_wrap=False, highlight=False).print(_Printable(table))
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line."""
         out = Rich(highlight=False, emoji=False)
-        out.print(text, style=style, markup=False, soft_wrap=not out.is_terminal)
+        out.print(printable(text), style=style, markup=False, soft_wrap=not out.is_terminal)
 
     def sheet(
         self,

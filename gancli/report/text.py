@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from gancli.core.printable import printable
+
 
 def short(value: Any) -> str:
     """A configuration value in few characters."""
@@ -17,21 +19,26 @@ def short(value: Any) -> str:
     if isinstance(value, list | tuple):
         named = any(isinstance(item, dict) for item in value)
         return ", ".join(map(short, value)) if named else json.dumps(value)
-    return str(value)
+    return printable(str(value))
 
 
 def lines(value: Any) -> str:
     """A value without brackets: entries of a table, and of a long list, are on lines of their own."""
     if isinstance(value, dict):
         width = max(map(len, value), default=0)
-        return "".join(f"\n  {k:<{width}}  {lines(v)}" for k, v in value.items()) or "none"
+        return "".join(f"\n  {printable(k):<{width}}  {lines(v)}" for k, v in value.items()) or "none"
     if isinstance(value, list | tuple):
         texts = [lines(v) for v in value]
         if sum(map(len, texts)) > 60:
             return "".join(f"\n  {text}" for text in texts)
         numbers = len(value) == 2 and all(isinstance(v, int | float) for v in value)
         return (" to " if numbers else ", ").join(texts) or "none"
-    return str(value)
+    return printable(str(value))
+
+
+def plotted(text: str) -> str:
+    """Text of any origin as a label of a plot, where dollar signs would begin a formula."""
+    return printable(text, most=60).replace("$", r"\$")
 
 
 def clock(seconds: float) -> str:

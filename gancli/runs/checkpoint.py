@@ -1,23 +1,27 @@
 """Atomic checkpoints: each exists completely or not at all.
 
-Commit: write every file into `.tmp-<step>/` and fsync it; write `manifest.json` (size and SHA-256 of every file) last; fsync the
+Commit: write every file into `.tmp-<step>-<random>/` and fsync it; write `manifest.json` (size and SHA-256 of every file) last; fsync the
 folder, rename it, fsync its parent; read it back; only then prune. A checkpoint that does not match its manifest is invalid.
 An existing checkpoint of the same step is first renamed to `.old-<step>/`, which is valid until the new one exists.
+
+Only files that a manifest names are ever deleted, and no link is followed: a folder with anything else in it stays.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-import shutil
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gancli.core import migration
 from gancli.core.errors import CheckpointError, UsageError
-from gancli.core.files import read_capped, size_of, sync_folder, write_synced
+from gancli.core.files import Folder
 from gancli.core.sinks import Note
 from gancli.runs.files import MAX_JSON, as_json, disk, table
 from gancli.runs.tensors import MAX_FILE
@@ -26,6 +30,8 @@ MANIFEST = "manifest.json"  # the SHA-256 of itself is its last value
 NAME = re.compile(r"(?:\.old-)?(\d{1,18})", re.ASCII)
 SEAL = re.compile(rb'\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')
 BLOCK = 1 << 20
+SHOWN = 8  # reasons in a message
+MOST_SKIPPED = 1000  # checkpoints that are tried
 Pieces = Sequence[bytes | memoryview]
 
 
@@ -49,7 +55,7 @@ class Checkpoint:
         if name not in self:
             raise CheckpointError(f"{self.path} lacks {name}")
         name = self._on_disk(name)
-        content, entry = read_capped(self.path / name, most), self.manifest["files"][name]
+        content, entry = _held(self.path).read(name, most), self.manifest["files"][name]
         if len(content) != entry["size"] or hashlib.sha256(content).hexdigest() != entry["sha256"]:
             raise CheckpointError(f"{self.path.name}/{name} changed while it was read")
         return content
@@ -73,77 +79,96 @@ def commit(
     Raises:
         ResourceError: the disk refuses; older checkpoints are untouched.
     """
-    final, beside = folder / f"{step:06d}", folder / f".tmp-{step:06d}"
+    every = Folder(folder, inside=1)
+    final, beside = f"{step:06d}", every / f".tmp-{step:06d}-{secrets.token_hex(4)}"
     entries: dict[str, dict[str, Any]] = {}
     with disk("a checkpoint", folder, needed):
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(beside, ignore_errors=True)
+        every.make(parents=True)
         try:
-            beside.mkdir()
+            beside.make()
             for name, made in files.items():
                 pieces, digest = made(), hashlib.sha256()
                 for piece in pieces:
                     digest.update(piece)
                 entries[name] = {"size": sum(map(len, pieces)), "sha256": digest.hexdigest()}
-                write_synced(beside / name, *pieces)
-            write_synced(
-                beside / MANIFEST, _sealed({"format": migration.FORMAT, "step": step, "files": entries, **facts})
-            )
-            sync_folder(beside)
-            _rename(beside, final, folder / f".old-{step:06d}")
-            sync_folder(folder)
+                beside.create(name, *pieces)
+            beside.create(MANIFEST, _sealed({"format": migration.FORMAT, "step": step, "files": entries, **facts}))
+            beside.sync()
+            _rename(every, beside.path.name, final)
+            every.sync()
         except OSError:
-            shutil.rmtree(beside, ignore_errors=True)
+            _delete(beside, files)
             raise
-    verify(final)
-    return final
+    verify(folder / final)
+    return folder / final
 
 
-def _rename(beside: Path, final: Path, old: Path) -> None:
+def _rename(every: Folder, beside: str, final: str) -> None:
     """Give the new checkpoint its name. An old one of the same step is moved aside, and deleted afterwards."""
-    if final.exists() or final.is_symlink():
-        shutil.rmtree(old, ignore_errors=True)
-        final.rename(old)
+    old, names = f".old-{final}", (every / beside).names()
+    if every.stat(final) is not None:
+        _delete(every / old, names)
+        every.rename(final, old)
     try:
-        beside.rename(final)
+        every.rename(beside, final)
     except OSError:
-        if old.exists():
-            old.rename(final)
+        if every.stat(old) is not None:
+            every.rename(old, final)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    _delete(every / old, names)
+
+
+def _delete(folder: Folder, names: Iterable[str] = ()) -> None:
+    """Delete a checkpoint: the files that its manifest names, or else those of `names`, and the folder if nothing else is in it."""
+    with suppress(CheckpointError):
+        names = [*names, *_manifest(folder)["files"]]
+    with suppress(OSError):
+        folder.remove([*names, MANIFEST])
+        folder.remove_empty()
+
+
+def _held(path: Path) -> Folder:
+    """The folder of a checkpoint: neither it nor the folder of all checkpoints may be a link."""
+    return Folder(path, inside=2)
 
 
 def verify(path: Path) -> Checkpoint:
     """Read a checkpoint completely, block by block. Raises CheckpointError with the reason if a byte differs from what was written."""
-    manifest = manifest_of(path)
+    manifest, folder = manifest_of(path), _held(path)
     for name, entry in manifest["files"].items():
-        size = size_of(path / name)
-        if size != entry["size"]:
-            raise CheckpointError(f"{path.name}/{name} has {size} bytes, not {entry['size']}")
-        if _sha256(path / name) != entry["sha256"]:
+        try:
+            with folder.open(name) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size != entry["size"]:
+                    raise CheckpointError(f"{path.name}/{name} has {size} bytes, not {entry['size']}")
+                digest = _sha256(file)
+        except OSError as error:
+            raise CheckpointError(f"{path.name}/{name}: {error.strerror}") from None
+        if digest != entry["sha256"]:
             raise CheckpointError(f"{path.name}/{name} is damaged: its SHA-256 is not the manifest's")
-    extra = {p.name for p in path.iterdir()} - manifest["files"].keys() - {MANIFEST}
+    extra = set(folder.names()) - manifest["files"].keys() - {MANIFEST}
     if extra:
         raise CheckpointError(f"{path.name} holds a file that it was not written with: {sorted(extra)[0]}")
     return Checkpoint(path, int(manifest["step"]), manifest)
 
 
-def _sha256(path: Path) -> str:
+def _sha256(file: BinaryIO) -> str:
     digest = hashlib.sha256()
-    try:
-        with path.open("rb", buffering=0) as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-    except OSError as error:
-        raise CheckpointError(f"{path.parent.name}/{path.name}: {error.strerror}") from None
+    while block := file.read(BLOCK):
+        digest.update(block)
     return digest.hexdigest()
 
 
 def manifest_of(path: Path) -> dict[str, Any]:
     """The manifest of a checkpoint, checked by itself; the files are not read. Raises CheckpointError."""
-    if path.is_symlink() or not path.is_dir():
+    return _manifest(_held(path))
+
+
+def _manifest(folder: Folder) -> dict[str, Any]:
+    path = folder.path
+    if not folder.exists():
         raise CheckpointError(f"{path} is not a checkpoint folder")
-    content = read_capped(path / MANIFEST, MAX_JSON)
+    content = folder.read(MANIFEST, MAX_JSON)
     manifest = table(content, f"{path.name}/{MANIFEST}")
     form, files = manifest.get("format"), manifest.get("files")
     if form not in migration.READABLE:
@@ -189,9 +214,10 @@ def step_of(path: Path) -> int | None:
 def listed(folder: Path) -> list[Path]:
     """All checkpoints, newest step first, not verified. Raises CheckpointError if the folder cannot be read."""
     try:
-        found = {p.name: p for p in folder.iterdir() if step_of(p) is not None} if folder.is_dir() else {}
+        names = Folder(folder, inside=1).names()
     except OSError as error:
         raise CheckpointError(f"{folder}: {error.strerror}", "check its owner and its rights") from None
+    found = {name: folder / name for name in names if NAME.fullmatch(name)}
     there = [p for name, p in found.items() if not (name.startswith(".old-") and name.removeprefix(".old-") in found)]
     return sorted(there, key=lambda p: step_of(p) or 0, reverse=True)
 
@@ -202,18 +228,31 @@ def newest(folder: Path, note: Note) -> Checkpoint:
     Raises CheckpointError if there is none, with the reason for each.
     """
     reasons = []
-    for path in listed(folder):
+    there = listed(folder)
+    for path in there[:MOST_SKIPPED]:
         try:
             return verify(path)
         except (CheckpointError, OSError) as error:
             reason = error.cause if isinstance(error, CheckpointError) else f"{error.strerror}"
             reasons.append(f"{path.name}: {reason}")
-            note(f"skipped checkpoint {path.name}: {reason}")
+            if len(reasons) <= SHOWN:
+                note(f"skipped checkpoint {path.name}: {reason}")
     if not reasons:
         raise CheckpointError(f"no checkpoint in {folder} yet", "start again with gan train")
+    more = f"; and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
     raise CheckpointError(
-        f"no checkpoint in {folder} is whole: {'; '.join(reasons)}", "start again: gan train --config <run>/config.json"
+        f"no checkpoint in {folder} is whole: {'; '.join(reasons[:SHOWN])}{more}",
+        "start again: gan train --config <run>/config.json",
     )
+
+
+def size_of_nets(path: Path) -> int:
+    """The bytes of a checkpoint's nets, which are not read; 0 if there are none."""
+    try:
+        with _held(path).open("nets.safetensors") as file:
+            return os.fstat(file.fileno()).st_size
+    except OSError:
+        return 0
 
 
 def at(folder: Path, step: int) -> Checkpoint:
@@ -230,16 +269,18 @@ def prune(folder: Path, keep: int, spare: Iterable[int] = ()) -> None:
 
     Only verified checkpoints count; nothing is deleted while there are no more than `keep`.
     """
-    there, kept, spared = listed(folder), 0, set(spare)
+    there, spared, every, kept = listed(folder), set(spare), Folder(folder, inside=1), 0
+    names = _names(there)
     if len(there) > keep:
         for path in there:
             if kept < keep:
                 kept += _whole(path)
             elif step_of(path) not in spared:
-                shutil.rmtree(path, ignore_errors=True)
-    left = [p for p in folder.glob(".old-*") if p not in there]
-    for path in [*folder.glob(".tmp-*"), *left]:
-        shutil.rmtree(path, ignore_errors=True)
+                _delete(every / path.name, names)
+    known = {path.name for path in there}
+    for name in every.names():
+        if name.startswith((".tmp-", ".old-")) and name not in known:
+            _delete(every / name, names)
 
 
 def _whole(path: Path) -> bool:
@@ -248,3 +289,11 @@ def _whole(path: Path) -> bool:
     except (CheckpointError, OSError):
         return False
     return True
+
+
+def _names(there: Iterable[Path]) -> set[str]:
+    """The files of the newest checkpoint whose manifest can be read."""
+    for path in there:
+        with suppress(CheckpointError, OSError):
+            return set(manifest_of(path)["files"])
+    return set()

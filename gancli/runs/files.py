@@ -1,30 +1,66 @@
-"""JSON files of a run folder, and errors of the disk."""
+"""JSON of a run folder, which a stranger may have written, and errors of the disk."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import json
+import math
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gancli.core.descriptors import ForeignError
 from gancli.core.errors import CheckpointError, ResourceError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAX_JSON = 4 << 20  # bytes
+DEEPEST = 48  # levels of nested tables and lists
+LARGEST = 2**64  # of whole numbers
 
 
 def as_json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def table(content: bytes, name: str) -> dict[str, Any]:
-    """A JSON object. Raises CheckpointError naming the file if it is anything else."""
+def parse(content: bytes) -> Any:
+    """JSON in which every number is finite, every text is valid and nothing is nested deeply. Raises ValueError."""
     try:
         value = json.loads(content)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for item in level for inner in _checked(item)]
+        if not level:
+            return value
+    raise ValueError("it is nested too deeply")
+
+
+def _checked(item: Any) -> Any:
+    """What is inside a table or list. Raises ValueError for a number or text that nothing here writes."""
+    if isinstance(item, dict):
+        return [*item.keys(), *item.values()]
+    if isinstance(item, list):
+        return item
+    if isinstance(item, float) and not math.isfinite(item):
+        raise ValueError("a number is not finite")
+    if isinstance(item, int) and not -LARGEST < item < LARGEST:
+        raise ValueError("a number is too large")
+    if isinstance(item, str) and not item.isascii():
+        try:
+            item.encode()
+        except UnicodeEncodeError:
+            raise ValueError("a text is half of a surrogate pair") from None
+    return ()
+
+
+def table(content: bytes, name: str) -> dict[str, Any]:
+    """A JSON object, as for `parse`. Raises CheckpointError naming the file if it is anything else."""
+    try:
+        value = parse(content)
+    except ValueError as error:
         raise CheckpointError(f"{name} is damaged: {error}") from None
     if not isinstance(value, dict):
         raise CheckpointError(f"{name} is damaged: not a table")
@@ -37,6 +73,8 @@ def disk(what: str, path: Path, needed: int = 0, then: str = "gan resume") -> It
     try:
         yield
     except OSError as error:
+        if isinstance(error, ForeignError):
+            raise ResourceError(f"cannot write {what}: {error.filename} {error.strerror}", "remove it") from error
         size = f" ({needed / 1e6:.3g} MB needed)" if needed else ""
         again = f", then: {then}" if then else ""
         if error.errno == errno.EFBIG:
@@ -46,6 +84,7 @@ def disk(what: str, path: Path, needed: int = 0, then: str = "gan resume") -> It
         if error.errno in FULL:
             raise ResourceError(f"no room for {what} in {path}{size}", f"free some disk{again}") from error
         remedy = "check its owner and its rights"
-        if error.errno == errno.ENOENT and not (above := Path(error.filename or path).parent).exists():
-            remedy = f"mkdir -p {shlex.quote(str(above))}"
+        missing = Path(error.filename or path)
+        if error.errno == errno.ENOENT and (above := [p for p in (missing.parent, missing) if not p.exists()]):
+            remedy = f"mkdir -p {shlex.quote(str(above[0]))}"
         raise ResourceError(f"cannot write {what} in {path}: {error.strerror or error}", remedy) from error

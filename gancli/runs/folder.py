@@ -20,12 +20,17 @@ from typing import Any
 from gancli.core import migration
 from gancli.core.config import Config, merge, resolve
 from gancli.core.errors import CheckpointError, ResourceError, UsageError
-from gancli.core.files import read_capped, write_atomic
+from gancli.core.files import Folder
 from gancli.core.registry import nearest
 from gancli.runs import history
 from gancli.runs.files import MAX_JSON, as_json, table
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+FILES = (
+    "config.json", "environment.json", "data.json", "history.jsonl", "status.json", "metrics.jsonl", "scores.jsonl",
+    "monitor.jsonl", "log.txt", "curves.png", "evaluation.json", "evaluation.png", ".lock", "model.safetensors", "README.md",
+)  # fmt: skip
+FOLDERS = ("checkpoints", "model", "samples")
 OURS = ("config.json", "model.safetensors")  # one of them is in every run and model folder
 
 
@@ -68,13 +73,29 @@ class Run:
     def json(self, name: str) -> dict[str, Any]:
         """A JSON file of the run. Raises CheckpointError if it is missing or damaged."""
         try:
-            content = read_capped(self.path / name, MAX_JSON)
+            content = Folder(self.path).read(name, MAX_JSON)
         except CheckpointError as error:
             raise CheckpointError(error.cause, "is this a run folder of gan train?") from None
         return table(content, str(self.path / name))
 
     def write_json(self, name: str, value: Any) -> None:
-        write_atomic(self.path / name, as_json(value))
+        Folder(self.path).write(name, as_json(value))
+
+    def check(self) -> None:
+        """Check that what `gan` uses in the folder, which may be a stranger's, is files and folders.
+
+        Raises:
+            CheckpointError: a link, a pipe or a device is in their place; it is named.
+        """
+        top = Folder(self.path)
+        try:
+            for place in (top, *(top / name for name in FOLDERS)):
+                for name, kind in place.entries().items():
+                    wanted = _wanted(name) if place is top else kind if kind in ("file", "folder") else "file"
+                    if wanted not in ("", kind):
+                        raise CheckpointError(f"{place.path / name} is a {kind}, where a {wanted} belongs", "remove it")
+        except OSError as error:
+            raise CheckpointError(f"{error.filename or self.path}: {error.strerror}", "remove it") from None
 
     def config(self) -> Config:
         """The present configuration: config.json with all changes of history.jsonl."""
@@ -90,11 +111,19 @@ class Run:
 
     def _classes(self) -> int | None:
         """The number of classes of the run's data, from its model or a checkpoint; None where there is neither yet."""
-        models = [self.model / "config.json", *sorted(self.checkpoints.glob("*/model.json"), reverse=True)]
-        for path in models:
-            with suppress(CheckpointError):
-                return migration.classes_of(migration.model(table(read_capped(path, MAX_JSON), str(path))))
+        top, points = Folder(self.path), Folder(self.path) / "checkpoints"
+        with suppress(OSError):
+            names = reversed(points.names())
+            for folder, name in [(top / "model", "config.json"), *((points / point, "model.json") for point in names)]:
+                with suppress(CheckpointError):
+                    found = table(folder.read(name, MAX_JSON), str(folder.path / name))
+                    return migration.classes_of(migration.model(found))
         return None
+
+
+def _wanted(name: str) -> str:
+    """What must have this name in a run folder; empty if `gan` does not use it."""
+    return "folder" if name in FOLDERS else "file" if name in FILES or name.startswith("log.") else ""
 
 
 def check_place(runs: Path, name: str | None = None) -> None:
@@ -114,16 +143,16 @@ def create(runs: Path, stem: str, name: str | None) -> Run:
     """Create a run folder: `name`, or `<stem>-0001` and so on. Raises UsageError if the name exists or is impossible."""
     check_place(runs, name)
     try:
-        runs.mkdir(parents=True, exist_ok=True)
+        Folder(runs).make(parents=True)
         if name is not None:
             (runs / name).mkdir()
-            return Run(runs / name)
-        number = max((int(m[1]) for p in runs.iterdir() if (m := re.fullmatch(r".*-(\d{4,})", p.name))), default=0)
+            return _durable(runs / name)
+        number = max((int(m[1]) for p in runs.iterdir() if (m := re.fullmatch(r".*-(\d{4,18})", p.name))), default=0)
         while True:
             number += 1
             try:
                 (runs / f"{stem}-{number:04d}").mkdir()
-                return Run(runs / f"{stem}-{number:04d}")
+                return _durable(runs / f"{stem}-{number:04d}")
             except FileExistsError:
                 continue
     except FileExistsError:
@@ -137,8 +166,25 @@ def create(runs: Path, stem: str, name: str | None) -> Run:
         ) from None
 
 
+def _durable(path: Path) -> Run:
+    """A new run, whose entry in the folder of all runs is on the disk."""
+    Folder(path.parent).sync()
+    return Run(path)
+
+
 def find(runs: Path, name: str | None) -> Run:
-    """The run with a name or path, or a model folder; without a name, the newest run. Raises UsageError if there is none."""
+    """The run with a name or path, or a model folder; without a name, the newest run.
+
+    Raises:
+        UsageError: there is none.
+        CheckpointError: it contains a link or something else that is no file.
+    """
+    run = _find(runs, name)
+    run.check()
+    return run
+
+
+def _find(runs: Path, name: str | None) -> Run:
     if name is not None:
         there = [path for path in (Path(name), runs / name) if path.is_dir()]
         ours = [path for path in there if any((path / file).is_file() for file in OURS)]

@@ -12,26 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from gancli.core.errors import CheckpointError
-from gancli.core.files import write_atomic
-from gancli.runs.files import disk
+from gancli.core.files import Folder
+from gancli.runs.files import MAX_JSON, disk, parse
 
 NAME = "history.jsonl"
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
     """All lines. Raises CheckpointError if one is damaged: the change in it would be unknown."""
-    path = folder / NAME
-    if not path.exists():
+    path, held = folder / NAME, Folder(folder)
+    if held.stat(NAME) is None:
         return []
     out = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, line in enumerate(held.read(NAME, MAX_JSON).splitlines(), 1):
         try:
-            value = json.loads(line or b"{}")
-        except (ValueError, RecursionError) as error:
+            value = parse(line or b"{}")
+        except ValueError as error:
             raise CheckpointError(f"{path}, line {number} is damaged: {error}") from None
         if not isinstance(value, dict) or not isinstance(value.get("changes", {}), dict):
             raise CheckpointError(f"{path}, line {number} is damaged: not a table")
-        if value.keys() & {"data", "diverged"} and type(value.get("step")) is not int:
+        if value.keys() & {"data", "diverged"} and not (type(value.get("step")) is int and value["step"] >= 0):
             raise CheckpointError(f"{path}, line {number} is damaged: no step")
         out.append(value)
     return out
@@ -39,7 +39,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 def append(folder: Path, entry: dict[str, Any]) -> None:
     """Append a line atomically."""
-    path = folder / NAME
+    held = Folder(folder)
     with disk("the run's history", folder):
-        before = path.read_bytes() if path.exists() else b""
-        write_atomic(path, before + (json.dumps(entry) + "\n").encode())
+        before = b"" if held.stat(NAME) is None else held.read(NAME, MAX_JSON)
+        held.write(NAME, before, (json.dumps(entry) + "\n").encode())

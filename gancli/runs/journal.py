@@ -5,33 +5,61 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from gancli.core import migration
-from gancli.core.files import write_atomic
-from gancli.runs.files import disk
+from gancli.core.errors import CheckpointError
+from gancli.core.files import Folder
+from gancli.runs.files import LARGEST, disk, parse
+
+MOST = 16 << 20  # bytes at the end of a journal that are read
+MOST_PENDING = 10_000  # lines that wait for the disk
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All complete lines, under today's keys."""
-    return [migration.line(value) for value, _ in _lines(path)]
+    """All complete lines, under today's keys; of a journal of more than 16 MB the last ones. Raises CheckpointError."""
+    return [migration.line(value) for value, _ in _lines(path, MOST)]
 
 
-def _lines(path: Path) -> list[tuple[dict[str, Any], bytes]]:
-    if not path.is_file():  # a device or a pipe would have no end
-        return []
-    out = []
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            out.append((value, line + b"\n"))
-    return out
+def _lines(path: Path, last: int | None = None) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """The valid lines of a file, if it is there, and their bytes."""
+    folder = Folder(path.parent)
+    if folder.stat(path.name) is None:
+        return
+    try:
+        for line in folder.lines(path.name, last):
+            if line.endswith(b"\n") and (value := _parsed(line)) is not None:
+                yield value, line
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from error
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """A line, if it is one: a table of numbers, texts and lists of texts, with plausible counts."""
+    try:
+        value = parse(line)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or not all(_plain(item) for item in value.values()):
+        return None
+    return value if all(_is_count(value.get(key, 0)) for key in ("step", "images")) else None
+
+
+def _plain(item: Any) -> bool:
+    return all(isinstance(text, str) for text in item) if isinstance(item, list) else not isinstance(item, dict)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < LARGEST
+
+
+def whole(path: Path) -> tuple[int, bool]:
+    """The number of valid lines, and whether there is nothing else in the file."""
+    size = Folder(path.parent).stat(path.name)
+    lengths = [len(raw) for _, raw in _lines(path)]
+    return len(lengths), size is None or sum(lengths) == size.st_size
 
 
 def rewind(path: Path, step: int, still_open: bool = False) -> None:
@@ -39,17 +67,19 @@ def rewind(path: Path, step: int, still_open: bool = False) -> None:
 
     With `still_open` the line of that step is dropped, too: the last line of a run, whose window continues.
     """
+    folder = Folder(path.parent)
     with disk("the journal", path):
-        if not path.is_file():
+        size = folder.stat(path.name)
+        if size is None or size.st_size == sum(map(len, _kept(path, step, still_open))):
             return
-        kept = b"".join(raw for line, raw in _lines(path) if _before(line, step, still_open))
-        if kept != path.read_bytes():
-            write_atomic(path, kept)
+        with folder.writing(path.name, synced=True) as file:
+            file.writelines(_kept(path, step, still_open))
 
 
-def _before(line: dict[str, Any], step: int, still_open: bool) -> bool:
-    at = line.get("step", 0)
-    return isinstance(at, int) and (at < step if still_open else at <= step)
+def _kept(path: Path, step: int, still_open: bool) -> Iterator[bytes]:
+    for line, raw in _lines(path):
+        if line.get("step", 0) < step + (not still_open):
+            yield raw
 
 
 def encode(line: dict[str, Any]) -> bytes:
@@ -59,33 +89,38 @@ def encode(line: dict[str, Any]) -> bytes:
 
 
 class Journal:
-    """Appends lines. If the disk refuses them, a warning is given once, and training continues."""
+    """Appends lines. If the disk refuses them, a warning is given once, and training continues; they are written with the next."""
 
     def __init__(self, path: Path, warn: Callable[[str], None]) -> None:
         self.path, self.warn, self.broken = path, warn, False
+        self._folder = Folder(path.parent)
+        self._pending: list[bytes] = []
 
     def write(self, line: dict[str, Any]) -> None:
-        """Append a line completely or not at all: a partial write on a full disk is truncated again."""
+        """Append a line completely or not at all."""
+        self._pending.append(encode(line))
+        self._flush()
+
+    def _flush(self) -> None:
+        del self._pending[:-MOST_PENDING]
+        if not self._pending:
+            return
         try:
-            with self.path.open("ab", buffering=0) as file:
-                start, content = file.seek(0, os.SEEK_END), encode(line)
-                try:
-                    while content:
-                        content = content[file.write(content) or 0 :]
-                except OSError:
-                    with contextlib.suppress(OSError):
-                        file.truncate(start)
-                    raise
+            self._folder.append(self.path.name, b"".join(self._pending))
+            self._pending.clear()
         except OSError as error:
             if not self.broken:
                 self.warn(f"cannot write {self.path}: {error.strerror}; training goes on without it")
             self.broken = True
 
+    def rewind(self, step: int, still_open: bool = False) -> None:
+        """As the function of that name; lines that wait for the disk are written before, or dropped."""
+        self._flush()
+        rewind(self.path, step, still_open)
+        self._pending.clear()
+
     def sync(self) -> None:
-        """fsync, so that no checkpoint is on the disk before the lines that lead to it."""
+        """Write what the disk refused before, and fsync: no checkpoint is on the disk before the lines that lead to it."""
+        self._flush()
         with contextlib.suppress(OSError):
-            handle = os.open(self.path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            self._folder.sync(self.path.name)

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gancli.core.errors import InUseError
+from gancli.core.files import Folder
 from gancli.runs.files import disk
 
 NAME = ".lock"
+SAID = 32  # bytes, more than a process id has
 LOOK = 0.05  # seconds, more than `holder` has the lock
 
 
@@ -20,7 +22,7 @@ LOOK = 0.05  # seconds, more than `holder` has the lock
 def locked(folder: Path) -> Iterator[None]:
     """Hold the run's lock. Raises InUseError with the process that holds it, ResourceError if the folder cannot be written."""
     with disk("the run's lock", folder):
-        handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = Folder(folder).opened(NAME, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         with disk("the run's lock", folder):
             if not _got(handle):
@@ -28,8 +30,10 @@ def locked(folder: Path) -> Iterator[None]:
                 if not _got(handle):
                     raise InUseError(f"{folder} is being trained by process {_said(handle)}", "wait for it, or stop it")
         with contextlib.suppress(OSError):  # a full disk: the lock holds without its owner's name
-            os.truncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            found = os.fstat(handle)
+            if found.st_nlink == 1 and found.st_size <= SAID:  # else it is another file, by a hard link
+                os.truncate(handle, 0)
+                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)
@@ -38,7 +42,7 @@ def locked(folder: Path) -> Iterator[None]:
 def holder(folder: Path) -> str:
     """The id of the process that trains the run now, or "". Changes nothing."""
     try:
-        handle = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
+        handle = Folder(folder).opened(NAME, os.O_RDONLY)
     except OSError:
         return ""
     try:
@@ -60,7 +64,8 @@ def _got(handle: int) -> bool:
 
 
 def _said(handle: int) -> str:
-    return os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+    said = os.pread(handle, SAID, 0).strip()
+    return said.decode() if said.isdigit() else "unknown"
 
 
 def acquire(held: contextlib.ExitStack, folder: Path, patience: float = 0) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gancli.core.files import write_atomic
+from gancli.core.files import Folder
 from gancli.core.samples import Samples
 from gancli.core.sinks import Sink
 from gancli.runs import journal
@@ -31,8 +32,9 @@ class Recorder(Sink):
         file = samples.render(recipe=dict(recipe))
         stem = f"{step:06d}" if name == "samples" else f"{step:06d}-{name}"
         try:
-            self.run.samples.mkdir(exist_ok=True)
-            write_atomic(self.run.samples / f"{stem}{file.suffix}", file.content)
+            folder = Folder(self.run.path) / self.run.samples.name
+            folder.make()
+            folder.write(f"{stem}{file.suffix}", file.content)
         except OSError as error:
             if not self.warned:
                 self.warn(f"cannot write {self.run.samples}: {error.strerror}; training goes on")
@@ -43,10 +45,12 @@ class Recorder(Sink):
             self.journals[kind].write(facts["line"])
 
     def rewind(self, step: int, still_open: bool = False) -> None:
-        for path in (self.run.scores, self.run.monitor):
-            journal.rewind(path, step)
-        journal.rewind(self.run.journal, step, still_open)
+        for lines in self.journals.values():
+            lines.rewind(step)
+        self.metrics.rewind(step, still_open)
 
     def sync(self) -> None:
         for lines in (self.metrics, *self.journals.values()):
             lines.sync()
+        with contextlib.suppress(OSError):
+            Folder(self.run.path).sync()  # a journal that is new is in the folder, too

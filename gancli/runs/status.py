@@ -19,7 +19,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gancli.core.errors import CheckpointError
-from gancli.core.files import read_capped, write_atomic
+from gancli.core.files import Folder
 from gancli.core.sinks import Progress, Sink
 from gancli.runs import lock
 from gancli.runs.files import MAX_JSON, table
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 NAME = "status.json"
 INTERVAL = 2.0  # seconds between updates while training
+STATES = ("queued", "running", "saving", "finished", "stopped", "diverged", "failed")
+KINDS: dict[str, Any] = {  # of the values; others are left out
+    "state": str, "reason": str, "pid": int, "host": str, "started": int | float, "updated": int | float, "step": int,
+    "images": int, "total": int, "rate": int | float | None, "minutes_left": int | float | None,
+}  # fmt: skip
 ENDED = ("finished", "stopped", "diverged", "failed")
 
 
@@ -82,14 +87,18 @@ class Status(Sink):
             self._update(self._latest)
         self.facts |= {**changes, "updated": round(time.time(), 3)}
         with contextlib.suppress(OSError):
-            write_atomic(self.path, (json.dumps(self.facts, indent=2) + "\n").encode(), synced=False)
+            text = json.dumps(self.facts, indent=2) + "\n"
+            Folder(self.path.parent).write(self.path.name, text.encode(), synced=False)
 
 
 def read(run: Run) -> dict[str, Any]:
     """The run's status; of one that says it is running but whose process is gone, `interrupted`. Empty where there is none."""
     try:
-        found = table(read_capped(run.path / NAME, MAX_JSON), NAME)
+        found = table(Folder(run.path).read(NAME, MAX_JSON), NAME)
     except CheckpointError:
+        return {}
+    found = {key: value for key, value in found.items() if isinstance(value, KINDS.get(key, object))}
+    if found.get("state") not in STATES:
         return {}
     if found.get("state") in ("running", "saving") and not lock.holder(run.path):
         found["state"] = "interrupted"

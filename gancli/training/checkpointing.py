@@ -15,17 +15,20 @@ import torch
 
 from gancli.core import migration
 from gancli.core.config import Config, differences, merge, nest, resolve
+from gancli.core.descriptors import amount
 from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
-from gancli.core.files import read_capped, write_atomic
-from gancli.core.host import cores
+from gancli.core.files import Folder
+from gancli.core.host import cores, memory
 from gancli.core.sinks import Note
 from gancli.inference.generator import Model, describe
+from gancli.inference.loading import planned
 from gancli.runs import checkpoint, folder, history, journal, tensors
 from gancli.runs.files import MAX_JSON, as_json, disk, table
 from gancli.training import snapshot
 from gancli.training.prepare import Plan
 from gancli.training.state import State
 
+LONGEST = 1e10  # seconds of training
 MAY_CHANGE = ("stop.", "runtime.", "intervals.")  # what a resumed run may change
 
 
@@ -57,15 +60,17 @@ def export(run: folder.Run, plan: Plan, state: State, made: Model) -> None:
     nets = {f"{n}.{k}": v for n in plan.cfg.task.ema for k, v in made.nets[n].state_dict().items()}
     weights = tensors.encode(nets, {"format": "pt"})
     with disk("the model", run.model, sum(map(len, weights))):
-        run.model.mkdir(exist_ok=True)
-        write_atomic(run.model / "model.safetensors", *weights)
-        write_atomic(run.model / "README.md", card(run, plan, state).encode())
-        write_atomic(run.model / "config.json", as_json(describe(made)))
+        model = Folder(run.path) / run.model.name
+        model.make()
+        model.write("model.safetensors", *weights)
+        model.write("README.md", card(run, plan, state).encode())
+        model.write("config.json", as_json(describe(made)))
 
 
 def _model_step(run: folder.Run) -> int | None:
     with suppress(CheckpointError, KeyError, OverflowError, TypeError, ValueError):
-        return int(table(read_capped(run.model / "config.json", MAX_JSON), "config.json")["tick"]["step"])
+        model = Folder(run.path) / run.model.name
+        return int(table(model.read("config.json", MAX_JSON), "config.json")["tick"]["step"])
     return None
 
 
@@ -75,9 +80,7 @@ def best(run: folder.Run) -> list[int]:
 
 
 def _evaluations(run: folder.Run) -> list[dict[str, Any]]:
-    with suppress(OSError):
-        return [line for line in journal.read(run.scores) if isinstance(line.get("step"), int)]
-    return []
+    return [line for line in journal.read(run.scores) if isinstance(line.get("step"), int)]
 
 
 def room(run: folder.Run, state: State) -> None:
@@ -126,8 +129,9 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
     for name in groups:
         tensors.compare(groups[name], wanted[name], f"{point.path}/{name}.safetensors")
     snapshot.restore(state, groups, migration.state(point.table("state.json")))
-    with suppress(KeyError, OverflowError, TypeError, ValueError):
-        state.seconds = float(point.table("timings.json")["seconds"])
+    seconds = point.table("timings.json").get("seconds", 0) if "timings.json" in point else 0
+    if isinstance(seconds, int | float) and 0 <= seconds < LONGEST:
+        state.seconds = float(seconds)
     note(f"resumed from step {state.step:,} ({state.images:,} images)")
     _same_machine(point, plan, note)
     if _model_step(run) != state.step:  # killed between the checkpoint and the model folder
@@ -140,6 +144,30 @@ def same_config(run: folder.Run, plan: Plan) -> None:
         with suppress(CheckpointError):
             _same_config(path, checkpoint.manifest_of(path), plan)
             break
+
+
+def check_size(run: folder.Run, plan: Plan) -> None:
+    """Check, before nets are allocated, that a run which may be a stranger's does not ask for larger ones than it has saved.
+
+    Raises:
+        CheckpointError: it does, or no checkpoint is valid.
+        ResourceError: it has saved none, and training would need more than a quarter of the memory.
+    """
+    nets = planned(plan.cfg.task, plan.spec, str(run.path / "config.json"))
+    size = sum(t.numel() * t.element_size() for net in nets.values() for t in net.state_dict().values())
+    there = checkpoint.listed(run.checkpoints)
+    if there and size > max(map(checkpoint.size_of_nets, there[: checkpoint.MOST_SKIPPED])):
+        checkpoint.newest(run.checkpoints, lambda _text: None)
+        raise CheckpointError(
+            f"{run.path / 'config.json'} asks for nets of {amount(size)}, and no checkpoint holds as much",
+            "put the run's config.json back",
+        )
+    if not there and 4 * size > memory() // 4:  # weights, average, two moments
+        raise ResourceError(
+            f"{run.path / 'config.json'} asks for nets that need {amount(4 * size)}, more than a quarter of the memory, "
+            "and the run has no checkpoint",
+            f"if it is yours, start again: gan train --config {run.path / 'config.json'}",
+        )
 
 
 def _same_config(path: Path, manifest: dict[str, Any], plan: Plan) -> None:

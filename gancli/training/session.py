@@ -15,6 +15,8 @@ from typing import Any
 
 from gancli.core.contracts import Logs
 from gancli.core.errors import DivergedError, GanError, ResourceError, StoppedError
+from gancli.core.files import Folder
+from gancli.core.printable import printable
 from gancli.core.sinks import Progress, Sink, Sinks
 from gancli.runs import checkpoint, folder, history, journal
 from gancli.runs.lock import acquire
@@ -22,7 +24,7 @@ from gancli.runs.recorder import Recorder
 from gancli.runs.signals import InterruptedWork, Signals
 from gancli.runs.status import Status
 from gancli.training import snapshot
-from gancli.training.checkpointing import commit, record_changes, restore, room, same_config
+from gancli.training.checkpointing import check_size, commit, record_changes, restore, room, same_config
 from gancli.training.loop import crossed, finished, fit
 from gancli.training.memory import fitting, is_out_of_memory
 from gancli.training.monitor import Monitor
@@ -71,6 +73,8 @@ def train(
         every = Sinks(sinks)
         if ranks.is_first:
             every.sinks = [Recorder(run, every.warn), Status(run), *every.sinks]
+            for place in (run.path, run.samples, run.model):
+                Folder(place, inside=int(place != run.path)).sweep()
         if resumed:
             ranks.on_first_rank(partial(_check, plan, signals))
         begun()
@@ -116,8 +120,8 @@ class Session:
         self, run: folder.Run, plan: Plan, sinks: Sinks, signals: Signals, resumed: bool, allow_data_change: bool
     ) -> None:
         self.run, self.plan, self.sinks, self.signals, self.ranks = run, plan, sinks, signals, plan.ranks
-        if resumed:
-            self.ranks.on_first_rank(lambda: same_config(run, plan))
+        for suits in (same_config, check_size) if resumed else ():
+            self.ranks.on_first_rank(partial(suits, run, plan))
         self.state = plan.state()
         self.ranks.synchronize(self.state)
         self.ranks.on_first_rank(lambda: self._prepare(resumed, allow_data_change))
@@ -297,7 +301,7 @@ def _bugs_logged(log: Path) -> Iterator[None]:
     except GanError:
         raise
     except Exception as error:
-        with suppress(OSError), log.open("a", errors="backslashreplace") as file:
-            file.write(traceback.format_exc())
+        with suppress(OSError):
+            Folder(log.parent).append(log.name, printable(traceback.format_exc(), breaks=True, most=100_000).encode())
             error.add_note(f"the traceback is in {log}")
         raise

@@ -154,7 +154,7 @@ def test_a_preview_in_no_folder_and_on_a_full_disk(gan: Gan, tmp_path: Path, mon
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("gancli.core.files.write_synced", full)
+    monkeypatch.setattr("gancli.core.descriptors.write_all", full)
     assert gan("data", "digits", "--preview", tmp_path / "x.png").err.endswith("  ->  free some disk\n")
 
 

@@ -14,26 +14,26 @@ from gancli.core.files import atomic_file, read_capped, write_atomic
 
 def test_replacing_shows_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "some" / "where" / "x"
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(b"first")
+    with atomic_file(path) as file:
+        file.write(b"first")
         assert not path.exists()
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(b"half")
+    with atomic_file(path) as file:
+        file.write(b"half")
         assert path.read_bytes() == b"first"
     assert [(p.name, p.read_bytes()) for p in path.parent.iterdir()] == [("x", b"half")]
 
 
 def test_replacing_that_fails_changes_nothing_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"before")
-    with pytest.raises(TypeError), atomic_file(tmp_path / "x") as temporary:
-        temporary.write_bytes("no bytes")  # type: ignore[arg-type]
+    with pytest.raises(TypeError), atomic_file(tmp_path / "x") as file:
+        file.write("no bytes")  # type: ignore[arg-type]
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"before")]
 
 
 def test_two_may_replace_a_file_at_once(tmp_path: Path) -> None:
     with atomic_file(tmp_path / "x") as a, atomic_file(tmp_path / "x") as b:
-        a.write_bytes(b"a")
-        b.write_bytes(b"b")
+        a.write(b"a")
+        b.write(b"b")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"a")]
 
 

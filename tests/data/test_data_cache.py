@@ -172,7 +172,8 @@ def test_an_array_may_be_larger_than_the_memory(tmp_path: Path) -> None:
     with (tmp_path / "x.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (size,)})
         file.truncate(file.tell() + size)  # a sparse file takes no room
-    found = cache._mapped(tmp_path / "x.npy")
+    with (tmp_path / "x.npy").open("rb") as file:
+        found = cache._mapped(file, tmp_path / "x.npy")
     assert (found.shape, found[-1], found.flags.writeable) == ((size,), 0, True)
 
 

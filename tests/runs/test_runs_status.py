@@ -17,6 +17,7 @@ from faults import Bench, Heard, fork, wait
 
 from gancli.core.contracts import Logs
 from gancli.core.errors import DataError, DivergedError, InUseError, StoppedError, UsageError
+from gancli.core.files import Folder
 from gancli.core.sinks import Progress
 from gancli.runs import folder, status
 from gancli.runs.lock import locked
@@ -260,15 +261,20 @@ def test_what_is_refused_before_the_run_is_taken_leaves_the_status(bench: Bench,
 def test_a_disk_that_refuses_it_does_not_stop_the_training(
     bench: Bench, run: folder.Run, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    name = {"write": "write_bytes", "rename": "replace"}[where]
-    real = getattr(Path, name)
+    real_write, real_rename = Folder.write, os.rename
 
-    def refused(self: Path, *rest: Any, **more: Any) -> Any:
-        if "status.json" in self.name:
+    def write(self: Folder, name: str, *rest: Any, **more: Any) -> None:
+        if where == "write" and name == "status.json":
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(self, *rest, **more)
+        real_write(self, name, *rest, **more)
 
-    monkeypatch.setattr(Path, name, refused)
+    def rename(old: str, new: str, **more: Any) -> None:
+        if where == "rename" and new == "status.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real_rename(old, new, **more)
+
+    monkeypatch.setattr(Folder, "write", write)
+    monkeypatch.setattr(os, "rename", rename)
     monkeypatch.setattr(status, "INTERVAL", 0.0)
     heard = bench.go(run, resumed=False)
     assert not any("status" in text for text in heard.said)

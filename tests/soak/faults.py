@@ -5,9 +5,7 @@ A child is forked from a parent that has read the data and imported torch, so th
 
 from __future__ import annotations
 
-import builtins
 import contextlib
-import io
 import json
 import os
 import random
@@ -172,42 +170,20 @@ class Points:
 
     def install(self) -> None:
         """For this process, for good: to be called in a child."""
-        real_open, real_fsync, points = io.open, os.fsync, self
+        real_open, real_write = os.open, os.write
 
-        class File:
-            def __init__(self, file: Any) -> None:
-                self.file = file
+        def opened(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                self.pass_()
+            return real_open(path, flags, *rest, **more)
 
-            def write(self, content: bytes) -> int:
-                points.pass_(lambda: (self.file.write(content[: len(content) // 2]), self.file.flush()))
-                written: int = self.file.write(content)
-                return written
+        def write(handle: int, content: Any) -> int:
+            if os.path.realpath(f"/proc/self/fd/{handle}").startswith(self.within):
+                self.pass_(lambda: real_write(handle, content[: len(content) // 2]))
+            return real_write(handle, content)
 
-            def __enter__(self) -> File:
-                return self
-
-            def __exit__(self, *_: Any) -> None:
-                points.pass_()
-                self.file.close()
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(self.file, name)
-
-        def opened(file: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
-            ours = isinstance(file, str | Path) and str(file).startswith(points.within)
-            if ours and set(mode) & set("wa+"):
-                points.pass_()
-                return File(real_open(file, mode, *rest, **more))
-            return real_open(file, mode, *rest, **more)
-
-        def fsync(handle: int) -> None:
-            points.pass_()
-            real_fsync(handle)
-            points.pass_()
-
-        io.open = builtins.open = opened  # type: ignore[assignment]
-        os.fsync = fsync
-        for name in ("rename", "replace", "mkdir", "unlink", "remove", "rmdir"):
+        os.open, os.write = opened, write
+        for name in ("fsync", "rename", "replace", "mkdir", "unlink", "remove", "rmdir"):
             self._patch(name)
 
     def _patch(self, name: str) -> None:
