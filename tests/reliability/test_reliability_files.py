@@ -152,10 +152,10 @@ def test_logs_and_samples_on_a_full_disk_do_not_stop_the_training(
     for method, refused in (("append", "metrics.jsonl"), ("make", "samples")):
         real = getattr(Folder, method)
 
-        def full(self: Folder, *rest: Any, real: Any = real, refused: str = refused) -> None:
+        def full(self: Folder, *rest: Any, real: Any = real, refused: str = refused, **more: Any) -> None:
             if refused in (self.path.name, *rest):
                 raise OSError(errno.ENOSPC, "No space left on device")
-            real(self, *rest)
+            real(self, *rest, **more)
 
         monkeypatch.setattr(Folder, method, full)
     heard = bench.go(run, resumed=False)

@@ -21,7 +21,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -219,7 +219,7 @@ class Arena:
         (self.template / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in scores))
         shutil.copy(self.template / "evaluation.json", self.other)
         for verb in self.verbs():
-            self._lay()
+            self.lay()
             assert self.command(verb, self.run)[0] in (0, 2), verb
 
     def verbs(self) -> tuple[str, ...]:
@@ -235,7 +235,8 @@ class Arena:
             "resume": ["resume", str(run), "--max-steps", "30", "--threads", "1", "--quiet"],
         }[verb]
 
-    def _lay(self) -> None:
+    def lay(self, *made: Attack) -> None:
+        """A fresh copy of the run, changed, and of the folder that is not to be touched."""
         for place in (self.run, self.victim):
             shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(self.template, self.run)
@@ -245,6 +246,8 @@ class Arena:
         (self.victim / "bashrc").write_text("# shell\n")
         (self.victim / "secret.txt").write_text("private\n")
         (self.victim / "secret.txt").chmod(0o600)
+        for attack in made:
+            attack.apply(self.run, self.victim)
 
     def command(self, verb: str, run: Path) -> tuple[int, str, float, float]:
         """Exit code (or minus a signal), everything printed, processor seconds, MB at the peak."""
@@ -280,12 +283,10 @@ class Arena:
         self.most.setdefault(verb, facts["peak"])
         return code, said.read_bytes().decode(errors="replace"), facts["seconds"], facts["peak"]
 
-    def trial(self, *made: Attack) -> Iterator[str]:
-        """What goes wrong when the commands meet a run that was changed so."""
-        for verb in self.verbs():
-            self._lay()
-            for attack in made:
-                attack.apply(self.run, self.victim)
+    def trial(self, *made: Attack, verbs: Sequence[str] = ()) -> Iterator[str]:
+        """What goes wrong when the commands, all or those of `verbs`, meet a run that was changed so."""
+        for verb in verbs or self.verbs():
+            self.lay(*made)
             before = {place: _tree(place) for place in (self.victim, self.other)}
             code, text, seconds, peak = self.command(verb, self.run)
             if code in (1, -signal.SIGKILL) or "Traceback" in text:
