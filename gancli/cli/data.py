@@ -87,7 +87,7 @@ def _in_words(found: dict[str, Any], source: Part) -> dict[str, Any]:
         "classes": _counts(found["classes"]),
         "attributes": [f"{name} {a['min']:.3g} to {a['max']:.3g}" for name, a in found["attributes"].items()],
         "broken": len(broken),
-        "notes": "".join(f"\n  {note}" for note in notes) or "none",
+        "notes": dict.fromkeys(notes, ""),  # a line each
     }
 
 

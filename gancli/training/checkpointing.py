@@ -129,6 +129,8 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
     for name in groups:
         tensors.compare(groups[name], wanted[name], f"{point.path}/{name}.safetensors")
     snapshot.restore(state, groups, migration.state(point.table("state.json")))
+    if state.step != point.step:
+        raise CheckpointError(f"{point.path}/state.json is of step {state.step}")
     seconds = point.table("timings.json").get("seconds", 0) if "timings.json" in point else 0
     if isinstance(seconds, int | float) and 0 <= seconds < LONGEST:
         state.seconds = float(seconds)

@@ -6,6 +6,7 @@ the journal form one table of numbers; float32 values pass through JSON exactly.
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from gancli.training.net import Net
     from gancli.training.state import State
 
+MOST = 2**62  # of steps and images
 Groups = dict[str, dict[str, Tensor]]
 
 
@@ -38,9 +40,21 @@ def numbers(state: State) -> dict[str, Any]:
         "step": state.step,
         "images": state.images,
         "optimizer": {name: {"step": float(net.steps)} for name, net in state.nets.items()},
-        "window": {k: [float(v), state.meter.counts[k]] for k, v in state.meter.sums.items()},
+        "window": {k: [_finite(float(v)), state.meter.counts[k]] for k, v in state.meter.sums.items()},
         **({} if state.loss_scale is None else {"loss_scale": state.loss_scale.numbers()}),
     }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _count(value: Any, least: int = 0) -> int:
+    """A count from a file. Raises ValueError if it is none."""
+    if not isinstance(value, int | float) or not least <= value < MOST or value != int(value):
+        raise ValueError(f"{value!r} is no count")
+    return int(value)
 
 
 def _moments(name: str, net: Net) -> dict[str, Tensor]:
@@ -100,11 +114,11 @@ def restore(state: State, groups: Groups, table: dict[str, Any]) -> None:
         value.copy_(groups["memory"][key])
     try:
         for name, net in state.nets.items():
-            net.steps.fill_(float(table["optimizer"][name]["step"]))
-        state.step, state.images = int(table["step"]), int(table["images"])
+            net.steps.fill_(_count(table["optimizer"][name]["step"]))
+        state.step, state.images = _count(table["step"]), _count(table["images"])
         for key, (total, count) in table["window"].items():
-            state.meter.sums[key] = torch.tensor(float(total), device=state.device)
-            state.meter.counts[key] = int(count)
+            state.meter.sums[key] = torch.tensor(math.nan if total is None else float(total), device=state.device)
+            state.meter.counts[key] = _count(count, least=1)
         if state.loss_scale is not None and "loss_scale" in table:  # else it was no float16 run yet
             state.loss_scale.restore(table["loss_scale"])
     except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:

@@ -51,6 +51,7 @@ ESCAPES = "\x1b]0;owned\x07\x1b[31mred\x9b2J\u202egnp\r\nexec rm -rf ~ # "
 VALUES: dict[str, str] = {
     "infinite": "Infinity", "nan": "NaN", "1e400": "1e400", "huge": "9" * 400, "digits": "9" * 5000, "negative": "-1",
     "surrogate": '"\\ud800"', "null": "null", "text": '"eight"', "list": "[]", "table": "{}", "true": "true",
+    "null byte": '"a\\u0000b"',
     "deep": "[" * 900 + "]" * 900, "deeper": '{"a":' * 30_000 + "1" + "}" * 30_000, "escapes": json.dumps(ESCAPES),
 }  # fmt: skip
 
