@@ -12,7 +12,7 @@ import torch
 
 from gancli.core.data import Split
 from gancli.core.errors import CheckpointError, DataError, UsageError
-from gancli.core.registry import parts
+from gancli.core.registry import build, parts
 from gancli.data.images import ImageDataset
 from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.evaluator import Evaluator, evaluate, quick
