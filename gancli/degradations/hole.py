@@ -41,7 +41,7 @@ class Hole(Degradation):
         return value if value in FORMS else str(Path(value).expanduser().resolve())
 
     def __call__(self, x: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        mask = self._mask(*x.shape[1:], random).to(x)
+        mask = self._mask(x.shape[1], x.shape[2], random).to(x)
         return x * (1 - mask), mask
 
     def _mask(self, height: int, width: int, random: torch.Generator) -> Tensor:
@@ -59,7 +59,7 @@ class Hole(Degradation):
             return torch.from_numpy(np.array(image) > 127).float()[None]
         files = files_of(self.form)
         mask = read_mask(files[draw_integer(0, len(files) - 1, random)], height, width)
-        flips = [d for d in (0, 1) if draw_integer(0, 1, random)]
+        flips = tuple(d for d in (0, 1) if draw_integer(0, 1, random))
         return torch.from_numpy(np.ascontiguousarray(np.flip(mask, flips))).float()[None]
 
 

@@ -23,7 +23,8 @@ def psnr(outputs: np.ndarray, targets: np.ndarray) -> float:
 
 def to_bytes(images: np.ndarray) -> np.ndarray:
     """Round and clip images on the scale 0 to 255 to uint8."""
-    return np.clip(np.rint(images), 0, 255).astype(np.uint8)
+    out: np.ndarray = np.clip(np.rint(images), 0, 255).astype(np.uint8)
+    return out
 
 
 def missing(package: str, extra: str) -> str:

@@ -91,7 +91,8 @@ class _Measured:
         shift = -mean * scale
         if weight is not None:
             scale, shift = scale * weight.double(), shift * weight.double() + bias.double()
-        return x * scale.to(x.dtype)[:, :, None, None] + shift.to(x.dtype)[:, :, None, None]
+        out: Tensor = x * scale.to(x.dtype)[:, :, None, None] + shift.to(x.dtype)[:, :, None, None]
+        return out
 
     def _add(self, x: Tensor) -> None:
         assert self.owner.now is not None

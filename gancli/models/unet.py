@@ -44,7 +44,7 @@ class UNet(Translator):
 
     def reach(self, size: tuple[int, int]) -> int:
         """Each 4x4 convolution adds 2 pixels of its input, each 3x3 convolution 1 pixel of its output, to both sides."""
-        scales = [2**i for i in range(self._depth(size))]
+        scales = [1 << i for i in range(self._depth(size))]
         return sum(2 * s + s for s in scales) + 2 * scales[-1]
 
 

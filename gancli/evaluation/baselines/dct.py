@@ -22,7 +22,7 @@ AT_ONCE = 16  # images
 def dct_matrix(n: int) -> Tensor:
     """The orthonormal DCT-II [n, n]."""
     k = torch.arange(n, dtype=torch.float32)
-    matrix = torch.cos(torch.pi * k[:, None] * (2 * k + 1) / (2 * n)) * (2 / n) ** 0.5
+    matrix: Tensor = torch.cos(torch.pi * k[:, None] * (2 * k + 1) / (2 * n)) * (2 / n) ** 0.5
     matrix[0] /= 2**0.5
     return matrix
 
@@ -74,5 +74,5 @@ class SlidingDCT(Filter):
     )
 
     def filtered(self, images: np.ndarray, strength: float) -> np.ndarray:
-        parts = torch.from_numpy(np.ascontiguousarray(images)).float().split(AT_ONCE)
+        parts = torch.split(torch.from_numpy(np.ascontiguousarray(images)).float(), AT_ONCE)
         return to_bytes(torch.cat([denoised(part, strength) for part in parts]).numpy())
