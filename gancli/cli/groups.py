@@ -27,6 +27,7 @@ class DataOptions:
     data_dir: o.DataDir = None
     image_size: o.Size = None
     channels: o.Channels = None
+    layout: o.Layout = None
     download: o.Download = True
 
 

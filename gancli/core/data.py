@@ -337,10 +337,14 @@ class Source(Part, ABC):
         """
 
     @classmethod
-    def claims(cls, path: Path) -> bool:  # noqa: ARG003
+    def claims(cls, path: Path) -> int:  # noqa: ARG003
         """Whether this source can read the file or folder at a path. Such a source has a field `path`.
 
         Args:
             path: a folder, .zip, .npz or other file.
+
+        Returns:
+            0 or False if it cannot, True if it can, 2 if the path is in a layout of its own; -1 if it can, but is used only
+            if one of its options is set.
         """
         return False

@@ -154,6 +154,7 @@ class Task(Part, ABC):
         ema: the nets of which an exponential moving average is kept.
         quick: metrics for validation during training.
         headline: the score shown in lists and tables, which also selects the best checkpoint.
+        is_default: whether it is the default of the tasks that accept its kind of data.
     """
 
     kind: ClassVar[str] = "task"
@@ -162,6 +163,7 @@ class Task(Part, ABC):
     ema: ClassVar[tuple[str, ...]] = ("G",)
     quick: ClassVar[tuple[str, ...]] = ()
     headline: ClassVar[str] = ""
+    is_default: ClassVar[bool] = False
 
     @abstractmethod
     def nets(self, spec: Spec) -> dict[str, nn.Module]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from gancli.core.data import Batch, Dataset, Window
-from gancli.core.images import ImageSamples
+from gancli.core.images import ImageSamples, PairSamples
 from gancli.core.specs import Domains
 from gancli.data import cache
 from gancli.data.images import ImageDataset
@@ -32,6 +32,7 @@ class DomainsDataset(Dataset):
 
     a: ImageDataset
     b: ImageDataset
+    aligned: bool = False  # whether the i-th of A belongs to the i-th of B; used for scores only
     jitter: Jitter = Jitter()  # noqa: RUF009 - of the stream
 
     @property
@@ -40,7 +41,7 @@ class DomainsDataset(Dataset):
 
     @cached_property
     def fingerprint(self) -> str:
-        return cache.key_of("domains", self.a.fingerprint, self.b.fingerprint)
+        return cache.key_of("domains", self.a.fingerprint, self.b.fingerprint, self.aligned)
 
     def __len__(self) -> int:
         return max(len(self.a), len(self.b))
@@ -58,8 +59,12 @@ class DomainsDataset(Dataset):
         return replace(self, a=a, b=b)
 
     def samples(self) -> ImageSamples:
-        """The pictures of B: what A is translated to. Those of A are `data.a.samples()`."""
-        return self.b.samples()
+        """The pictures of B: what A is translated to; with those of A, if they belong together. Those of A are `data.a.samples()`."""
+        return PairSamples(self.b.images, inputs=self.a.images) if self.aligned else self.b.samples()
+
+    def swapped(self) -> Self:
+        """The domains the other way round: B is translated to A."""
+        return replace(self, a=self.b, b=self.a)
 
     @property
     def strata(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,11 +20,12 @@ _REFUSED = {
 }
 
 
-def source_for(text: str) -> dict[str, Any]:
+def source_for(text: str, options: Collection[str] = ()) -> dict[str, Any]:
     """Which source a user means.
 
     Args:
         text: a name, or the path of a folder, a .zip or a .npz.
+        options: those of the source that are set: of several sources that can read a path, one that has them is meant.
 
     Returns:
         The source's table, to be built by `registry.build("data", ...)`.
@@ -42,7 +44,7 @@ def source_for(text: str) -> dict[str, Any]:
         raise DataError(f"{text[:200]} cannot be read: {error}", "name data, a folder, a .zip or a .npz") from None
     _refuse(path)
     if there:
-        return _claimed(path.absolute(), sources)
+        return _claimed(path.absolute(), sources, options)
     if "/" in text or text.startswith((".", "~")) or path.suffix.lower() in (".zip", ".npz"):
         raise DataError(f"there is no {path}", _above(path))
     named = [name for name, source in sources.items() if "path" not in source.model_fields]
@@ -68,10 +70,12 @@ def _refuse(path: Path) -> None:
             raise DataError(f"{path} is {why}", "name a folder of pictures, a .zip of them, or a .npz of arrays")
 
 
-def _claimed(path: Path, sources: dict[str, type[Source]]) -> dict[str, Any]:
-    for name, source in sources.items():
-        if source.claims(path):
-            return {"name": name, "path": str(path)}
+def _claimed(path: Path, sources: dict[str, type[Source]], options: Collection[str]) -> dict[str, Any]:
+    claims = {name: int(source.claims(path)) for name, source in sources.items()}
+    claims = {name: claim for name, claim in claims.items() if claim}
+    fit = {name: claim for name, claim in claims.items() if options and {*options} <= {*sources[name].model_fields}}
+    if found := fit or {name: claim for name, claim in claims.items() if claim > 0}:
+        return {"name": max(found, key=lambda name: found[name]), "path": str(path)}
     raise DataError(f"no source reads {path}", "name a folder of pictures, a .zip of them, or a .npz of arrays")
 
 

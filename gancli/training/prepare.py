@@ -17,7 +17,7 @@ from typing import Any, cast
 import torch
 
 from gancli.core import migration
-from gancli.core.config import Config, Data, Layer, differences, merge, read_preset, resolve
+from gancli.core.config import Config, Data, Layer, differences, merge, presets, read_preset, resolve
 from gancli.core.data import Dataset, Reading, Source, Spec, Split
 from gancli.core.errors import DataError, UsageError
 from gancli.core.registry import build, parts, validated
@@ -225,7 +225,7 @@ def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
         wanted = find.source_for(wanted)
     elif isinstance(wanted, dict) and isinstance(wanted.get("name"), str) and wanted["name"] not in parts("data"):
         # --data FOLDER, and some of its options
-        wanted = {**wanted, **find.source_for(wanted["name"])}
+        wanted = {**wanted, **find.source_for(wanted["name"], wanted.keys() - {"name"})}
     source = build("data", wanted)
     assert isinstance(source, Source)
     path = getattr(source, "path", None)
@@ -233,7 +233,9 @@ def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
 
 
 def _recipe_for(split: Split[Any], asked: Layer) -> tuple[str, Layer]:
-    """The default preset for the data and its table; where there is none, an empty name and the only task that accepts the data.
+    """The default preset for the data and its table; where there is none, an empty name and the task that accepts the data.
+
+    That is the only one, or the one that is the default for its kind of data; its preset has its name.
 
     Raises UsageError if no task, or more than one, trains on such data.
     """
@@ -244,6 +246,10 @@ def _recipe_for(split: Split[Any], asked: Layer) -> tuple[str, Layer]:
         return name, read_preset(name, _classes(split))
     fit = [name for name, task in parts("task").items() if isinstance(spec, cast("type[Task]", task).accepts)]
     named = asked.get("task", {}).get("name")
+    if len(fit) > 1:
+        fit = [name for name in fit if cast("type[Task]", parts("task")[name]).is_default]
+    if named is None and len(fit) == 1 and fit[0] in presets():
+        return fit[0], read_preset(fit[0])
     if named is None and len(fit) != 1:
         known = f"there are: {', '.join(fit)}" if fit else "gan list task names the tasks"
         raise UsageError(f"{len(fit) or 'no'} tasks learn from {spec.name}", f"{known}; name one: --set task.name=NAME")
