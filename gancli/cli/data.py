@@ -28,6 +28,7 @@ def command(
     preview: Preview = None,
     image_size: o.Size = None,
     channels: o.Channels = None,
+    layout: o.Layout = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
     plugin: o.Plugin = None,
@@ -44,7 +45,8 @@ def command(
     console = Console(quiet=quiet, json=json)
     o.plugins(plugin)
     asked = data_options(g.layers(g.DataOptions(image_size=image_size, channels=channels)))
-    source: Any = build("data", source_for(data))
+    given = {} if layout is None else {"layout": layout}
+    source: Any = build("data", {**source_for(data, given), **given})
     report = inspect(source, o.reading(console, data_dir, download, asked))
     console.end()
     found = report.as_json()
@@ -65,13 +67,15 @@ def _preview(console: Console, report: Report, file: Path, data: str) -> None:
     import numpy as np
 
     from gancli.core.files import write_atomic
+    from gancli.core.images import ImageSamples
     from gancli.runs.files import disk
 
     if report.split is None:
         raise DataError("there is nothing to preview")
     shown = report.split.train.samples().take(np.array(report.preview))
     with disk("the preview", file, then=""):
-        write_atomic(file, shown.render(8, {"data": data}).content)
+        columns = 8 if type(shown) is ImageSamples else 2
+        write_atomic(file, shown.render(columns, {"data": data}).content)
     console.note(f"preview {file}")
 
 

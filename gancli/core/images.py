@@ -168,12 +168,28 @@ class PairSamples(ImageSamples):
     targets: np.ndarray | None = field(default=None, kw_only=True)  # uint8 [N, C, H, W]
     masks: np.ndarray | None = field(default=None, kw_only=True)  # uint8 [N, 1, H, W]; 255: missing in the input
 
+    def _shown(self) -> list[np.ndarray]:
+        """What is shown of each sample, from left to right."""
+        return [x for x in (self.inputs, self.images, self.targets) if x is not None]
+
     def render(self, columns: int | None = None, recipe: dict[str, Any] | None = None) -> File:
-        """A grid of groups of input, output and target, with `columns` groups per row."""
+        """A grid of groups of input, output, target and so on, with `columns` groups per row."""
         size = self.images.shape[2:]
-        group = [_rgb(_enlarged(x, size)) for x in (self.inputs, self.images, self.targets) if x is not None]
+        group = [_rgb(_enlarged(x, size)) for x in self._shown()]
         images = np.stack(group, 1).reshape(-1, *group[0].shape[1:])
         return File(".png", png(grid(images, (columns or 1) * len(group)), recipe))
+
+
+@dataclass(frozen=True)
+class CycleSamples(PairSamples):
+    """Outputs of a translation that has an inverse, and what the inverse makes of them."""
+
+    cycles: np.ndarray = field(kw_only=True)  # uint8 [N, C', H, W], the inverse of the outputs before they are rounded
+    noisy_cycles: np.ndarray = field(kw_only=True)  # of the outputs with a little noise, rounded to uint8
+    identities: np.ndarray | None = field(default=None, kw_only=True)  # the inverse of the inputs, if channels agree
+
+    def _shown(self) -> list[np.ndarray]:
+        return [*super()._shown(), self.cycles]
 
 
 def _enlarged(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:

@@ -155,7 +155,7 @@ class Translator(Part, ABC):
 
         Returns:
             A module (x [N, inputs, H, W], features or None) -> [N, outputs, H, W], not bounded, of the size of the input.
-            If `features` is a list, it appends the feature maps of its encoder, from the input down.
+            If `features` is a list, it appends the feature maps of its encoder. Its method `encode` (x) returns these alone.
 
         Raises:
             UsageError: the net cannot be built for this size or with these options.

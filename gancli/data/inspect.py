@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gancli.core.errors import DataError
+from gancli.core.images import ImageSamples
+from gancli.core.specs import Images
 from gancli.data.collection import Scan, shown
 from gancli.data.decode import middle
 from gancli.data.find import finished
+from gancli.data.images import ImageDataset
 from gancli.data.pictures import Pictures
 
 if TYPE_CHECKING:
-    from gancli.core.data import Reading, Source, Split
-    from gancli.data.images import ImageDataset
+    from gancli.core.data import Dataset, Reading, Source, Split
 
 PREVIEW = 64
+PAIRS = 16  # pairs in a preview
 ENLARGED = 1.5  # times, from which on a picture is much smaller than it is to be
 LONG = 3  # times as long as wide
 PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}  # of a split, and hardly classes
@@ -68,6 +71,8 @@ class Report:
                 out.append(
                     f"{long:,} of {total:,} pictures are over three times as long as wide: only their middle is seen"
                 )
+        if self.source["name"] != "translation" and self.sizes and all(w == 2 * h for h, w in self.sizes):
+            out.append("all pictures are twice as wide as high  ->  pairs side by side? --layout side-by-side")
         if self.classes and {name.lower() for name in self.classes} <= PARTS:
             out.append(
                 f"the subfolders {', '.join(self.classes)} are taken as classes  ->  if they are none, name one of them"
@@ -108,7 +113,9 @@ def inspect(source: Source, how: Reading) -> Report:
     described: dict[str, Any] = source.model_dump(mode="json")
     if not isinstance(source, Pictures):
         raw = source.read(how)
-        n, (c, h, w) = sum(map(len, (raw.train, raw.test, raw.validation))), raw.train.images.shape[1:]
+        n, (c, h, w) = sum(map(len, (raw.train, raw.test, raw.validation))), _images(raw.train).shape[1:]
+        if not isinstance(raw.train.spec, Images):
+            notes.insert(0, raw.train.spec.describe())
         return _report(described, finished(source, raw, how), {(h, w): n}, n if c == 1 else 0, {}, notes)
     split = None
     try:
@@ -118,6 +125,13 @@ def inspect(source: Source, how: Reading) -> Report:
         notes.append(error.cause)
         _, found = source.survey(how)
     return _report(described, split, _sizes(found), sum(found.grey), found.broken, notes)
+
+
+def _images(data: Dataset) -> np.ndarray:
+    """Its images uint8 [N, C, H, W]; of pairs and of two domains, those of B."""
+    samples = data.samples()
+    assert isinstance(samples, ImageSamples)
+    return samples.images
 
 
 def _sizes(found: Scan) -> dict[tuple[int, int], int]:
@@ -133,18 +147,20 @@ def _report(
     notes: list[str],
 ) -> Report:
     train = None if split is None else split.train
-    shape = None if train is None else train.images.shape[1:]
+    shape = None if train is None else _images(train).shape[1:]
     return Report(
         source,
         *((0, 0, 0) if split is None else (len(split.train), len(split.validation), len(split.test))),
         None if shape is None else (shape[0], shape[1], shape[2]),
         sizes,
         grey,
-        {} if split is None else _classes(split),
-        {} if train is None else _attributes(train),
+        _classes(split) if split is not None and isinstance(train, ImageDataset) else {},
+        _attributes(train) if isinstance(train, ImageDataset) else {},
         {shown(name): why for name, why in sorted(broken.items())},
         tuple(notes),
-        () if train is None else _preview(train),
+        _preview(train)
+        if isinstance(train, ImageDataset)
+        else tuple(range(0 if train is None else min(PAIRS, len(train)))),
         split,
     )
 

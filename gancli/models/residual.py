@@ -88,15 +88,23 @@ class _Net(nn.Module):
         self.up = nn.Sequential(stage(UpConv(4 * width, 2 * width), 2 * width), stage(UpConv(2 * width, width), width))
         self.last = conv(width, outputs, kernel)
 
-    def forward(self, x: Tensor, features: list[Tensor] | None = None) -> Tensor:
-        """Features: the input, the maps after each halving, those after the first and after the middle block."""
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """The input, the maps after each halving, those after the first and after the middle block."""
+        return self._encoded(x, len(self.blocks) // 2 + 1)[1]
+
+    def _encoded(self, x: Tensor, blocks: int) -> tuple[Tensor, list[Tensor]]:
+        """The map after so many blocks, and the feature maps."""
         found = [x]
         for i, layer in enumerate(self.down):
             x = layer(x)
             found += [x] if i else []
-        for i, block in enumerate(self.blocks):
+        for i, block in enumerate(self.blocks[:blocks]):
             x = block(x)
             found += [x] if i in {0, len(self.blocks) // 2} else []
+        return x, found
+
+    def forward(self, x: Tensor, features: list[Tensor] | None = None) -> Tensor:
+        x, found = self._encoded(x, len(self.blocks))
         if features is not None:
             features += found
         out: Tensor = self.last(self.up(x))

@@ -61,6 +61,11 @@ class AnySize(nn.Module):
         out: Tensor = self.net(extended(x, self.grid, self.smallest), features)
         return out[:, :, :height, :width]
 
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """The feature maps of the net's encoder, without those of its decoder."""
+        found: list[Tensor] = self.net.encode(extended(x, self.grid, self.smallest))  # type: ignore[operator]
+        return found
+
 
 class UpConv(nn.Conv2d):
     """Nearest-neighbor upsampling by 2 and a 3x3 convolution (1603.07285), [N, a, H, W] -> [N, b, 2 H, 2 W].

@@ -64,13 +64,19 @@ class _Net(nn.Module):
             self.up.append(nn.Sequential(UpConv(a, b), *normalized(options.norm, b, sizes[i - 1]), nn.ReLU(), *drop))
         self.last = UpConv(wide[0] * (2 if depth > 1 else 1), outputs)
 
-    def forward(self, x: Tensor, features: list[Tensor] | None = None) -> Tensor:
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """The maps after each halving."""
         maps = []
         for layer in self.down:
             x = layer(x)
             maps.append(x)
+        return maps
+
+    def forward(self, x: Tensor, features: list[Tensor] | None = None) -> Tensor:
+        maps = self.encode(x)
         if features is not None:
             features += maps
+        x = maps[-1]
         for i, layer in enumerate(self.up):
             x = torch.cat([layer(x), maps[-2 - i]], 1)
         out: Tensor = self.last(x)

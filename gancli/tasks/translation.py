@@ -17,6 +17,8 @@ from gancli.core.registry import nearest
 from gancli.core.samples import FromInput
 from gancli.core.seeds import generator
 from gancli.core.task import Task
+from gancli.data.domains import DomainsDataset
+from gancli.data.pairs import PairDataset
 
 DIRECTIONS = ("a-to-b", "b-to-a")
 PREVIEWS = 8  # rows of input, output and target
@@ -72,6 +74,20 @@ def outputs(task: Task, nets: Nets, ask: FromInput, spec: Spec) -> PairSamples:
         fields["mask"] = torch.from_numpy(ask.masks > 127).to(like)
     images = to_uint8(task.apply(nets, Batch(fields), ask, spec))
     return PairSamples(images, inputs=ask.images, targets=ask.targets)
+
+
+def as_domains(data: Dataset, direction: str) -> Dataset:
+    """Two domains, input first: also of pairs, which then are used for scores only. Other data are returned unchanged."""
+    if isinstance(data, PairDataset):
+        data = DomainsDataset(data.source, data.target, aligned=True)
+    return data.swapped() if direction == DIRECTIONS[1] and isinstance(data, DomainsDataset) else data
+
+
+def unpaired(data: Dataset, n: int) -> FromInput:
+    """A request for the first n pictures of the input domain, with their targets if they are known."""
+    assert isinstance(data, DomainsDataset)
+    n = min(n, len(data.a))
+    return FromInput(images=data.a.images[:n], targets=data.b.images[:n] if data.aligned else None)
 
 
 def paired(data: Dataset, n: int) -> FromInput:

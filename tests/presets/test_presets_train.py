@@ -30,7 +30,7 @@ from gancli.training.state import State, new_state
 from gancli.training.step import step
 
 CPU, META = torch.device("cpu"), torch.device("meta")
-ASKS = {"stylegan2"}  # which asks once a step, for ADA's p
+ASKS = {"stylegan2", "cyclegan"}  # which ask once a step, for ADA's p, for the number of images in the pool
 PAPERS = {
     "textbook", "dcgan", "lsgan", "wgan", "wgan-gp", "dragan", "sngan", "sagan", "cgan", "acgan", "projection", "infogan",
     "attributes", "pacgan", "progressive", "msg", "r3gan", "stylegan2", "best-cpu",
@@ -119,7 +119,13 @@ def test_the_monitor_looks_at_the_start(name: str, tmp_path: Path) -> None:
     split = Split(data, data, data)
     plan = Plan(cfg, split, split.train.fingerprint, loader, Reading(tmp_path, tmp_path), cfg)
     line = Monitor(plan, print, print).look(state, {"loss/D": 1.0, "grad/D": 2.0})
-    assert line.keys() >= {"known", "real/D", "apart/D", "overfit/D", "spread", "grad/D"}
+    critics = [net for net in state.nets if net.startswith("D")]
+    assert line.keys() >= {
+        "known",
+        "spread",
+        "grad/D",
+        *(f"{key}/{d}" for key in ("real", "apart", "overfit") for d in critics),
+    }
     assert "loss/D" not in line
 
 
