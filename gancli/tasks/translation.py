@@ -84,7 +84,7 @@ def as_domains(data: Dataset, direction: str) -> Dataset:
 
 
 def unpaired(data: Dataset, n: int) -> FromInput:
-    """A request for the first n pictures of the input domain, with their targets if they are known."""
+    """A request for the first n images of the input domain, with their targets if they are known."""
     assert isinstance(data, DomainsDataset)
     n = min(n, len(data.a))
     return FromInput(images=data.a.images[:n], targets=data.b.images[:n] if data.aligned else None)
