@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,9 +83,43 @@ def gradients(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     seen: list[Any] = []
     update = Net.update
 
-    def spy(net: Net, lr: float) -> None:
+    def spy(net: Net, images: int, total: int) -> None:
         seen.append(torch.cat([g.flatten() for g in net.gradients()]))
-        update(net, lr)
+        update(net, images, total)
 
     monkeypatch.setattr(Net, "update", spy)
     return seen
+
+
+class Official:
+    """Results of published code on given numbers: tests/golden/official/parts.json, which names the commits."""
+
+    def __init__(self) -> None:
+        self.table = json.loads((Path(__file__).parent / "golden" / "official" / "parts.json").read_text())
+
+    @staticmethod
+    def wave(*shape: int, k: int = 0) -> torch.Tensor:
+        """The numbers that both codes were given: sin((.37 + .011 k) i + k)."""
+        i = torch.arange(math.prod(shape), dtype=torch.float64)
+        return torch.sin(i * (0.37 + 0.011 * k) + k).float().reshape(shape)
+
+    @classmethod
+    def fill(cls, *parameters: torch.Tensor) -> None:
+        """Set parameters, in the order of the published module, to the weights that it was given."""
+        with torch.no_grad():
+            for k, p in enumerate(parameters):
+                p.copy_(0.5 * cls.wave(*p.shape, k=k))
+
+    def close(self, name: str, found: torch.Tensor, rtol: float = 1e-5, atol: float = 1e-5) -> None:
+        """Compare with the result of this name, of which about 64 numbers are kept."""
+        wanted: Any = self.table
+        for key in name.split("/"):
+            wanted = wanted[key]
+        flat = found.detach().flatten()
+        kept = flat[:: max(1, len(flat) // 64)]
+        torch.testing.assert_close(kept, torch.as_tensor(wanted).reshape(-1), rtol=rtol, atol=atol)
+
+
+@pytest.fixture(scope="session")
+def official() -> Official:
+    return Official()

@@ -1,17 +1,22 @@
 """Adaptive discriminator augmentation (ADA, 2006.06676): each transform is applied with the same probability p.
 
 p is adapted to the overfitting of D, r = E[sign D(x)]: it increases while r > `target` and decreases while r < `target`, at a
-rate of 1 per `speed` images. p is in the memory of the task and saved in checkpoints.
+rate of 1 per `speed` images. D(x) is relative to where the loss separates reals from fakes (D(x) - D(G(z)) under a relativistic
+loss, as in the code of R3GAN). With `final`, p follows a schedule instead (2501.05441): it goes from `start` to `final` on a
+cosine. p is in the memory of the task and saved in checkpoints.
 
 The transforms, in the order of the paper (appendix B): pixel blitting (horizontal flip, 90-degree rotation, integer
 translation), geometric (isotropic scaling, rotation, anisotropic scaling, translation) and color (brightness, contrast, luma
-flip, hue, saturation). Departs: geometric transforms are one bilinear sampling with reflection padding, without wavelet
-filters; r is a moving average instead of a mean over four batches.
+flip, hue, saturation). The parameters have the distributions of the published code. Departs: images are resampled bilinearly,
+without the published wavelet filters (faster, but blurrier, which tells D that p > 0), and reflected about the edge of the
+border pixels as often as needed (the published code: about their centers, at most once); r is a moving average instead of a
+mean over four batches.
 """
 
 from __future__ import annotations
 
 from math import log, pi
+from typing import Self
 
 import torch
 from pydantic import Field
@@ -19,7 +24,8 @@ from torch import Tensor
 
 from gancli.augment.resample import resample
 from gancli.core import sharding
-from gancli.core.contracts import Augment, Memory
+from gancli.core.contracts import Augment, Memory, Tick
+from gancli.core.schedules import annealed
 
 
 class ADA(Augment):
@@ -32,14 +38,24 @@ class ADA(Augment):
     speed: int = Field(500_000, ge=1, description="number of images in which p can change from 0 to 1")
     start: float = Field(0.0, ge=0, le=1, description="initial p")
     fixed: bool = Field(False, description="constant p")
+    final: float | None = Field(
+        None, ge=0, le=1, description="p after `over` images, on a cosine from `start`; default: p is adapted"
+    )
+    over: int | None = Field(None, ge=1, description="images of the schedule to `final`; default: the whole training")
 
     def memory(self) -> Memory:
         return {"ada_p": torch.tensor(self.start), "ada_r": torch.zeros(())}
 
-    def adapt(self, on_real: Tensor, memory: Memory) -> None:
+    def resolved(self, images: int) -> Self:
+        return self if self.final is None or self.over else self.replace(over=images)
+
+    def adapt(self, on_real: Tensor, images: int, tick: Tick, memory: Memory) -> None:
         memory["ada_r"].lerp_(on_real.sign().mean(), 0.25)
-        if not self.fixed:
-            step = (memory["ada_r"] - self.target).sign() * (len(on_real) / self.speed)
+        if self.final is not None:
+            progress = tick.images / self.over if self.over else 0.0
+            memory["ada_p"].fill_(annealed(self.start, self.final, progress))
+        elif not self.fixed:
+            step = (memory["ada_r"] - self.target).sign() * (images / self.speed)
             memory["ada_p"].add_(step).clamp_(0, 1)
 
     def __call__(self, x: Tensor, random: torch.Generator, memory: Memory) -> Tensor:
@@ -65,7 +81,7 @@ class Draw:
 
     def _gate(self, value: Tensor, p: float | None = None) -> Tensor:
         applied = sharding.rand(self.n, random=self.random) < (self.p if p is None else p)
-        return torch.where(applied, value, torch.zeros_like(value))
+        return torch.where(applied.reshape(-1, *[1] * (value.dim() - 1)), value, torch.zeros_like(value))
 
     def uniform(self, low: float, high: float, p: float | None = None) -> Tensor:
         """Uniform numbers in [low, high)."""
@@ -78,6 +94,16 @@ class Draw:
     def normal(self, std: float) -> Tensor:
         """Normal numbers with mean 0."""
         return self._gate(sharding.randn(self.n, random=self.random) * std)
+
+    def uniform_shift(self, most: float) -> tuple[Tensor, Tensor]:
+        """Horizontal and vertical shifts, uniform in [-most, most), of the same images."""
+        shift = self._gate((sharding.rand(self.n, 2, random=self.random) * 2 - 1) * most)
+        return shift[:, 0], shift[:, 1]
+
+    def normal_shift(self, std: float) -> tuple[Tensor, Tensor]:
+        """Horizontal and vertical shifts, normal with mean 0, of the same images."""
+        shift = self._gate(sharding.randn(self.n, 2, random=self.random) * std)
+        return shift[:, 0], shift[:, 1]
 
     def log_normal(self, std: float) -> Tensor:
         """2^x for x ~ N(0, std^2)."""
@@ -126,8 +152,8 @@ def pixel_blitting(matrix: Tensor, draw: Draw, h: int, w: int, mirror: bool) -> 
     turns = draw.integer(4)
     matrix = matrix @ _rotation((turns if h == w else turns // 2 * 2) * (pi / 2))
     pixel = 2 / h
-    dx, dy = draw.uniform(-0.125, 0.125) * w, draw.uniform(-0.125, 0.125) * h
-    return matrix @ _translation(dx.round() * pixel, dy.round() * pixel)
+    dx, dy = draw.uniform_shift(0.125)
+    return matrix @ _translation((dx * w).round() * pixel, (dy * h).round() * pixel)
 
 
 def geometric(matrix: Tensor, draw: Draw, aspect: float) -> Tensor:
@@ -141,7 +167,8 @@ def geometric(matrix: Tensor, draw: Draw, aspect: float) -> Tensor:
     matrix = matrix @ _scaling(scale, scale) @ _rotation(draw.uniform(-pi, pi, p=p_rotation))
     stretch = draw.log_normal(0.2)
     matrix = matrix @ _scaling(stretch, 1 / stretch) @ _rotation(draw.uniform(-pi, pi, p=p_rotation))
-    return matrix @ _translation(draw.normal(0.125) * 2 * aspect, draw.normal(0.125) * 2)
+    dx, dy = draw.normal_shift(0.125)
+    return matrix @ _translation(dx * 2 * aspect, dy * 2)
 
 
 def _normalized(matrix: Tensor, h: int, w: int) -> Tensor:
@@ -150,10 +177,17 @@ def _normalized(matrix: Tensor, h: int, w: int) -> Tensor:
     return (matrix * aspect / aspect[:, None])[:, :2]
 
 
-def color(x: Tensor, draw: Draw) -> Tensor:
-    """Apply one affine color transform per image [N, C, H, W].
+def color_matrix(draw: Draw, rgb: bool = True) -> tuple[Tensor, Tensor]:
+    """Draw affine color transforms.
 
     Brightness N(0, .2^2), contrast 2^N(0, .5^2), luma flip and, for RGB, hue rotation and saturation 2^N(0, 1).
+
+    Args:
+        draw: random parameters.
+        rgb: whether to include hue and saturation.
+
+    Returns:
+        Matrices [N, 3, 3] and offsets [N, 3].
     """
     eye, gray = torch.eye(3), torch.full((3, 3), 1 / 3)
     offset = draw.normal(0.2)
@@ -161,14 +195,21 @@ def color(x: Tensor, draw: Draw) -> Tensor:
     offset = offset[:, None] * matrix.diagonal(dim1=1, dim2=2)
     flip = eye - 2 * gray * draw.integer(2)[:, None, None]
     matrix, offset = flip @ matrix, (flip @ offset[:, :, None])[:, :, 0]
-    if x.shape[1] == 3:
+    if rgb:
         hue, saturation = _hue_rotation(draw.uniform(-pi, pi)), draw.log_normal(1.0)
         rest = gray + (eye - gray) * saturation[:, None, None]
         matrix, offset = rest @ hue @ matrix, (rest @ hue @ offset[:, :, None])[:, :, 0]
-    else:
+    return matrix, offset
+
+
+def color(x: Tensor, draw: Draw) -> Tensor:
+    """Apply one affine color transform per image [N, C, H, W]; of gray images, the mean of what it does to gray RGB."""
+    rgb = x.shape[1] == 3
+    matrix, offset = color_matrix(draw, rgb)
+    if not rgb:
         matrix, offset = matrix.sum(2).mean(1)[:, None, None], offset.mean(1, keepdim=True)
     matrix, offset = matrix.to(x.device, x.dtype), offset.to(x.device, x.dtype)
-    if x.shape[1] != 3:
+    if not rgb:
         return x * matrix[:, :, :, None] + offset[:, :, None, None]
     return (matrix @ x.flatten(2)).reshape(x.shape) + offset[:, :, None, None]
 

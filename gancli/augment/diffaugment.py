@@ -3,6 +3,8 @@
 color        brightness + U(-1/2, 1/2); saturation times U(0, 2); contrast times U(1/2, 3/2)
 translation  by up to 1/8 of height and width, with zero padding
 cutout       a rectangle of half the height and width, centered at a random pixel, set to 0
+
+Fractions of a pixel are rounded half up, as in the published code.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def _randint(last: int, n: int, random: torch.Generator, device: torch.device) -
 def translate(x: Tensor, fraction: float, random: torch.Generator) -> Tensor:
     """Shift each image [N, C, H, W] by its own integer number of pixels, at most `fraction` of height and width."""
     n, _, h, w = x.shape
-    most_h, most_w = round(h * fraction), round(w * fraction)
+    most_h, most_w = int(h * fraction + 0.5), int(w * fraction + 0.5)
     top = _randint(2 * most_h, n, random, x.device)
     left = _randint(2 * most_w, n, random, x.device)
     padded = torch.nn.functional.pad(x, (most_w, most_w, most_h, most_h))
@@ -65,7 +67,7 @@ def cutout(x: Tensor, fraction: float, random: torch.Generator) -> Tensor:
     n, _, h, w = x.shape
     keep = []
     for side in (h, w):
-        size = round(side * fraction)
+        size = int(side * fraction + 0.5)
         first = _randint(side - size % 2, n, random, x.device) - size // 2
         at = torch.arange(side, device=x.device)
         keep.append((at < first) | (at >= first + size))  # [N, side]

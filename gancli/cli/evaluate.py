@@ -28,7 +28,10 @@ Metrics = Annotated[
 ]
 N = Annotated[int, typer.Option("--n", "-n", min=2, max=1_000_000, help="Number of samples.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed of samples and subsets.")]
-FeatureName = Annotated[str | None, typer.Option(help="Feature extractor (gan list features).")]
+FeatureName = Annotated[
+    str | None, typer.Option(help="Feature extractor (gan list features), or two files: --features REAL.npz FAKE.npz.")
+]
+TrainFeatures = Annotated[Path | None, typer.Option(help="With two files: features of the training data.")]
 FeatureWeights = Annotated[Path | None, typer.Option(help="Weights file of the feature extractor, if it needs one.")]
 FeatureHash = Annotated[str, typer.Option(help="SHA-256 of that file.")]
 Ema = Annotated[bool, typer.Option(help="Use the EMA weights, or the raw ones.")]
@@ -46,6 +49,7 @@ class Subject:
     data_dir: Path | None
     download: bool
     ema: bool
+    standing: int
     step: int | None
 
 
@@ -59,7 +63,9 @@ def command(
     features: FeatureName = None,
     feature_weights: FeatureWeights = None,
     feature_hash: FeatureHash = "",
+    train_features: TrainFeatures = None,
     ema: Ema = True,
+    standing: o.Standing = 0,
     step: o.Step = None,
     fail_if: FailIf = None,
     out: Out = None,
@@ -73,30 +79,29 @@ def command(
     threads: o.Threads = None,
 ) -> None:
     """Score the samples of a run, or a folder of images: FID, precision, recall, memorization and more."""
-    from gancli.distributed.ranks import here, rank
+    from gancli.distributed.ranks import rank
     from gancli.report.console import Console
     from gancli.runs import folder
 
     console = Console(quiet=quiet, json=json, rank=rank())
     o.plugins(plugin)
+    if _of_files(console, (features, run, train_features), metrics, n, seed, fail_if or [], out):
+        return
     if images is not None:
-        _check_images(images, run, against, step is not None or not ema)
+        _check_images(images, run, against, step is not None or not ema or standing > 0)
     found = None if images is not None else folder.find(runs_dir, run)
     if found is not None and run is None:
         console.note(f"run {found.path}")
 
     from gancli.evaluation import inputs
     from gancli.evaluation.evaluator import evaluate
-    from gancli.training import precision
     from gancli.training.prepare import cache_dir
 
-    chosen = [m.strip() for m in metrics.split(",") if m.strip()] if metrics else None
-    bounds = _bounds(fail_if or [], chosen)
+    bounds = _bounds(fail_if or [], chosen := _chosen(metrics))
     part = inputs.feature_part(features, feature_weights, feature_hash)
-    precision.set_threads(threads or 0)
-    on = precision.device(here().device(device or "auto"))
-    subject = Subject(found, images, against, data_dir, download, ema, step)
-    generated, source_features, split = _subject(console, subject, n, seed, on)
+    on = _device(device, threads)
+    of = Subject(found, images, against, data_dir, download, ema, standing, step)
+    generated, source_features, split = _subject(console, of, n, seed, on)
     if rank():
         return  # this rank has had its share of the sampling
     result = evaluate(
@@ -108,6 +113,50 @@ def command(
     if found is not None and out is None:
         console.note(f"next     gan compare {found.path} OTHER")
     _check_bounds(bounds, result)
+
+
+def _device(device: str | None, threads: int | None) -> Any:
+    from gancli.distributed.ranks import here
+    from gancli.training import precision
+
+    precision.set_threads(threads or 0)
+    return precision.device(here().device(device or "auto"))
+
+
+def _chosen(metrics: str | None) -> list[str] | None:
+    return [m.strip() for m in metrics.split(",") if m.strip()] if metrics else None
+
+
+def _of_files(
+    console: Console,
+    files: tuple[str | None, str | None, Path | None],
+    metrics: str | None,
+    n: int,
+    seed: int,
+    fail_if: list[str],
+    out: Path | None,
+) -> bool:
+    """Score features from files of reals, samples and training data. False if `--features` names no file."""
+    from gancli.evaluation import own
+
+    real, fake, train = files
+    if real is None or Path(real).suffix not in (".npz", ".npy"):
+        if train is not None:
+            raise UsageError("--train-features goes with features from files", "add --features REAL.npz FAKE.npz")
+        return False
+    if fake is None:
+        raise UsageError(
+            "--features takes the features of reals and of samples", "example: --features REAL.npz FAKE.npz"
+        )
+    chosen = _chosen(metrics)
+    bounds = _bounds(fail_if, chosen)
+    reals, samples = own.read(Path(real), "reals"), own.read(Path(fake), "samples")
+    known = None if train is None else own.read(train, "training data")
+    result = own.evaluate_features(reals, samples, known, metrics=chosen, n=n, seed=seed, progress=console.bar)
+    console.end()
+    _report(console, result, out)
+    _check_bounds(bounds, result)
+    return True
 
 
 def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple[Generated, str, Split[Any]]:
@@ -126,7 +175,7 @@ def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple
         )
     own = inputs.data_dir(of.run) if of.data_dir is None and of.against is None else of.data_dir
     how = o.reading(console, own, download=of.download)
-    model, source, split = inputs.of_run(of.run, of.against, how, of.ema, on, of.step, console.warn)
+    model, source, split = inputs.of_run(of.run, of.against, how, of.ema, on, of.step, console.warn, of.standing)
     model.ranks = here()
     made = inputs.of_model(model, split.train, split.test, n, seed, cache_dir(), console.bar)
     return made, source.features, split
@@ -141,7 +190,9 @@ def _check_images(images: Path, run: str | None, against: str | None, of_run: bo
     if not images.exists():
         raise UsageError(f"--images {images}: there is no such file or folder")
     if of_run:
-        raise UsageError("--images are evaluated as they are", "leave away --step and --no-ema, which are of a run")
+        raise UsageError(
+            "--images are evaluated as they are", "leave away --step, --standing and --no-ema, which are of a run"
+        )
 
 
 def _bounds(texts: list[str], chosen: list[str] | None) -> list[Bound]:

@@ -59,6 +59,9 @@ def size(text: str | None) -> list[int] | None:
 RunName = Annotated[str | None, typer.Argument(metavar="RUN", help="Run name or path. Default: the newest run.")]
 Plugin = Annotated[list[Path] | None, option("", "Python file that defines parts; may be given several times.")]
 Set = Annotated[list[str] | None, option("", "Any configuration key (gan list config).", "--set", metavar="KEY=VALUE")]
+Standing = Annotated[
+    int, option("", "Batches for standing statistics of batch norm (BigGAN); 0: those of training.", min=0, max=10_000)
+]
 Step = Annotated[
     int | None, option("", "Use the checkpoint of this step.", min=0, show_default="the newest valid checkpoint")
 ]

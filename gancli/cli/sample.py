@@ -127,6 +127,7 @@ def command(
     attr: Attr = None,
     truncation: Truncation = 1.0,
     ema: Ema = True,
+    standing: o.Standing = 0,
     step: o.Step = None,
     nrow: Nrow = None,
     mix: Mix = None,
@@ -158,7 +159,7 @@ def command(
 
     precision.set_threads(threads or 0)
     on = precision.device(here().device(device or "auto"))
-    model = load(found.path, step=step, ema=ema, device=on, note=console.note)
+    model = load(found.path, step=step, ema=ema, device=on, standing=standing, note=console.note)
     model.ranks = here()
     facts = {"run": found.name, "step": model.tick.step, "ema": model.facts["ema"]}
     options = flags.options(model, facts)

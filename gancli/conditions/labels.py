@@ -11,9 +11,8 @@ In models with conditional batch norm (`resnet`), the vector is an input of G's 
 from __future__ import annotations
 
 from math import sqrt
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -95,7 +94,7 @@ class Embedding(Concat):
     def embedded_width(self, spec: Images) -> int:  # noqa: ARG002
         return self.dim
 
-    def embedding(self, spec: Images) -> nn.Module:
+    def embedding(self, spec: Images, net: Literal["G", "D"]) -> nn.Module:  # noqa: ARG002
         table = nn.Linear(spec.classes, self.dim, bias=False)
         nn.init.normal_(table.weight)
         return table
@@ -120,17 +119,39 @@ class Projection(Concat):
 
     name = "projection"
     in_trunk: ClassVar[bool] = False
+    shared: int = Field(
+        0, ge=0, le=65_536, description="width of an embedding that all layers of G share (BigGAN, 1809.11096); 0: none"
+    )
+
+    def embedded_width(self, spec: Images) -> int:
+        return self.shared or self.width(spec)
+
+    def embedding(self, spec: Images, net: Literal["G", "D"]) -> nn.Module | None:
+        if not self.shared or net == "D":
+            return None
+        table = nn.Linear(spec.classes, self.shared, bias=False)
+        nn.init.orthogonal_(table.weight)
+        return table
 
     def head(self, features: int, spec: Images) -> nn.Module:
         return ProjectionHead(features, spec.classes)
 
 
 class ClassifierHead(LinearHead):
-    """D's logits, with an auxiliary classifier on the same features."""
+    """D's logits, with an auxiliary classifier on the same features.
 
-    def __init__(self, features: int, classes: int) -> None:
+    Args:
+        features: width of the features.
+        classes: outputs of the classifier.
+        hidden: width of its hidden layer, with batch norm and leaky ReLU; 0: none.
+    """
+
+    def __init__(self, features: int, classes: int, hidden: int = 0) -> None:
         super().__init__(features)
-        self.classifier = nn.Linear(features, classes)
+        self.classifier: nn.Module = nn.Linear(hidden or features, classes)
+        if hidden:
+            layers = nn.Linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), nn.LeakyReLU(0.1)
+            self.classifier = nn.Sequential(*layers, self.classifier)
 
     def classify(self, features: Tensor) -> Tensor:
         """The logits of the auxiliary classifier, float32 [N, classes]."""
@@ -154,8 +175,3 @@ class AuxiliaryClassifier(Concat):
         assert isinstance(head, ClassifierHead)
         cross_entropy = F.cross_entropy(head.classify(features), c.argmax(1), reduction="none")
         return cross_entropy * (self.weight_fake if fake else self.weight)
-
-
-def to_uniform(noise: Tensor) -> Tensor:
-    """Transform standard normal numbers to uniform ones in [-1, 1]."""
-    return torch.erf(noise / sqrt(2))

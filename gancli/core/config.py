@@ -55,6 +55,9 @@ class Data(Frozen):
     enlarge: float = Field(
         1.0, ge=1, le=4, description="enlarge by this factor, then crop at random to the image size (1.12); 1: no crops"
     )
+    fresh_real: bool = Field(
+        False, description="each net reads a batch of its own, with its own noise, instead of reusing D's (2501.05441)"
+    )
 
 
 class Stop(Frozen):

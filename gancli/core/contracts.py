@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field
@@ -68,6 +68,21 @@ class Loss(Part, ABC):
             The loss, of the same shape.
         """
 
+    def centered(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Move logits so that 0 is where this loss separates reals from fakes.
+
+        ADA, the monitor and the journal look at the sign of a logit. A loss that depends only on differences of logits
+        leaves their offset free, and must override this.
+
+        Args:
+            real: logits of N reals, [N] or [N, P].
+            fake: logits of N fakes, of the same shape.
+
+        Returns:
+            Logits of reals and of fakes, of the same shapes.
+        """
+        return real, fake
+
 
 @dataclass(frozen=True)
 class PenaltyInputs:
@@ -80,6 +95,10 @@ class PenaltyInputs:
     memory: Memory
     tick: Tick
     perturbed: Callable[[float], Tensor] | None = None  # sigma -> G(z + sigma e), e ~ N(0, I)
+    styled: Callable[[int], tuple[Tensor, Tensor]] | None = (
+        None  # n -> w [n, layers, w] of other z, images of w, with graph
+    )
+    net: nn.Module | None = None  # the net that the penalty applies to
     logits: tuple[Tensor, Tensor] | None = None  # of reals and fakes
     gradients: tuple[Tensor, Tensor] | None = None  # input gradients at reals and fakes, each [N, C, H, W]
 
@@ -89,22 +108,29 @@ class PenaltyInputs:
 
 
 class Penalty(Part, ABC):
-    """A regularization term of the critic.
+    """A regularization term of the critic, or of the generator.
 
     A penalty on the input gradient defines `points` and `penalty`; any other overrides `loss`.
 
     Attributes:
+        applies_to: the net whose loss it is part of: "D" or "G".
         uses_input_gradients: whether `loss` can use `PenaltyInputs.gradients`.
         transforms: whether it feeds geometrically transformed images to D.
+        needs_styles: whether it needs a generator with styles.
         weight: coefficient of the penalty.
     """
 
     kind: ClassVar[str] = "penalty"
+    applies_to: ClassVar[Literal["D", "G"]] = "D"
     uses_input_gradients: ClassVar[bool] = False
     transforms: ClassVar[bool] = False
+    needs_styles: ClassVar[bool] = False
     weight: float = 1.0
     every: int = Field(
         1, ge=1, description="apply on every k-th step, k times as strong (lazy regularization, 1912.04958)"
+    )
+    lazy_correction: bool = Field(
+        False, description="scale learning rate and betas of this net by k / (k + 1) (1912.04958, appendix B)"
     )
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
@@ -154,7 +180,7 @@ class Penalty(Part, ABC):
             inputs: critic, reals, fakes and what is known of them.
 
         Returns:
-            The penalty [N] or [N, P].
+            The penalty [N] or [N, P]; of part of the samples, or a scalar, if `applies_to` is "G".
         """
         points = self.points(inputs.real, inputs.fake, inputs.random).detach().requires_grad_()
         return self.penalty(points, inputs.critic(points))
@@ -173,6 +199,16 @@ class Penalty(Part, ABC):
     def memory(self) -> Memory:
         """The initial tensors to keep from step to step; keys begin with the name of the penalty."""
         return {}
+
+    def observe(self, on_real: Tensor, on_fake: Tensor, tick: Tick, memory: Memory) -> None:
+        """Follow the logits of D. Called in every turn of D, also of lazy penalties, before `loss`.
+
+        Args:
+            on_real: logits of the reals of this pass, [N] or [N, P], detached.
+            on_fake: logits of the fakes of this pass.
+            tick: progress of training.
+            memory: of the task; changed in place, in the same way on all ranks (`sharding.mean_over_ranks`).
+        """
 
 
 class Augment(Part, ABC):
@@ -197,11 +233,24 @@ class Augment(Part, ABC):
         """The initial tensors to keep from step to step; keys begin with the name of the augmentation."""
         return {}
 
-    def adapt(self, on_real: Tensor, memory: Memory) -> None:
+    def resolved(self, images: int) -> Self:  # noqa: ARG002
+        """Resolve schedule options that are `None`. Called once; the result is written to config.json.
+
+        Args:
+            images: total number of training images.
+
+        Returns:
+            A copy with all options set.
+        """
+        return self
+
+    def adapt(self, on_real: Tensor, images: int, tick: Tick, memory: Memory) -> None:
         """Adapt the strength of the augmentation (2006.06676). Called once per turn of D.
 
         Args:
-            on_real: logits [N] or [N, P] of all reals of the batch.
+            on_real: centered logits (`Loss.centered`) of all reals of the batch, [N] or [N, P], one row per pack.
+            images: number of reals in the batch; with packs, more than there are rows.
+            tick: progress of training.
             memory: of the task; changed in place.
         """
 
@@ -251,6 +300,29 @@ class Optimizer(Part, ABC):
     def moments(self) -> tuple[str, ...]:
         """The names of the moments kept per weight, as in the state of the `torch.optim` optimizer."""
         return ()
+
+    def lazily(self, interval: int) -> Self:
+        """Correct the rule for a further step of lazy regularization every `interval` steps (1912.04958, appendix B).
+
+        Args:
+            interval: steps between those of the regularization.
+
+        Returns:
+            A copy whose learning rate (and decay rates, where it has any) are scaled by interval / (interval + 1).
+        """
+        return self.replace(lr=self.lr * interval / (interval + 1))
+
+    def at(self, images: int, total: int) -> Self:  # noqa: ARG002
+        """The rule at a point of training, if options other than the learning rate are scheduled.
+
+        Args:
+            images: training images drawn so far.
+            total: the configured total; 0: no schedule.
+
+        Returns:
+            The rule whose `update` is called.
+        """
+        return self
 
     @abstractmethod
     def update(

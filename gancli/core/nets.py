@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 from torch import Tensor, nn
@@ -264,11 +264,11 @@ class Condition(Part, ABC):
         """
 
     def embedded_width(self, spec: Images) -> int:
-        """The width of c after `embedding`."""
+        """The width of c in G and in D's trunk, after `embedding`."""
         return self.width(spec)
 
-    def embedding(self, spec: Images) -> nn.Module | None:  # noqa: ARG002
-        """Build a learned embedding c [N, width] -> [N, embedded_width], or None. Called once per net."""
+    def embedding(self, spec: Images, net: Literal["G", "D"]) -> nn.Module | None:  # noqa: ARG002
+        """Build a learned embedding c [N, width] -> [N, embedded_width] of a net, or None. Called once per net."""
         return None
 
     def auxiliary(self, head: nn.Module, features: Tensor, c: Tensor, fake: bool) -> Tensor:  # noqa: ARG002

@@ -29,6 +29,13 @@ def until(images: int) -> Callable[[Tick], bool]:
     return lambda tick: tick.images < images
 
 
+def annealed(start: float, final: float | None, progress: float) -> float:
+    """Cosine annealing from `start` to `final` as `progress` goes from 0 to 1; constant if `final` is None."""
+    if final is None:
+        return start
+    return final + (start - final) * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+
 class Schedule(Frozen):
     """A factor of the learning rate: linear warm-up, then constant, then decay to `final`."""
 

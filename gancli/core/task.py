@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gancli.core import sharding
-from gancli.core.contracts import Logs, Memory, Nets, Tick
+from gancli.core.contracts import Logs, Loss, Memory, Nets, Optimizer, Tick
 from gancli.core.data import Batch, Dataset, Spec, Split
 from gancli.core.registry import Part
 from gancli.core.samples import Ask, FromInput, Samples
@@ -110,15 +110,10 @@ class Choices:
 
 @dataclass(frozen=True)
 class Exportable:
-    """A module for export: plain torch, including cropping, clamping and one-hot encoding.
-
-    Attributes:
-        module: the module.
-        inputs: example inputs with 2 rows each, by name, in the order of the arguments of `forward`.
-    """
+    """A module for export: plain torch, including cropping, clamping and one-hot encoding."""
 
     module: nn.Module
-    inputs: Mapping[str, Tensor]
+    inputs: Mapping[str, Tensor]  # examples with 2 rows each, by name, in the order of the arguments of `forward`
 
 
 @dataclass(frozen=True)
@@ -201,6 +196,11 @@ class Task(Part, ABC):
             Logits of reals and fakes, each [N] or [N, P], by name of the critic.
         """
 
+    def centered(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Move logits from `critics` so that 0 is where the task's `loss`, if it has one, separates reals from fakes."""
+        loss = getattr(self, "loss", None)
+        return loss.centered(real, fake) if isinstance(loss, Loss) else (real, fake)
+
     @abstractmethod
     def generate(self, nets: Nets, ask: Ask, spec: Spec) -> Samples:
         """Generate samples. Sample i must be a pure function of the weights and row i of the request.
@@ -275,6 +275,10 @@ class Task(Part, ABC):
     def choices(self, spec: Spec) -> Choices:  # noqa: ARG002
         """The labels and attributes that a request can choose."""
         return Choices()
+
+    def optimizer(self, net: str, rule: Optimizer) -> Optimizer:  # noqa: ARG002
+        """The optimizer of a net, adjusted from the configured one (lazy regularization)."""
+        return rule
 
     def resolved(self, images: int, spec: Spec) -> Self:  # noqa: ARG002
         """Resolve schedule options that are `None`. Called once; the result is written to config.json.

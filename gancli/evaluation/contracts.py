@@ -224,6 +224,7 @@ class Metric(Part, ABC):
     """What a score's name carries after the @: "features": the features' name; any other word: the word, of a metric that needs
     the samples themselves ("pixels"); "both": it needs both, and a name of its that carries no @ gets the features'."""
     whole_train: ClassVar[bool] = False  # needs the features of all training data
+    on_request: ClassVar[bool] = False  # is computed only if it is asked for by name
     rank: ClassVar[int] = 100  # its place in reports; equal ones by name
     headlines: ClassVar[tuple[str, ...]] = ()  # those of its scores that one looks at first
     charts: ClassVar[Mapping[str, Chart]] = {}  # how its scores are drawn, by name

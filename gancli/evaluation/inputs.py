@@ -58,6 +58,7 @@ def of_run(
     device: torch.device,
     step: int | None = None,
     warn: Callable[[str], None] = lambda _text: None,
+    standing: int = 0,
 ) -> tuple[Model, Source, Split[Any]]:
     """A run's model, and the data to compare with: its own, or another brought to its images' shape.
 
@@ -71,12 +72,13 @@ def of_run(
         device: of the nets.
         step: of the checkpoint; None: the newest.
         warn: called if the data are not what the run was trained on.
+        standing: batches for the standing statistics of batch norm; 0: those of training.
 
     Raises:
         UsageError: a bare model does not say what its data are.
         CheckpointError, DataError: the run or the data cannot be read.
     """
-    model = load(run.path, step=step, ema=ema, device=device, note=how.note)
+    model = load(run.path, step=step, ema=ema, device=device, standing=standing, note=how.note)
     if against is not None:
         source, split = data(against, _shaped(how, model.spec))
         return model, source, converted(split, model.task)

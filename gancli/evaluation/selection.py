@@ -63,14 +63,14 @@ def chosen(metrics: Sequence[str | Metric] | None) -> list[Metric]:
     """The metrics asked for.
 
     Args:
-        metrics: by name, by a score's name, or as parts; None: all there are.
+        metrics: by name, by a score's name, or as parts; None: all but those that are computed on request only.
 
     Raises:
         UsageError: one is unknown; with the nearest.
     """
     wanted: dict[str, str | Metric]
     if metrics is None:
-        wanted = dict.fromkeys(parts("metric"), "")
+        wanted = {name: "" for name, part in parts("metric").items() if not getattr(part, "on_request", False)}
     else:
         wanted = {m.name if isinstance(m, Metric) else metric_of(m): m for m in metrics}
     out = []

@@ -21,6 +21,7 @@ from gancli.core.registry import build
 from gancli.core.sinks import Note
 from gancli.core.task import Task
 from gancli.inference.generator import Model
+from gancli.inference.standing import set_standing_statistics
 from gancli.runs import checkpoint, folder
 from gancli.runs.files import MAX_JSON, parse
 from gancli.runs.tensors import MAX_TENSORS, compare, decode, most_bytes
@@ -34,6 +35,7 @@ def load(
     step: int | None = None,
     ema: bool = True,
     device: str | torch.device = "cpu",
+    standing: int = 0,
     note: Note = lambda _text: None,
 ) -> Model:
     """A trained model.
@@ -43,6 +45,8 @@ def load(
         step: the checkpoint to load; not given: the newest valid one.
         ema: the EMA weights, or the raw ones. `facts["ema"]` says which they are: not every run has EMA weights.
         device: where the model is placed.
+        standing: batches of samples from which G's batch statistics are computed anew (`inference.standing`); 0: those
+            of training.
         note: called with messages, such as of a damaged checkpoint that was skipped.
 
     Returns:
@@ -52,7 +56,13 @@ def load(
         CheckpointError: the files are missing, damaged or of another program.
         UsageError: the weights or the step are not available, or a part is unknown.
     """
-    path = Path(path)
+    model = _found(Path(path), step, ema, device, note)
+    if standing:
+        set_standing_statistics(model, standing)
+    return model
+
+
+def _found(path: Path, step: int | None, ema: bool, device: str | torch.device, note: Note) -> Model:
     folder.Run(path).check()
     if (path / "model.safetensors").is_file() and (path / "manifest.json").exists() is False:
         if step is not None:

@@ -16,8 +16,8 @@ from gancli.core.contracts import Critic, Logs, Loss, Penalty, PenaltyInputs
 
 
 def per_sample(x: Tensor) -> Tensor:
-    """Average over all but the first dimension: [N, ...] -> [N]."""
-    return x if x.dim() == 1 else x.flatten(1).mean(1)
+    """Average over all but the first dimension: [N, ...] -> [N]; a scalar stays one."""
+    return x if x.dim() < 2 else x.flatten(1).mean(1)
 
 
 def critic_loss(
@@ -31,26 +31,31 @@ def critic_loss(
     Args:
         inputs: critic, N reals and N fakes.
         loss: the adversarial loss.
-        penalties: weighted and added.
+        penalties: weighted and added; lazy ones (`every` > 1), which have a phase of their own, only observe the logits.
         joint: concatenate reals and fakes to one forward pass, with half as many, twice as large matmuls and convolutions.
             Must be false if the critic uses batch statistics. In both cases, the first 2 N rows that the critic gets are
             the reals, then the fakes.
         name: of the critic in log keys.
 
     Returns:
-        The loss [N], and logs with the keys `logit/NAME/real`, `logit/NAME/fake` and `penalty/NAME/PART`.
+        The loss [N], and logs with the keys `logit/NAME/real`, `logit/NAME/fake` (centered, see `Loss.centered`) and
+        `penalty/NAME/PART`.
     """
-    real, fake, shared = inputs.real, inputs.fake, sum(p.uses_input_gradients for p in penalties) > 1
+    now = [p for p in penalties if p.every == 1]
+    real, fake, shared = inputs.real, inputs.fake, sum(p.uses_input_gradients for p in now) > 1
     if shared:
         real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
     on_real, on_fake = _both(inputs.critic, real, fake, joint)
     total = per_sample(loss.critic(on_real, on_fake))
-    logs: Logs = {f"logit/{name}/real": on_real.detach(), f"logit/{name}/fake": on_fake.detach()}
+    logged = loss.centered(on_real.detach(), on_fake.detach())
+    logs: Logs = {f"logit/{name}/real": logged[0], f"logit/{name}/fake": logged[1]}
     inputs = replace(inputs, logits=(on_real, on_fake))
     if shared:
         at_real, at_fake = torch.autograd.grad(on_real.sum() + on_fake.sum(), (real, fake), create_graph=True)
         inputs = replace(inputs, gradients=(at_real, at_fake))
     for penalty in penalties:
+        penalty.observe(on_real.detach(), on_fake.detach(), inputs.tick, inputs.memory)
+    for penalty in now:
         term = penalty_loss(penalty, inputs)
         logs[f"penalty/{name}/{penalty.name}"] = term.detach()
         total = total + term

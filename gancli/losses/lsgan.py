@@ -18,3 +18,6 @@ class LeastSquares(Loss):
 
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:  # noqa: ARG002
         return (fake - 1).square() / 2
+
+    def centered(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        return real - 0.5, fake - 0.5

@@ -25,3 +25,6 @@ class RelativisticAverage(Loss):
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         assert real is not None
         return self.critic(fake, real)
+
+    def centered(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        return real - fake.mean(), fake - real.mean()

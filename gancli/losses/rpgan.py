@@ -23,3 +23,6 @@ class RelativisticPairing(Loss):
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         assert real is not None
         return softplus(real - fake)
+
+    def centered(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        return real - fake, fake - real

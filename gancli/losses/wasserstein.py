@@ -18,3 +18,6 @@ class Wasserstein(Loss):
 
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:  # noqa: ARG002
         return -fake
+
+    def centered(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        return real - fake, fake - real

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import Any
 
 import torch
@@ -13,6 +14,11 @@ from gancli.models.layers import EmbeddedGenerator
 from gancli.models.style import StyleGenerator
 
 Points = tuple[Tensor, Tensor | None]  # latent vectors [N, z] and condition vectors [N, condition]
+
+
+def to_uniform(noise: Tensor) -> Tensor:
+    """Transform standard normal numbers to uniform ones in [-1, 1]."""
+    return torch.erf(noise / sqrt(2))
 
 
 def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -64,6 +70,35 @@ def _on_device(net: nn.Module, z: Tensor, c: Tensor | None) -> Points:
     return z.to(like.device, like.dtype), None if c is None else c.to(like.device)
 
 
+def style_generator(net: nn.Module) -> StyleGenerator | None:
+    """The generator with styles in a net, or None."""
+    return next((m for m in net.modules() if isinstance(m, StyleGenerator)), None)
+
+
+def styles(net: nn.Module, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+    """The mapping network of a generator.
+
+    Args:
+        net: generator with styles.
+        z: latent vectors [N, z].
+        c: condition vectors [N, condition], or None.
+        truncation: as in `synthesize`.
+
+    Returns:
+        w [N, depth, w], the same for all layers. The running average of w is not updated.
+
+    Raises:
+        UsageError: the generator has no styles.
+    """
+    generator = style_generator(net)
+    if generator is None:
+        raise UsageError("this model has no styles", "use the model style, as in --preset stylegan2")
+    z, c = _on_device(net, z, c)
+    if isinstance(net, EmbeddedGenerator) and c is not None:
+        c = net.embedding(c.to(z.dtype))
+    return generator.styles(z, c, truncation, track=False)
+
+
 def mix_styles(
     net: nn.Module,
     coarse: Points,
@@ -88,7 +123,7 @@ def mix_styles(
     Raises:
         UsageError: the generator has no styles, or no layer `cut`.
     """
-    generator = next((m for m in net.modules() if isinstance(m, StyleGenerator)), None)
+    generator = style_generator(net)
     if generator is None:
         raise UsageError("this model has no styles to mix", "train a model with --preset stylegan2")
     cut = generator.depth // 2 if cut is None else cut
@@ -97,11 +132,5 @@ def mix_styles(
             f"there is no layer {cut}: the model has {generator.depth}", f"use --mix-at 1 to {generator.depth - 1}"
         )
 
-    def styles(points: Points) -> Tensor:
-        z, c = _on_device(net, *points)
-        if isinstance(net, EmbeddedGenerator) and c is not None:
-            c = net.embedding(c.to(z.dtype))
-        return generator.styles(z, c, truncation)
-
-    a, b = styles(coarse), styles(fine)
+    a, b = styles(net, *coarse, truncation), styles(net, *fine, truncation)
     return generator.synthesis(torch.cat([a[:, :cut], b[:, cut:]], 1), seeds)

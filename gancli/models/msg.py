@@ -2,7 +2,8 @@
 
 All scales are packed in one tensor [N, C, H, W + W // 2], as in a mipmap: the full image at the left, the smaller scales
 below one another at its right, zeros elsewhere. Losses and penalties are the same as for plain images. D concatenates each
-scale to its feature maps (the simplest variant of the paper).
+scale to its feature maps (the simplest variant of the paper). A gradient penalty takes one norm over all scales. The condition
+vector is concatenated to z after pixel norm.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ yet. The level, a function of the number of training images, is kept in a buffer
 has faded in by the fraction t. In training, G generates and D gets images of the current scale; reals are downsampled and
 faded in the same way. Otherwise G's images are upsampled to full size.
 Departs: Adam is not reset at each scale. Since its step count continues, the first tens of updates of a new scale's layers
-are several times larger.
+are several times larger. The condition vector is concatenated to z after pixel norm (before, in the published code), so that its
+length does not depend on z.
 """
 
 from __future__ import annotations

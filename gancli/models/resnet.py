@@ -3,7 +3,8 @@
 G: linear; per scale y = conv(relu(norm(conv(up(relu(norm(x))))))) + conv1x1(up(x)); norm, relu, conv, tanh.
 D: a first block without the first relu, one block per scale, `flat` blocks at the smallest scale; relu; sum over positions.
 Channels double with each halving of the size, up to `widest`; the papers' constant width is width = widest. With norm
-"conditional", the condition enters G only through its batch norms (1802.05637), else it is concatenated to z.
+"conditional", the condition enters G only through its batch norms (1802.05637), else it is concatenated to z. With
+`hierarchical`, each block has a part of z of its own, which enters its batch norms with the condition (BigGAN, 1809.11096).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from itertools import pairwise
 from math import sqrt
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -60,13 +62,15 @@ class ResnetGenerator(nn.Module):
         wide = widths(cfg.g_width, cfg.widest, len(self.sizes) - 1)[::-1]
         wide = [wide[0], *wide]  # channels of the smallest scale, then of the output of each block
         self.inside = cfg.g_norm == "conditional" and condition > 0
+        self.chunk = cfg.chunk(len(wide) - 1)
+        first = cfg.z - self.chunk * (len(wide) - 1)
         self.base = ConcatCondition(
             nn.Sequential(
-                nn.Linear(cfg.z + (0 if self.inside else condition), wide[0] * self.sizes[0][0] * self.sizes[0][1]),
+                nn.Linear(first + (0 if self.inside else condition), wide[0] * self.sizes[0][0] * self.sizes[0][1]),
                 Reshape(wide[0], *self.sizes[0]),
             )
         )
-        blocks = [UpBlock(a, b, cfg.g_norm, condition) for a, b in pairwise(wide)]
+        blocks = [UpBlock(a, b, cfg.g_norm, condition + self.chunk) for a, b in pairwise(wide)]
         self.blocks = nn.ModuleList(blocks)
         self.attention = _attention(cfg, self.sizes[1:], wide[1:], "G")
         self.last, self.image = (
@@ -75,12 +79,19 @@ class ResnetGenerator(nn.Module):
         )
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        x: Tensor = self.base(z, None if self.inside else c)
+        first = z.shape[1] - self.chunk * len(self.blocks)
+        parts = torch.split(z[:, first:], self.chunk, 1) if self.chunk else ()
+        x: Tensor = self.base(z[:, :first], None if self.inside else c)
         for i, (block, size) in enumerate(zip(self.blocks, self.sizes[1:], strict=True)):
-            x = block(x, c, size)
+            x = block(x, with_condition(c, parts[i]) if parts else c, size)
             if str(i) in self.attention:
                 x = self.attention[str(i)](x)
         return self.image(self.last(x, c)).tanh()  # type: ignore[no-any-return]
+
+
+def with_condition(c: Tensor | None, z: Tensor) -> Tensor:
+    """The condition [N, condition], if any, and a part of z [N, chunk]: [N, condition + chunk]."""
+    return z if c is None else torch.cat([c.to(z.dtype), z], 1)
 
 
 class DownBlock(nn.Module):
@@ -126,10 +137,31 @@ class ResNet(Model):
         "none", description="scale with self-attention: none, the middle one, or a height"
     )
     attentive: NetChoice = Field("both", description="nets with self-attention")
+    hierarchical: bool = Field(False, description="a part of z for each block's batch norms (1809.11096)")
+    init: Literal["xavier", "orthogonal"] = Field(
+        "xavier", description="initial weights; orthogonal: 1312.6120, as in BigGAN"
+    )
+
+    def chunk(self, blocks: int) -> int:
+        """The width of each block's part of z; 0 if z is not divided.
+
+        Args:
+            blocks: number of blocks of G.
+
+        Raises:
+            UsageError: z cannot be divided, or has nowhere to enter.
+        """
+        if not self.hierarchical:
+            return 0
+        if self.g_norm != "conditional":
+            raise UsageError("hierarchical z enters batch norms", "use --set task.model.g_norm=conditional")
+        if self.z <= blocks:
+            raise UsageError(f"z of width {self.z} has no part for each of {blocks} blocks", "use a wider z")
+        return self.z // (blocks + 1)
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         net = ResnetGenerator(self, spec, condition)
-        _initialize(net)
+        _initialize(net, self.init)
         return spectral_norm(net) if applies_to(self.spectral, "G") else net
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
@@ -144,7 +176,7 @@ class ResNet(Model):
             before = width
         layers += [DownBlock(before, before, self.d_norm, halve=False) for _ in range(self.flat)]
         net = nn.Sequential(*layers, SumPool())
-        _initialize(net)
+        _initialize(net, self.init)
         is_spectral = applies_to(self.spectral, "D")
         return PlainTrunk(spectral_norm(net) if is_spectral else net, before, spectral_norm if is_spectral else None)
 
@@ -179,12 +211,15 @@ def _attention(cfg: ResNet, sizes: list[tuple[int, int]], wide: list[int], net: 
     return nn.ModuleDict({str(at): SelfAttention(wide[at])})
 
 
-def _initialize(net: nn.Module) -> None:
-    """Xavier uniform initialization with gain sqrt(2) in blocks and 1 elsewhere (published code of 1802.05957)."""
+def _initialize(net: nn.Module, how: Literal["xavier", "orthogonal"]) -> None:
+    """Initialize orthogonally, or with Xavier uniform of gain sqrt(2) in blocks and 1 elsewhere (published code of 1802.05957)."""
     blocks = {id(m) for b in net.modules() if isinstance(b, UpBlock | DownBlock) for m in b.modules()}
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear) and not name.endswith("affine"):
             inner = id(module) in blocks and not name.endswith("skip")
-            nn.init.xavier_uniform_(module.weight, sqrt(2) if inner else 1.0)
+            if how == "orthogonal":
+                nn.init.orthogonal_(module.weight)
+            else:
+                nn.init.xavier_uniform_(module.weight, sqrt(2) if inner else 1.0)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

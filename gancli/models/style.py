@@ -2,9 +2,14 @@
 
     w = f(z / |z|),    each layer: x -> lrelu(modulated_conv(x, w) + strength * noise + b),    image = sum of RGB of all scales
 
-Departs: no path-length regularization (2006.06676 also disables it for small images). Sizes of 8 to 1,024 are possible: feature
-maps are halved while both sides are at least 8. Channels are `width` at the image size, doubled with each halving, at most
-`widest`.
+Sizes of 8 to 1,024 are possible: feature maps are halved while both sides are at least 8. Channels are `width` at the image size,
+doubled with each halving, at most `widest`. Path-length regularization is the penalty `path-length`.
+
+Departs from the published code (NVlabs/stylegan2-ada-pytorch): the smallest scale of G has two styled convolutions (one); the RGB
+layer of a scale has the style of its second convolution (that of the next scale's first, which differs under style mixing only);
+upsampling repeats the border of feature maps (zeros), so that G has no darker border; D downsamples before its second convolution
+(the convolution has stride 2 on the blurred map), which takes a third of the time; the average of w is updated once per step (in
+each pass of G, that is twice).
 """
 
 from __future__ import annotations
@@ -37,6 +42,8 @@ from gancli.models.blocks import (
 from gancli.models.layers import PlainTrunk, map_sizes, widths
 from gancli.models.norms import pixel_norm
 
+AVERAGE = 0.995  # decay of the average of w, per step
+
 
 class Mapping(nn.Module):
     """Mapping network: z [N, z], c [N, condition] or None -> w [N, w].
@@ -54,15 +61,16 @@ class Mapping(nn.Module):
         self.mean: Tensor
         self.register_buffer("mean", torch.zeros(width))
 
-    def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+    def forward(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0, track: bool = True) -> Tensor:
         w = pixel_norm(z)
         if self.embed is not None and c is not None:
             w = torch.cat([w, pixel_norm(self.embed(c.to(z.dtype)))], 1)
         for layer in self.layers:
             w = scaled_leaky_relu(layer(w))
-        if self.training and torch.is_grad_enabled():  # in G's steps only, whatever n_critic is
+        if track and self.training and torch.is_grad_enabled():  # in G's steps only, whatever n_critic is
             with torch.no_grad():
-                self.mean.lerp_(sharding.mean_over_ranks(w.detach().float().mean(0)), 0.002 * sharding.fraction())
+                rate = (1 - AVERAGE) * sharding.fraction()
+                self.mean.lerp_(sharding.mean_over_ranks(w.detach().float().mean(0)), rate)
         return w if truncation == 1 else torch.lerp(self.mean.to(w.dtype), w, truncation)
 
 
@@ -114,15 +122,15 @@ class StyleGenerator(nn.Module):
     ) -> Tensor:
         w = self.styles(z, c, truncation)
         if self.training and self.mixing:
-            other = self.styles(sharding.randn(*z.shape, like=z), c)
+            other = self.styles(sharding.randn(*z.shape, like=z), c, track=False)
             cut = sharding.randint(1, self.depth, (len(z), 1, 1), device=z.device)
             cut = torch.where(sharding.rand(len(z), 1, 1, like=z.float()) < self.mixing, cut, self.depth)
             w = torch.where(torch.arange(self.depth, device=z.device)[:, None] < cut, w, other)
         return self.synthesis(w, seeds)
 
-    def styles(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """The mapping network: w [N, depth, w], the same for all layers."""
-        w: Tensor = self.mapping(z, c, truncation)
+    def styles(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0, track: bool = True) -> Tensor:
+        """The mapping network: w [N, depth, w], the same for all layers. `track`: in training, update the average of w."""
+        w: Tensor = self.mapping(z, c, truncation, track)
         return w[:, None].expand(-1, self.depth, -1)
 
     def synthesis(self, w: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
@@ -137,15 +145,24 @@ class StyleGenerator(nn.Module):
         return cast(Tensor, image)
 
 
-class ResidualDown(nn.Module):
-    """Residual block of two convolutions, with downsampling and a 1x1 skip convolution (1912.04958, figure 7c)."""
+class Down(nn.Module):
+    """Block of two convolutions with downsampling, [N, a, H, W] -> [N, b, H // 2, W // 2] (1912.04958, figure 7c).
 
-    def __init__(self, a: int, b: int) -> None:
+    Args:
+        a: channels of the input.
+        b: channels of the output.
+        residual: whether there is a 1x1 skip convolution.
+    """
+
+    def __init__(self, a: int, b: int, residual: bool) -> None:
         super().__init__()
-        self.first, self.second, self.skip = EqualConv(a, a), EqualConv(a, b), EqualConv(a, b, 1, bias=False)
+        self.first, self.second = EqualConv(a, a), EqualConv(a, b)
+        self.skip = EqualConv(a, b, 1, bias=False) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
         y = scaled_leaky_relu(self.second(downsample(scaled_leaky_relu(self.first(x)))))
+        if self.skip is None:
+            return y
         out: Tensor = (y + self.skip(downsample(x))) / sqrt(2)
         return out
 
@@ -160,6 +177,7 @@ class Style(Model):
     widest: int = Field(512, ge=1, description="maximum number of channels")
     mixing: float = Field(0.0, ge=0, le=1, description="probability of style mixing")
     group: int = Field(4, ge=1, description="group size of minibatch stddev; 1: off")
+    residual: bool = Field(True, description="skip convolutions in D; false: as 2006.06676 for CIFAR-10")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
         mapping = Mapping(self.z, condition, self.w, self.mapping, self.mapping_rate)
@@ -169,7 +187,7 @@ class Style(Model):
         sizes = map_sizes(spec)
         wide = widths(self.width, self.widest, len(sizes))
         layers: list[nn.Module] = [EqualConv(spec.channels + condition, wide[0], 1), ScaledLeakyReLU()]
-        layers += [ResidualDown(a, b) for a, b in pairwise(wide)]
+        layers += [Down(a, b, self.residual) for a, b in pairwise(wide)]
         layers += [MinibatchStddev(self.group)] if self.group > 1 else []
         h, w = sizes[-1]
         layers += [*conv_layers(wide[-1] + (self.group > 1), wide[-1]), nn.Flatten()]

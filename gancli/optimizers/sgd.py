@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from gancli.core.contracts import Optimizer, Tensors
@@ -17,6 +17,12 @@ class SGD(Optimizer):
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum; 0: off")
     nesterov: bool = Field(False, description="Nesterov momentum; needs `momentum`")
     weight_decay: float = Field(0.0, ge=0, description="L2 regularization, added to the gradient")
+
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> SGD:
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs momentum; set momentum, for example to 0.9")
+        return self
 
     @property
     def moments(self) -> tuple[str, ...]:

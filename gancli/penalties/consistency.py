@@ -4,6 +4,7 @@
     bCR (2002.04724):  CR + E[(D(G(z)) - D(T(G(z))))^2]
     zCR (2002.04724):  E[(D(G(z)) - D(G(z')))^2] for D and -E[|G(z) - G(z')|^2] for G, z' = z + sigma e, e ~ N(0, I)
 
+zCR's distance of images is the mean over pixels, so that `spread` does not depend on the image size.
 T shifts each image by up to `shift` pixels with reflection padding and, with `flip`, flips half of the images horizontally.
 """
 

@@ -1,6 +1,8 @@
 """DRAGAN (1705.07215, section 2.3): gradient penalty at perturbed reals, with target norm 1.
 
-E[(|dD/dx(x + d)| - 1)^2],   d = scale * std(x) * u,   u ~ U[0, 1) per pixel
+E[(|dD/dx(x + a d)| - 1)^2],   d = scale * std(x) * u,   u ~ U[0, 1) per pixel,   a ~ U[0, 1) per image
+
+a, a random point on the line from x to x + d, is in the published code, not in the paper.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ class Dragan(Penalty):
 
     def points(self, real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:  # noqa: ARG002
         u = sharding.rand(*real.shape, random=random).to(real.device, real.dtype)
-        return real + self.scale * sharding.std(real).to(real.dtype) * u
+        a = sharding.rand(len(real), *[1] * (real.dim() - 1), random=random).to(real.device, real.dtype)
+        return real + self.scale * sharding.std(real).to(real.dtype) * u * a
 
     def penalty(self, points: Tensor, logits: Tensor) -> Tensor:
         return (norm(input_gradient(points, logits)) - 1).square()

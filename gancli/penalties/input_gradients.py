@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar, Self
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from gancli.core import sharding
 from gancli.core.contracts import Penalty, PenaltyInputs, Tick
+from gancli.core.schedules import annealed
 
 
 def input_gradient(points: Tensor, logits: Tensor) -> Tensor:
@@ -50,13 +50,6 @@ def interpolate(real: Tensor, fake: Tensor, random: torch.Generator) -> Tensor:
     """
     u = sharding.rand(len(real), *[1] * (real.dim() - 1), random=random).to(real.device, real.dtype)
     return torch.lerp(fake, real, u)
-
-
-def annealed(start: float, final: float | None, progress: float) -> float:
-    """Cosine annealing from `start` to `final` as `progress` goes from 0 to 1; constant if `final` is None."""
-    if final is None:
-        return start
-    return final + (start - final) * (1 + math.cos(math.pi * min(1.0, progress))) / 2
 
 
 class SquaredGradient(Penalty):

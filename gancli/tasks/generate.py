@@ -9,52 +9,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from gancli.core.contracts import Critic, Logs, Memory, Nets, PenaltyInputs, Tick
-from gancli.core.data import Batch, Dataset, Spec
+from gancli.core.contracts import Critic, Logs, Memory, Nets, Optimizer, PenaltyInputs, Tick
+from gancli.core.data import Batch, Spec
 from gancli.core.errors import UsageError
-from gancli.core.images import ImageSamples, to_uint8
 from gancli.core.registry import of_kind
-from gancli.core.samples import Ask, FromSeeds
 from gancli.core.schedules import every
-from gancli.core.seeds import generator
 from gancli.core.sharding import gather_rows
 from gancli.core.specs import Images
-from gancli.core.task import Choices, Context, Exportable, Phase, Task
+from gancli.core.task import Context, Phase
 from gancli.losses.adversarial import critic_loss, generator_loss, penalty_loss
-from gancli.models.latents import Points, mix_styles, synthesize
+from gancli.models.latents import style_generator, styles
 from gancli.models.layers import Discriminator, EmbeddedGenerator, has_batch_statistics
-from gancli.tasks.sampling import Generator, class_rows, labels_like
+from gancli.tasks.seeded import Seeded
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Augment, Loss, Penalty
-    from gancli.core.nets import Condition, Model
 else:
     from gancli.core.registry import Part
 
     Augment = Annotated[Part, *of_kind("augment")]
-    Condition = Annotated[Part, *of_kind("condition")]
     Loss = Annotated[Part, *of_kind("loss")]
-    Model = Annotated[Part, *of_kind("model")]
     Penalty = Annotated[Part, *of_kind("penalty")]
 
 
-class Generate(Task):
+class Generate(Seeded):
     name = "generate"
-    accepts: ClassVar[type[Spec]] = Images
-    asks: ClassVar[type[Ask]] = FromSeeds
     quick: ClassVar[tuple[str, ...]] = ("fid", "prc")
     headline: ClassVar[str] = "fid"
-    model: Model = Field("mlp", validate_default=True, description="architecture of the nets")
     loss: Loss = Field("nonsaturating", validate_default=True, description="the adversarial loss")
     penalties: tuple[Penalty, ...] = Field((), description="regularization terms of the critic")
     augment: tuple[Augment, ...] = Field((), description="augmentations of the inputs of D")
-    condition: Condition = Field("none", validate_default=True, description="how labels and attributes enter the nets")
-    n_critic: int = Field(1, ge=1, description="steps of D per step of G")
+    n_critic: int = Field(1, ge=1, description="turns of D per step, each with a new batch")
+    g_steps: int = Field(1, ge=1, description="turns of G per step, with the same latent vectors")
     clip: float = Field(0.0, ge=0, description="D's weights are clipped to [-clip, clip] (WGAN, 1701.07875); 0: off")
     pack: int = Field(1, ge=1, le=1024, description="images per sample of D (PacGAN, 1712.04086)")
 
@@ -65,7 +55,8 @@ class Generate(Task):
     def resolved(self, images: int, spec: Spec) -> Self:
         assert isinstance(spec, Images)
         penalties = tuple(p.resolved(images) for p in self.penalties)
-        return self.replace(model=self.model.resolved(images, spec), penalties=penalties)
+        augment = tuple(a.resolved(images) for a in self.augment)
+        return self.replace(model=self.model.resolved(images, spec), penalties=penalties, augment=augment)
 
     def nets(self, spec: Spec) -> dict[str, nn.Module]:
         assert isinstance(spec, Images)
@@ -75,7 +66,10 @@ class Generate(Task):
         trunk = self.model.discriminator(d_spec, width if self.condition.in_trunk else 0)
         head = trunk.wrap_head(self.condition.head(trunk.out_features, spec))
         net = self.model.generator(spec, width)
-        g_embedding, d_embedding = self.condition.embedding(spec), self.condition.embedding(spec)
+        styled = [p.name for p in self.penalties if p.needs_styles]
+        if styled and style_generator(net) is None:
+            raise UsageError(f"{styled[0]!r} needs a generator with styles", "use the model style, or leave it out")
+        g_embedding, d_embedding = self.condition.embedding(spec, "G"), self.condition.embedding(spec, "D")
         return {
             "G": net if g_embedding is None else EmbeddedGenerator(net, g_embedding),
             "D": Discriminator(trunk, head, d_embedding, self.condition.in_trunk),
@@ -93,23 +87,23 @@ class Generate(Task):
 
     def phases(self, nets: Nets) -> Sequence[Phase]:
         joint = not has_batch_statistics(nets["D"])
-        lazy = [self._lazy(p) for p in self.penalties if p.every > 1]
+        lazy = {net: [self._lazy(p) for p in self.penalties if p.every > 1 and p.applies_to == net] for net in "DG"}
         clip = self._clip if self.clip else None
         return [
             Phase("D", ("D",), lambda ctx: self._d_loss(ctx, joint), repeat=self.n_critic, after=clip),
-            *lazy,
-            Phase("G", ("G",), lambda ctx: self._g_loss(ctx, joint), new_batch=False),
+            *lazy["D"],
+            Phase("G", ("G",), lambda ctx: self._g_loss(ctx, joint), repeat=self.g_steps, new_batch=False),
+            *lazy["G"],
         ]
 
     def _d_loss(self, ctx: Context, joint: bool) -> tuple[Tensor, Logs]:
-        every_step = [p for p in self.penalties if p.every == 1]
         features: list[Tensor] = []
         inputs = self._inputs(ctx, self._fake(ctx).detach(), features)
-        total, logs = critic_loss(inputs, self.loss, every_step, joint)
+        total, logs = critic_loss(inputs, self.loss, self._penalties_of("D"), joint)
         on_all_reals = gather_rows("logit/D/real", logs["logit/D/real"]) if self.augment else None
         if on_all_reals is not None:
             for augment in self.augment:
-                augment.adapt(on_all_reals, ctx.memory)
+                augment.adapt(on_all_reals, len(on_all_reals) * self.pack, ctx.tick, ctx.memory)
         if self.condition.has_auxiliary:
             n = len(inputs.real)
             on_real, on_fake = torch.cat(features)[: 2 * n].chunk(2)
@@ -119,11 +113,16 @@ class Generate(Task):
 
     def _g_loss(self, ctx: Context, joint: bool) -> tuple[Tensor, Logs]:
         features: list[Tensor] = []
-        inputs = self._inputs(ctx, self._fake(ctx, graph=True), features, graph=True)
+        inputs = self._inputs(ctx, self._fake(ctx, graph=True), features, graph=True, net="G")
+        ctx.cache.pop("fake", None)  # G's next turn makes its own, after the update
         total, logs = generator_loss(inputs.critic, self.loss, inputs.real, inputs.fake, joint), {}
         for penalty in self.penalties:
             term = penalty.generator_loss(inputs)
             if term is not None:
+                total, logs[f"penalty/G/{penalty.name}"] = total + term, term.detach()
+        for penalty in self._penalties_of("G"):
+            if penalty.every == 1:
+                term = penalty_loss(penalty, inputs).mean()
                 total, logs[f"penalty/G/{penalty.name}"] = total + term, term.detach()
         if self.condition.has_auxiliary:
             term = self._auxiliary(ctx, torch.cat(features)[-len(inputs.fake) :], True)
@@ -132,9 +131,21 @@ class Generate(Task):
 
     def _lazy(self, penalty: Penalty) -> Phase:
         def loss(ctx: Context) -> tuple[Tensor, Logs]:
-            return penalty_loss(penalty, self._inputs(ctx, self._fake(ctx).detach())), {}
+            inputs = self._inputs(ctx, self._fake(ctx).detach() if net == "D" else ctx.batch["real"], net=net)
+            return penalty_loss(penalty, inputs), {}
 
-        return Phase(f"D/{penalty.name}", ("D",), loss, new_batch=False, when=every(penalty.every))
+        net = penalty.applies_to
+        return Phase(f"{net}/{penalty.name}", (net,), loss, new_batch=False, when=every(penalty.every))
+
+    def _penalties_of(self, net: str) -> list[Penalty]:
+        """The penalties of a net."""
+        return [p for p in self.penalties if p.applies_to == net]
+
+    def optimizer(self, net: str, rule: Optimizer) -> Optimizer:
+        for penalty in self._penalties_of(net):
+            if penalty.every > 1 and penalty.lazy_correction:
+                rule = rule.lazily(penalty.every)
+        return rule
 
     def _clip(self, nets: Nets) -> None:
         for p in nets["D"].parameters():
@@ -185,7 +196,7 @@ class Generate(Task):
         fake: Tensor | None = ctx.cache.get("fake")
         if fake is None:
             with torch.set_grad_enabled(graph or ctx.retain_graph):
-                fake = self._generated(ctx, ctx.noise(self.model.z))
+                fake = self._generated(ctx, self.prior(ctx.noise(self.model.z)))
             if ctx.retain_graph:
                 ctx.cache["fake"] = fake
         return fake
@@ -197,17 +208,25 @@ class Generate(Task):
         return images if is_view else self.model.view(ctx.nets, images)
 
     def _inputs(
-        self, ctx: Context, fake: Tensor, features: list[Tensor] | None = None, graph: bool = False
+        self, ctx: Context, fake: Tensor, features: list[Tensor] | None = None, graph: bool = False, net: str = "D"
     ) -> PenaltyInputs:
-        """The inputs of losses and penalties. The critic appends D's features to `features`."""
+        """The inputs of losses and penalties of a net. The critic appends D's features to `features`."""
 
         def perturbed(sigma: float) -> Tensor:
-            z = ctx.noise(self.model.z) + sigma * ctx.noise(self.model.z, "near")
+            z = self.prior(ctx.noise(self.model.z)) + sigma * ctx.noise(self.model.z, "near")
             with torch.set_grad_enabled(graph):
                 return self._packed(self._generated(ctx, z))
 
+        def styled(n: int) -> tuple[Tensor, Tensor]:
+            c = self._condition(ctx)
+            w = styles(ctx.nets["G"], self.prior(ctx.noise(self.model.z, "styles"))[:n], None if c is None else c[:n])
+            generator = style_generator(ctx.nets["G"])
+            assert generator is not None
+            return w, generator.synthesis(w)
+
         real, fake = self._packed(ctx.batch["real"]), self._packed(fake)
-        return PenaltyInputs(self._critic(ctx, features), real, fake, ctx.random, ctx.memory, ctx.tick, perturbed)
+        critic, applied = self._critic(ctx, features), ctx.nets[net]
+        return PenaltyInputs(critic, real, fake, ctx.random, ctx.memory, ctx.tick, perturbed, styled, applied)
 
     def _critic(self, ctx: Context, features: list[Tensor] | None = None) -> Critic:
         """D with augmentation and the condition of the batch, which is repeated for concatenated batches."""
@@ -225,119 +244,3 @@ class Generate(Task):
             return logits
 
         return critic
-
-    def choices(self, spec: Spec) -> Choices:
-        assert isinstance(spec, Images)
-        classes, attributes = self.condition.choices(spec)
-        return Choices(classes if classes > 1 else 0, attributes, not self.condition.sampled)
-
-    def latents(self, seeds: Sequence[int]) -> Tensor:
-        """Latent vectors [N, z], each from its own seed."""
-        return torch.stack([torch.randn(self.model.z, generator=generator("sample", s)) for s in seeds])
-
-    def condition_vectors(
-        self, seeds: Sequence[int], spec: Images, labels: Sequence[int] | None = None, attributes: Tensor | None = None
-    ) -> Tensor | None:
-        """Condition vectors for sampling.
-
-        Args:
-            seeds: N seeds, from which labels and attributes that are None are sampled.
-            spec: of the data.
-            labels: N labels, or None.
-            attributes: [N, A], or None.
-
-        Returns:
-            [N, width]; None for an unconditional model.
-        """
-        width = self.condition.width(spec)
-        y = None if labels is None else torch.tensor(labels)
-        noise = (
-            torch.stack([torch.randn(width, generator=generator("sample", s, "c")) for s in seeds]) if width else None
-        )
-        return self.condition.encode(y, attributes, spec, noise)
-
-    def decode(
-        self,
-        nets: Nets,
-        z: Tensor,
-        c: Tensor | None,
-        spec: Images,
-        seeds: Sequence[int] | None = None,
-        truncation: float = 1.0,
-        clamp: bool = True,
-    ) -> Tensor:
-        """Generate images from latent vectors; differentiable in z.
-
-        Args:
-            nets: in evaluation mode.
-            z: latent vectors [N, z].
-            c: condition vectors [N, width], or None.
-            spec: of the data.
-            seeds: N seeds of the noise inside G; None: the same noise for all.
-            truncation: as in `models.latents.synthesize`.
-            clamp: whether to clamp to [-1, 1], where the gradient becomes 0.
-
-        Returns:
-            Images [N, C, H, W].
-        """
-        images = synthesize(nets["G"], z, c, seeds, truncation)[:, :, : spec.height, : spec.width]
-        return images.clamp(-1, 1) if clamp else images
-
-    def mix(
-        self,
-        nets: Nets,
-        coarse: Points,
-        fine: Points,
-        spec: Images,
-        cut: int | None = None,
-        seeds: Sequence[int] | None = None,
-        truncation: float = 1.0,
-    ) -> Tensor:
-        """Style mixing (1812.04948, section 3.1).
-
-        Args:
-            nets: in evaluation mode.
-            coarse: latent and condition vectors of the styles of layers before `cut`.
-            fine: those of layers from `cut` on.
-            spec: of the data.
-            cut: index of a layer; default: half the layers.
-            seeds: as in `decode`.
-            truncation: as in `decode`.
-
-        Returns:
-            Images [N, C, H, W] in [-1, 1].
-
-        Raises:
-            UsageError: G has no styles, or no layer `cut`.
-        """
-        images = mix_styles(nets["G"], coarse, fine, cut, seeds, truncation)
-        return images[:, :, : spec.height, : spec.width].clamp(-1, 1)
-
-    def images(self, nets: Nets, ask: FromSeeds, spec: Images) -> Tensor:
-        """Images [N, C, H, W] in [-1, 1] for a request; image i depends only on row i."""
-        attributes = None if ask.attributes is None else torch.from_numpy(ask.attributes)
-        with torch.no_grad():
-            c = self.condition_vectors(ask.seeds, spec, ask.labels, attributes)
-            return self.decode(nets, self.latents(ask.seeds), c, spec, ask.seeds, ask.truncation)
-
-    def generate(self, nets: Nets, ask: Ask, spec: Spec) -> ImageSamples:
-        assert isinstance(ask, FromSeeds) and isinstance(spec, Images)  # noqa: PT018
-        labels = None if ask.labels is None else np.array(ask.labels, np.int64)
-        return ImageSamples(to_uint8(self.images(nets, ask, spec)), labels, ask.attributes)
-
-    def preview(self, spec: Spec, data: Dataset, n: int) -> Ask:  # noqa: ARG002
-        return FromSeeds(seeds=tuple(range(n)), labels=class_rows(self.choices(spec), range(n)))
-
-    def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:
-        labels, attributes = labels_like(self.choices(spec), data.samples(), n)
-        return FromSeeds(seeds=tuple(range(seed, seed + n)), labels=labels, attributes=attributes)
-
-    def exportable(self, nets: Nets, spec: Spec) -> Exportable:
-        assert isinstance(spec, Images)
-        inputs = {"z": self.latents([0, 1])}
-        classes, attributes = self.condition.choices(spec)
-        if classes:
-            inputs["label"] = torch.zeros(2, dtype=torch.int64)
-        if attributes:
-            inputs["attributes"] = torch.zeros(2, attributes)
-        return Exportable(Generator(nets["G"], self.condition, spec, list(inputs)), inputs)

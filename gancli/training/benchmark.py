@@ -54,11 +54,11 @@ def measure(plan: Plan, steps: int = 50, rounds: int = 5) -> dict[str, Any]:
         one(plan, state)
     seconds = [_timed(plan, state, steps) for _ in range(rounds)]
     median = statistics.median(seconds)
+    before = state.images
     with Flops() as counted:
         one(plan, state)
-    flops = counted.flops
+    flops, images = counted.flops, state.images - before
     peak = matmul_peak(plan)
-    images = plan.cfg.batch_size * sum(p.repeat for p in state.phases if p.new_batch)
     return {
         "images_per_s": round(images / median, 1),
         "spread": [round(images / max(seconds), 1), round(images / min(seconds), 1)],

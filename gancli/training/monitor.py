@@ -1,7 +1,7 @@
 """Signals of a GAN that goes wrong, cheap enough for every run. Losses alone are no evidence.
 
     update/NET    ||w(t + 1) - w(t)|| / ||w(t)||: a learning rate far too high
-    real/CRITIC   share of training reals whose logit is above 0 (r_t of 2006.06676)
+    real/CRITIC   share of training reals on the real side of the loss's decision boundary (r_t of 2006.06676)
     known         how many training data there are
     overfit/CRITIC  the chance that it ranks a training datum above a validation datum: 0.5 is fair, 1 memorized. (r_v of 2006.06676,
                the same gap over that between reals and fakes, is noise wherever D is nearly fooled, and gave false alarms.)
@@ -127,7 +127,8 @@ class Monitor:
             seen = self._ranked(state, nets, self.plan.loader, state.images)
             unseen = {} if self.held_out is None else self._ranked(state, nets, self.held_out, 0)
             for name, (real, fake) in seen.items():
-                out[f"real/{name}"] = round(float((real > 0).float().mean()), 4)
+                decided = self.plan.cfg.task.centered(real, fake)[0]
+                out[f"real/{name}"] = round(float((decided > 0).float().mean()), 4)
                 out[f"apart/{name}"] = round(above(real, fake), 4)
                 if name in unseen:
                     out[f"overfit/{name}"] = round(above(real, unseen[name][0]), 4)

@@ -79,10 +79,11 @@ class Net:
         self.parameters = list(self.working.parameters())
 
     @torch.no_grad()
-    def update(self, lr: float) -> None:
-        """One optimizer step with the collected gradients, which are then freed for the next net's."""
+    def update(self, images: int, total: int) -> None:
+        """One optimizer step with the collected gradients, which are then freed for the next net's; `images` of `total` into the run."""
         self.steps += 1
-        self.rule.update(list(self.weights), self.gradients(), self._moments, self.steps, lr)
+        lr = self.rule.lr * self.rule.schedule.factor(images, total)
+        self.rule.at(images, total).update(list(self.weights), self.gradients(), self._moments, self.steps, lr)
         self.drop_gradients()
         self.refresh()
 

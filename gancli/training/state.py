@@ -86,7 +86,10 @@ def new_state(task: Task, cfg: Config, spec: Spec, device: torch.device, dtype: 
         raise UsageError(
             f"optimizers.{net}: there is no net {net!r}", nearest(net, modules) or f"there are: {', '.join(modules)}"
         )
-    nets = {name: Net(module, cfg.optimizer_of(name), device, dtype) for name, module in modules.items()}
+    nets = {
+        name: Net(module, task.optimizer(name, cfg.optimizer_of(name)), device, dtype)
+        for name, module in modules.items()
+    }
     ema = {n: EmaNet(nets[n]) for n in task.ema if n in nets} if cfg.ema.half_life else {}
     phases = task.phases({name: net.working for name, net in nets.items()})
     memory = {k: v.to(device) for k, v in task.memory(spec).items()}

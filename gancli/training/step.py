@@ -40,17 +40,19 @@ def step(task: Task, state: State, loader: Loader, cfg: Config, ranks: Ranks = A
     """
     means = _Means()
     cache: dict[str, Any] = {}
+    drawn_by: tuple[str, ...] = ()  # the nets whose phase has read the batch
     start, total = state.images, cfg.stop.total(loader.epoch)
     for phase in state.phases:
         if not phase.when(state.tick(cfg.seed)):
             continue
         for turn in range(phase.repeat):
             seed = derive(cfg.seed, state.step, phase.name, turn)
-            if phase.new_batch:
+            fresh = cfg.data.fresh_real and phase.nets != drawn_by
+            if phase.new_batch or fresh:
                 batch = loader.batch(state.images, cfg.batch_size, *ranks.rows(cfg.batch_size))
                 noise_seed, cache = seed, {}
-                state.images += cfg.batch_size
-            seeds, last = (seed, noise_seed), turn == phase.repeat - 1
+                state.images, drawn_by = state.images + cfg.batch_size, phase.nets
+            seeds, last = (seed, noise_seed), turn == phase.repeat - 1 and not cfg.data.fresh_real
             logs = _gradients(task, state, cfg, phase, batch, seeds, cache, last, ranks)
             logs = ranks.average_gradients([state.nets[name] for name in phase.nets], logs)
             _finite(logs[phase.key], f"the loss of {phase.name}", state)
@@ -89,8 +91,7 @@ def _update(state: State, phase: Phase, images: int, total: int) -> Logs:
     for name, norm in norms.items():
         _finite(norm, f"the gradient of {name}", state)
     for name in phase.nets:
-        net = state.nets[name]
-        net.update(net.rule.lr * net.rule.schedule.factor(images, total))
+        state.nets[name].update(images, total)
     if phase.after is not None:
         _after(state, phase)
     return {f"grad/{name}": norm for name, norm in norms.items()}

@@ -10,10 +10,11 @@ import torch
 from gancli.augment.ada import ADA
 from gancli.augment.diffaugment import cutout, jitter_colors, translate
 from gancli.augment.resample import resample
-from gancli.core.contracts import Augment
+from gancli.core.contracts import Augment, Tick
 from gancli.core.registry import build, parts
 
 NAMES = list(parts("augment"))
+START = Tick(0, 0, 0)
 
 
 def made(name: str, **options: Any) -> Augment:
@@ -114,13 +115,64 @@ def test_ada_s_p_follows_overfitting_and_stays_in_0_to_1() -> None:
     ada = ADA(speed=1000, target=0.6)
     memory = ada.memory()
     for _ in range(20):
-        ada.adapt(torch.ones(100), memory)
+        ada.adapt(torch.ones(100), 100, START, memory)
     assert float(memory["ada_p"]) == 1
     assert float(memory["ada_r"]) == pytest.approx(1, abs=0.01)
     for _ in range(40):
-        ada.adapt(-torch.ones(100), memory)
+        ada.adapt(-torch.ones(100), 100, START, memory)
     assert float(memory["ada_p"]) == 0
     fixed = ADA(fixed=True, start=0.3)
     memory = fixed.memory()
-    fixed.adapt(torch.ones(100), memory)
+    fixed.adapt(torch.ones(100), 100, START, memory)
     assert float(memory["ada_p"]) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("loss", ["rpgan", "ragan", "wasserstein"])
+def test_a_common_offset_of_all_logits_does_not_move_p(loss: str) -> None:
+    real, fake = torch.randn(400, generator=torch.Generator().manual_seed(0)) + 1.5, torch.zeros(400)
+    ends = []
+    for offset in (-5.0, 0.0, 5.0):
+        ada, rule = ADA(speed=1000), build("loss", loss)
+        memory = ada.memory()
+        for _ in range(5):
+            ada.adapt(rule.centered(real + offset, fake + offset)[0], 100, START, memory)  # type: ignore[attr-defined]
+        ends.append(float(memory["ada_p"]))
+    assert ends[0] == ends[1] == ends[2] > 0
+
+
+def test_p_moves_by_images_not_by_packs() -> None:
+    ada = ADA(speed=1000, target=0.6)
+    memory = ada.memory()
+    ada.adapt(torch.ones(25), 100, START, memory)
+    assert float(memory["ada_p"]) == 0  # the moving average is still below the target
+    memory["ada_r"].fill_(1.0)
+    ada.adapt(torch.ones(25), 100, START, memory)
+    assert float(memory["ada_p"]) == pytest.approx(0.1)
+
+
+def test_p_on_a_schedule() -> None:
+    ada = ADA(start=0.1, final=0.5).resolved(1000)
+    memory = ada.memory()
+    for images, p in ((0, 0.1), (500, 0.3), (1000, 0.5), (2000, 0.5)):
+        ada.adapt(torch.ones(10), 10, Tick(0, 0, images), memory)
+        assert float(memory["ada_p"]) == pytest.approx(p)
+
+
+@pytest.mark.parametrize(("side", "shift", "size"), [(12, 2, 6), (28, 4, 14), (20, 3, 10), (36, 5, 18), (9, 1, 5)])
+def test_fractions_of_a_pixel_are_rounded_half_up(side: int, shift: int, size: int) -> None:
+    """Sizes of mit-han-lab/data-efficient-gans at commit 0b6339510be1: int(side * ratio + 0.5)."""
+    x = torch.ones(600, 1, side, side)
+    moved = translate(x, 0.125, torch.Generator().manual_seed(0))
+    assert int((moved.sum((1, 2)) == 0).sum(1).max()) == shift
+    gone = (cutout(x, 0.5, torch.Generator().manual_seed(0)) == 0).sum((1, 2, 3))
+    assert int(gone.max()) == size**2
+
+
+def test_diffaugment_is_the_published_one(official: Any) -> None:
+    """On the same random numbers (`Official` in tests/conftest.py)."""
+    colored = jitter_colors(official.wave(4, 3, 6, 8, k=6), torch.Generator().manual_seed(0))
+    official.close("diffaugment_color", colored)
+    x = official.wave(4, 1, 12, 20, k=6)
+    official.close("diffaugment_cutout", cutout(x, 0.5, torch.Generator().manual_seed(0)))
+    # A shift of the published code moves the image by the drawn number minus the largest one to the top left, ours likewise.
+    official.close("diffaugment_translate", translate(x, 0.125, torch.Generator().manual_seed(0)))

@@ -33,7 +33,7 @@ def test_vector_and_head_fit(name: str) -> None:
     else:
         assert c is not None
         assert c.shape == (4, width)
-        embedding = condition.embedding(SHAPE)
+        embedding = condition.embedding(SHAPE, "G")
         assert (c if embedding is None else embedding(c)).shape == (4, condition.embedded_width(SHAPE))
     assert head(features, c).shape == (4,)
     if condition.has_auxiliary:

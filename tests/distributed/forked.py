@@ -27,7 +27,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "r3gan": {"z": 16, "g_width": 16, "d_width": 16, "widest": 16, "group": 8},
     "cgan": {"z": 16, "g_width": 8, "d_width": 8, "widest": 16},
     "dragan": {"z": 16, "g_width": 8, "d_width": 8, "widest": 16},
-    "stylegan2": {"z": 16, "w": 16, "width": 8, "widest": 16, "mixing": 0.5},
+    "stylegan2": {"z": 16, "w": 16, "width": 8, "widest": 16, "mixing": 0.5, "group": 4},
 }
 MORE: dict[str, Any] = {
     "stylegan2": {"augment": [{"name": "ada", "start": 0.5, "speed": 1000, "target": 0.0, "mirror": False}]}

@@ -79,3 +79,15 @@ def test_gradients_are_the_function_s_own(name: str) -> None:
         assert torch.autograd.gradcheck(loss.generator, (fake, real))
     else:
         assert torch.autograd.gradcheck(loss.generator, (fake,))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_centered_logits_do_not_depend_on_an_offset_that_the_loss_leaves_free(name: str) -> None:
+    loss = made(name)
+    real, fake = torch.randn(64), torch.randn(64) - 1
+    free = torch.allclose(loss.critic(real + 5, fake + 5), loss.critic(real, fake), atol=1e-4)
+    assert free == (name in ("rpgan", "ragan", "wasserstein"))
+    moved, still = loss.centered(real + 5, fake + 5)[0], loss.centered(real, fake)[0]
+    assert torch.allclose(moved, still, atol=1e-5) == free
+    middle = loss.centered(torch.tensor([0.5]), torch.tensor([0.5]))[0]
+    assert float(middle[0]) == pytest.approx(0.0 if free or name == "lsgan" else 0.5)

@@ -68,7 +68,7 @@ def played(model: Model, shape: Images, dtype: torch.dtype, condition: int = 0, 
         assert max(float(g.abs().max()) for g in known) > 0
         before = net.flat.detach().clone()
         net.collect(gradients, True)
-        net.update(1e-3)
+        net.update(0, 0)
         assert not torch.equal(net.flat, before)
     with torch.no_grad():
         images = EmaNet(nets["G"]).follow(nets["G"])(torch.randn(2, model.z), None if c is None else c[:2])

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from gancli.core.errors import UsageError
 from gancli.core.registry import build, parts
+from gancli.optimizers.adam import Adam
 from gancli.training.net import Net
 
 PEERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}
@@ -31,12 +33,12 @@ def test_it_does_what_torch_does(rule: str, options: dict[str, Any]) -> None:
     part: Any = build("optimizer", {"name": rule, **options})
     net = Net(module, part, torch.device("cpu"), torch.float32)
     peer = getattr(torch.optim, PEERS[rule])(
-        twin.parameters(), **{k: v for k, v in part if k not in ("name", "schedule")}
+        twin.parameters(), **{k: v for k, v in part if k not in ("name", "schedule", "final_betas")}
     )
     for number in range(1, 5):
         x = torch.randn(4, 5)
         net.collect(torch.autograd.grad(net.working(x).square().sum(), net.parameters), True)
-        net.update(part.lr)
+        net.update(0, 0)
         peer.zero_grad()
         twin(x).square().sum().backward()
         peer.step()
@@ -58,3 +60,24 @@ def test_a_variance_is_not_below_zero() -> None:
     for _ in range(2000):
         part.update(weight, gradient, moments, torch.zeros(()), 1e-9)
     assert torch.isfinite(weight[0]).all()
+
+
+def test_nesterov_needs_momentum() -> None:
+    with pytest.raises(UsageError, match="nesterov needs momentum"):
+        build("optimizer", {"name": "sgd", "nesterov": True})
+
+
+def test_the_betas_of_adam_follow_a_schedule() -> None:
+    rule = build("optimizer", {"name": "adam", "betas": (0.0, 0.9), "final_betas": (0.0, 0.99)})
+    assert isinstance(rule, Adam)
+    assert rule.at(0, 1000).betas == (0.0, 0.9)
+    assert rule.at(500, 1000).betas == pytest.approx((0.0, 0.945))
+    assert rule.at(2000, 1000).betas == pytest.approx((0.0, 0.99))
+    assert Adam().at(500, 1000).betas == Adam().betas
+
+
+def test_the_correction_for_lazy_regularization() -> None:
+    rule = Adam(lr=2.5e-3, betas=(0.0, 0.99)).lazily(16)
+    assert (rule.lr, *rule.betas) == pytest.approx((2.352941e-3, 0.0, 0.990585))
+    sgd = build("optimizer", {"name": "sgd", "lr": 1.0, "momentum": 0.9})
+    assert sgd.lazily(4).lr == pytest.approx(0.8)  # type: ignore[attr-defined]

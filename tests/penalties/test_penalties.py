@@ -31,9 +31,15 @@ def inputs(critic=linear, n: int = 6, perturbed=None, dtype: torch.dtype = torch
     torch.manual_seed(1)
     real, fake = torch.randn(n, 1, 3, 4).to(dtype), torch.randn(n, 1, 3, 4).to(dtype)
     memory = {key: value for p in NAMES for key, value in made(p).memory().items()}
-    return PenaltyInputs(
-        critic, real, fake, torch.Generator().manual_seed(2), memory, Tick(0, 0, 0), perturbed or (lambda s: fake + s)
-    )
+    styled = {"styled": lambda count: square_of(torch.randn(count, 2, 5)), "net": torch.nn.Linear(3, 2)}
+    random = torch.Generator().manual_seed(2)
+    return PenaltyInputs(critic, real, fake, random, memory, Tick(0, 0, 0), perturbed or (lambda s: fake + s), **styled)
+
+
+def square_of(w: Tensor) -> tuple[Tensor, Tensor]:
+    """Styles [N, 2, 5] and images [N, 1, 3, 4] that are a quadratic function of them."""
+    w = w.requires_grad_()
+    return w, (w.sum(1).square() @ torch.linspace(0, 1, 60).reshape(5, 12)).reshape(-1, 1, 3, 4)
 
 
 SQUARE = float(W.square().sum())
@@ -51,7 +57,7 @@ def test_a_term_per_sample_and_times_its_interval(name: str) -> None:
     for every in (1, 4):
         penalty = made(name, every=every, weight=2.0)
         term = penalty_loss(penalty, inputs(bowl))
-        assert term.shape == (6,)
+        assert term.shape == {"path-length": (3,), "orthogonal": ()}.get(name, (6,))
         assert torch.isfinite(term).all()
         torch.testing.assert_close(term, penalty.loss(inputs(bowl)) * 2 * every)
 
@@ -97,6 +103,12 @@ def test_dragan_stays_around_the_reals() -> None:
     away = made("dragan", scale=0.5).points(seen.real, seen.fake, seen.random) - seen.real
     assert (away >= 0).all()
     assert away.max() <= 0.5 * seen.real.std()
+    real = torch.randn(2000, 1, 8, 8)
+    away = made("dragan").points(real, real, torch.Generator().manual_seed(0)) - real
+    lengths = away.flatten(1).norm(dim=1)
+    full = 0.5 * (64 / 3) ** 0.5 * float(real.std())  # of 64 pixels uniform in [0, .5 std), without alpha
+    assert float(lengths.mean()) == pytest.approx(full / 2, rel=0.03)  # alpha is uniform in [0, 1)
+    assert float(lengths.std()) == pytest.approx(full / 12**0.5, rel=0.06)
 
 
 def test_a_term_has_a_gradient_for_the_critic() -> None:
@@ -127,14 +139,23 @@ def test_gamma_falls_with_the_images(name: str) -> None:
 
 
 def test_lecam_holds_each_side_to_the_other_s_average() -> None:
-    penalty, seen = made("lecam", decay=0.75), inputs()
-    term = penalty.loss(seen)
+    penalty, seen = made("lecam", decay=0.75, start=2), inputs()
     real, fake = linear(seen.real), linear(seen.fake)
-    mean_real, mean_fake = 0.25 * real.mean(), 0.25 * fake.mean()
-    torch.testing.assert_close(term, (real - mean_fake) ** 2 + (fake - mean_real) ** 2)
+    penalty.observe(fake, real, Tick(0, 1, 0), seen.memory)  # before `start`: the present means
+    torch.testing.assert_close(seen.memory["lecam_real"], fake.mean())
+    assert penalty.weight_at(Tick(0, 1, 0)) == 0
+    penalty.observe(real, fake, Tick(0, 2, 0), seen.memory)
+    mean_real, mean_fake = 0.75 * fake.mean() + 0.25 * real.mean(), 0.75 * real.mean() + 0.25 * fake.mean()
     torch.testing.assert_close(seen.memory["lecam_real"], mean_real)
-    penalty.loss(seen)
-    torch.testing.assert_close(seen.memory["lecam_real"], 0.75 * mean_real + 0.25 * real.mean())
+    term = penalty.loss(seen)
+    torch.testing.assert_close(term, (real - mean_fake).relu() ** 2 + (mean_real - fake).relu() ** 2)
+    torch.testing.assert_close(penalty.loss(seen), term)  # the averages move by `observe` only
+
+
+def test_lazy_penalties_observe_every_turn() -> None:
+    seen = inputs()
+    critic_loss(seen, build("loss", "hinge"), [made("lecam", every=4, decay=0.5)], joint=False)  # type: ignore[arg-type]
+    torch.testing.assert_close(seen.memory["lecam_real"], 0.5 * linear(seen.real).mean())
 
 
 def test_drift() -> None:

@@ -91,7 +91,8 @@ def test_the_command_line_resumes_it(form: str, tmp_path: Path, gan: Any) -> Non
     assert checkpoint.newest(run / "checkpoints", print).step == 25
 
 
-def test_format_1_goes_on_as_it_would_have(tmp_path: Path) -> None:
+def test_format_1_goes_on(tmp_path: Path) -> None:
+    """As it would have with today's parts (`tests/golden/make.py --after`)."""
     run = copied(BUSY.name, tmp_path)
     assert "this run has no validation set: it goes on without scores" in resumed(run, {"stop": {"max_steps": 32}}).said
     images = gancli.load(run.path).sample(8, seed=0)

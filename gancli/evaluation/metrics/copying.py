@@ -1,9 +1,10 @@
 """Statistics of copying: nearest training images of samples against those of held-out reals.
 
 C_T (2004.05675): within cells of the training data, a Mann-Whitney test of whether samples are nearer to the training images than held-out
-reals are. AuthPct (2102.08921, eq. 7): the share of samples farther from their nearest training image than that is from its own
-nearest. Copies: samples much nearer to one training image than to any other (the ratio of Lowe 2004 and, for generated images,
-2301.13188), tested against held-out reals.
+reals are. The nearest training image is searched for in all training data (the published code: within the cell), which is never
+farther, for reals and samples alike. AuthPct (2102.08921, eq. 7): the share of samples farther from their nearest training image
+than that is from its own nearest. Copies: samples much nearer to one training image than to any other (the ratio of Lowe 2004 and,
+for generated images, 2301.13188), tested against held-out reals.
 """
 
 from __future__ import annotations

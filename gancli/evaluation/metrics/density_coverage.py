@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from gancli.evaluation import raw
 from gancli.evaluation.contracts import Chart, Inputs, Metric, Score, too_few
 from gancli.evaluation.metrics.distances import OVERLAP, Crossing, crossing, crossings, neighbours
 from gancli.evaluation.metrics.resampling import binomial, standard_error
@@ -24,7 +25,8 @@ def from_crossing(found: Crossing, k: int) -> tuple[float, float]:
 
 
 def density_coverage(real: np.ndarray, fake: np.ndarray, k: int = 5) -> tuple[float, float]:
-    """(density, coverage) of raw features [N, d] and [M, d]. Raises DataError for fewer than k + 1 reals."""
+    """(density, coverage) of raw features [N, d] and [M, d]. Raises DataError for fewer than k + 1 reals, or bad numbers."""
+    real, fake = raw.pair(real, fake)
     radii = neighbours(real, k)[:, -1], np.zeros(len(fake))
     return from_crossing(crossings(real, fake, {k: radii})[k], k)
 

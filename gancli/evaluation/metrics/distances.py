@@ -134,7 +134,9 @@ def nearest(query: np.ndarray, base: np.ndarray, k: int = 2, candidates: int = 6
 
     The search runs in float32, of wide points in their leading principal components with the length of the rest beside
     them (a lower bound of the distance, tight for natural images); the candidates it finds are measured in float64 from the
-    coordinates. So distances are exact, equal points are always found, and elsewhere the choice is exact but for near ties.
+    coordinates. So distances are exact, equal points are always found, and elsewhere the choice is exact but for near ties, for
+    points that have most of their variance in the leading components, as images have. Of white noise, which has none, it finds
+    6 % of the nearest neighbours.
     """
     need(len(base), k, "a search for nearest neighbours")
     wide = base.shape[1] > 2 * LEADING

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gancli.core.errors import DataError
+from gancli.evaluation import raw
 from gancli.evaluation.contracts import Inputs, Metric, Score, need, too_few
 from gancli.evaluation.metrics.resampling import GROUPS, HOW, groups_of, jackknife
 
@@ -60,8 +61,9 @@ def frechet(a: Gaussian, b: Gaussian, root_a: np.ndarray | None = None) -> float
 
 
 def fid(real: np.ndarray, fake: np.ndarray) -> float:
-    """FID of raw features [N, d] and [M, d]."""
-    return frechet(statistics(real), statistics(fake))
+    """FID of raw features [N, d] and [M, d]. Raises DataError for fewer than two of either, or bad numbers."""
+    a, b = raw.pair(real, fake)
+    return frechet(statistics(a), statistics(b))
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,17 @@ import numpy as np
 from pydantic import Field
 
 from gancli.core.seeds import derive
-from gancli.evaluation.contracts import Inputs, Metric, Score
+from gancli.evaluation import raw
+from gancli.evaluation.contracts import Inputs, Metric, Score, need
 
 
 def inception_score(probabilities: np.ndarray, splits: int = 10) -> tuple[float, float]:
-    """probabilities [N, K] -> (mean, standard deviation) of the score over consecutive parts of the set."""
-    p = probabilities.astype(np.float64)
+    """probabilities [N, K] -> (mean, standard deviation) of the score over consecutive parts of the set.
+
+    Raises DataError for what are no probabilities, such as logits, or fewer rows than parts.
+    """
+    p = raw.probabilities(probabilities)
+    need(len(p), splits, f"the inception score over {splits} parts")
     ends = np.arange(splits + 1) * len(p) // splits
     scores = []
     for start, end in pairwise(ends):

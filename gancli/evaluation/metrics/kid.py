@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gancli.evaluation import raw
 from gancli.evaluation.contracts import Inputs, Metric, Score, need, too_few
 from gancli.evaluation.metrics.distances import blocks
 
@@ -85,8 +86,8 @@ def jackknife_error(sums: RowSums) -> float | None:
 
 
 def kid(real: np.ndarray, fake: np.ndarray) -> float:
-    """KID of raw features [n, d] and [m, d]."""
-    return discrepancy(row_sums(real.astype(np.float64), fake.astype(np.float64)))
+    """KID of raw features [n, d] and [m, d]. Raises DataError for fewer than two of either, or bad numbers."""
+    return discrepancy(row_sums(*raw.pair(real, fake)))
 
 
 class KID(Metric):

@@ -11,13 +11,15 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
+from gancli.evaluation import raw
 from gancli.evaluation.contracts import Chart, Inputs, Metric, Score, too_few
 from gancli.evaluation.metrics.distances import OVERLAP, crossing, crossings, neighbours
 from gancli.evaluation.metrics.resampling import binomial
 
 
 def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[float, float]:
-    """(precision, recall) of raw features [N, d] and [M, d]. Raises DataError for fewer than k + 1 of either."""
+    """(precision, recall) of raw features [N, d] and [M, d]. Raises DataError for fewer than k + 1 of either, or bad numbers."""
+    real, fake = raw.pair(real, fake)
     radii = neighbours(real, k)[:, -1], neighbours(fake, k)[:, -1]
     found = crossings(real, fake, {k: radii})[k]
     return float(found.fake_inside.mean()), float(found.real_inside.mean())

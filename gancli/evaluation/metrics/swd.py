@@ -1,7 +1,8 @@
 """Sliced Wasserstein distance (Rabin et al. 2011; as a GAN score in 1710.10196) of the pixels.
 
 The mean over random directions u, |u| = 1, of the Wasserstein-1 distance of u.x and u.y; pixels are in 0 .. 1. In one dimension
-that distance is the area between the two distribution functions.
+that distance is the area between the two distribution functions. The score of that name in 1710.10196 is another one: it compares
+7x7 patches of the levels of a Laplacian pyramid, normalized per channel.
 """
 
 from __future__ import annotations
