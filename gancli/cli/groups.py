@@ -38,6 +38,7 @@ class RecipeOptions:
     preset: o.Preset = None
     model: o.Model = None
     loss: o.Loss = None
+    degrade: o.Degrade = None
     config: o.ConfigFile = None
     batch_size: o.BatchSize = None
     seed: o.Seed = None

@@ -82,6 +82,11 @@ Download = Annotated[bool, option("Data", "Download missing data sets.")]
 Preset = Annotated[str | None, option("Model", "Preset configuration (gan list presets).")]
 Model = Annotated[str | None, option("Model", "Generator and discriminator (gan list model)."), Key("task.model")]
 Loss = Annotated[str | None, option("Model", "Adversarial loss (gan list loss)."), Key("task.loss")]
+Degrade = Annotated[
+    str | None,
+    option("Model", "Degradations to restore (gan list degradation): gauss:25, hole:brush, down:2+jpeg:10-40."),
+    Key("task.degrade"),
+]
 ConfigFile = Annotated[Path | None, option("Model", "TOML file, or the config.json of a run.", "--config")]
 
 Epochs = Annotated[float | None, option("Training", "Number of epochs."), Key("stop.epochs")]

@@ -1,7 +1,8 @@
-"""The kinds of data. The docstring of each names the fields of its batches."""
+"""The kinds of data, and mappings of images. The docstring of each kind names the fields of its batches."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -83,3 +84,27 @@ class Tokens(Spec):
 
     def describe(self) -> str:
         return f"sequences of {self.length} tokens, vocabulary of {self.vocabulary:,}"
+
+
+@dataclass(frozen=True)
+class ImageMap:
+    """A mapping of images to images that a task learns.
+
+    Attributes:
+        source: channels of the input and the size of the training images.
+        target: channels of the output.
+        grid: an input shifted by a multiple of it gives the shifted output; inputs are divided at multiples of it.
+        reach: how many pixels around it an output pixel depends on, apart from statistics of normalization; None: on the
+            whole image, which cannot be divided into tiles.
+        answers: whether outputs depend on a seed, so that an input has several.
+        scale: height and width of the output as multiples of those of the input.
+        masks: whether the input has a mask of missing pixels.
+    """
+
+    source: Images
+    target: Images
+    grid: int = 1
+    reach: int | None = None
+    answers: bool = False
+    scale: int = 1
+    masks: bool = False

@@ -21,7 +21,7 @@ from gancli.core.registry import Part
 from gancli.core.samples import Ask, FromInput, Samples
 from gancli.core.schedules import always
 from gancli.core.seeds import generator
-from gancli.core.specs import Images
+from gancli.core.specs import ImageMap
 
 
 @dataclass
@@ -76,6 +76,9 @@ class Phase:
         repeat: number of turns, each an optimizer step (n_critic).
         new_batch: whether each turn reads a new batch. False: it reuses the last one.
         when: predicate of the steps on which the phase runs.
+        begin: number of training images before the phase runs for the first time.
+        end: number of training images after which it does not run any more; 0: never. The learning-rate schedule of the
+            phase spans the images between `begin` and `end`.
         after: called with the float32 nets after each update (weight clipping).
     """
 
@@ -85,7 +88,17 @@ class Phase:
     repeat: int = 1
     new_batch: bool = True
     when: Callable[[Tick], bool] = always
+    begin: int = 0
+    end: int = 0
     after: Callable[[Nets], None] | None = None
+
+    def runs(self, tick: Tick) -> bool:
+        """Whether it runs on a step."""
+        return self.begin <= tick.images and (not self.end or tick.images < self.end) and self.when(tick)
+
+    def progress(self, images: int, total: int) -> tuple[int, int]:
+        """Images since the begin of the phase, and from its begin to its end, of a run of `total` images."""
+        return images - self.begin, (self.end or total) - self.begin if total else 0
 
     @property
     def key(self) -> str:
@@ -114,30 +127,6 @@ class Exportable:
 
     module: nn.Module
     inputs: Mapping[str, Tensor]  # examples with 2 rows each, by name, in the order of the arguments of `forward`
-
-
-@dataclass(frozen=True)
-class ImageMap:
-    """A mapping of images to images that a task learns.
-
-    Attributes:
-        source: channels of the input and the size of the training images.
-        target: channels of the output.
-        grid: an input shifted by a multiple of it gives the shifted output; inputs are divided at multiples of it.
-        reach: how many pixels around it an output pixel depends on, apart from statistics of normalization; None: on the
-            whole image, which cannot be divided into tiles.
-        answers: whether outputs depend on a seed, so that an input has several.
-        scale: height and width of the output as multiples of those of the input.
-        masks: whether the input has a mask of missing pixels.
-    """
-
-    source: Images
-    target: Images
-    grid: int = 1
-    reach: int | None = None
-    answers: bool = False
-    scale: int = 1
-    masks: bool = False
 
 
 class Task(Part, ABC):

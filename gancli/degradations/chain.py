@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from gancli.core.contracts import Degradation
 from gancli.core.errors import UsageError
-from gancli.core.registry import build, find, of_kind
+from gancli.core.registry import SCHEMA_KEY, build, find, of_kind
+
+SPELLINGS = {"grey": "gray"}
 
 
 def parse(value: Any) -> Any:
@@ -30,6 +32,7 @@ def parse(value: Any) -> Any:
 
 def _parsed(text: str) -> Degradation:
     name, colon, argument = text.strip().partition(":")
+    name = SPELLINGS.get(name, name)
     options: dict[str, Any] = {"name": name}
     if colon:
         key = cast("type[Degradation]", find("degradation", name)).argument
@@ -42,4 +45,8 @@ def _parsed(text: str) -> Degradation:
 if TYPE_CHECKING:
     Chain = tuple[Degradation, ...]
 else:
-    Chain = Annotated[tuple[Annotated[Degradation, *of_kind("degradation")], ...], BeforeValidator(parse)]
+    Chain = Annotated[
+        tuple[Annotated[Degradation, *of_kind("degradation")], ...],
+        BeforeValidator(parse),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {SCHEMA_KEY: "degradation"}}]}),
+    ]

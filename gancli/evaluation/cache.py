@@ -39,6 +39,19 @@ def features(extractor: Extractor, of: StoredSet[Any], cache_dir: Path, progress
     return made
 
 
+def options(key: Mapping[str, Any], cache_dir: Path, chosen: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    """The options of a baseline that were chosen for an equal key, or None; or, if `chosen` is given, keep these."""
+    path = cache_dir / "baselines" / f"{sha256(json.dumps(plain(key), sort_keys=True).encode())[:32]}-options.json"
+    if chosen is not None:
+        write(path, json.dumps(plain(chosen)).encode())
+        return None
+    try:
+        found = json.loads(recall(path))
+    except (CheckpointError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def baselines(key: Mapping[str, Any], cache_dir: Path, make: Callable[[], Baselines]) -> Baselines:
     """`make()`, or what it gave when it was last asked with an equal key (plain values)."""
     path = cache_dir / "baselines" / f"{sha256(json.dumps(plain(key), sort_keys=True).encode())[:32]}.json"

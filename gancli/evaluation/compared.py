@@ -12,10 +12,13 @@ import numpy as np
 from gancli.core.data import Dataset
 from gancli.core.images import PairSamples
 from gancli.core.registry import build, parts
+from gancli.evaluation import cache
 from gancli.evaluation.contracts import Baseline, Progress
 from gancli.evaluation.selection import subset
 from gancli.evaluation.sets import BATCH, Inputs, SampleSet
 from gancli.inference.spool import empty
+
+VERSION = 1  # of the choice of options
 
 
 class Baselines:
@@ -52,8 +55,23 @@ class Baselines:
             part = cast("Baseline", build("baseline", name))
             if not part.objection(few, self._train.spec):
                 self._progress(f"baseline {name}", 0, len(self._real))
-                out[name] = part.fit(few if part.fits <= len(few) else self._some(part.fits))
+                out[name] = self._fitted(part, few)
         return out
+
+    def _fitted(self, part: Baseline, few: PairSamples) -> Baseline:
+        """The baseline with its options chosen, from the cache where they are known."""
+        key = {
+            "version": VERSION,
+            "seed": self._seed,
+            "train": self._train.fingerprint,
+            "part": part.model_dump(mode="json"),
+        }
+        kept = cache.options(key, self._folder) if type(part).__module__.startswith("gancli.") else None
+        if kept is not None:
+            return cast("Baseline", build("baseline", kept))
+        fitted = part.fit(few if part.fits <= len(few) else self._some(part.fits))
+        cache.options(key, self._folder, fitted.model_dump(mode="json"))
+        return fitted
 
     def _some(self, n: int) -> PairSamples:
         """At most n of the training data."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cache
 from importlib.util import find_spec
 from typing import ClassVar, Self
 
@@ -54,8 +55,16 @@ class Filter(Baseline):
     def fit(self, train: PairSamples) -> Self:
         if self.strength is not None:
             return self
-        found = [psnr(self.filtered(train.inputs, s), train.images) for s in self.strengths]
-        return self.replace(strength=self.strengths[int(np.argmax(found))])
+
+        @cache
+        def score(i: int) -> float:
+            return psnr(self.filtered(train.inputs, self.strengths[i]), train.images)
+
+        low, high = 0, len(self.strengths) - 1
+        while low < high:  # the score rises to its maximum and then falls
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if score(middle) < score(middle + 1) else (low, middle)
+        return self.replace(strength=self.strengths[low])
 
     def __call__(self, inputs: np.ndarray, masks: np.ndarray | None, size: tuple[int, int]) -> np.ndarray:  # noqa: ARG002
         assert self.strength is not None

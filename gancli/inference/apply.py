@@ -22,7 +22,7 @@ from gancli.core.contracts import Nets
 from gancli.core.data import Batch
 from gancli.core.errors import UsageError
 from gancli.core.samples import FromInput
-from gancli.core.task import ImageMap
+from gancli.core.specs import ImageMap
 from gancli.data.whole import DEEP, Picture
 from gancli.inference.generator import Model
 from gancli.inference.tiles import Tiled, tiles

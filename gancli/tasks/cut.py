@@ -23,8 +23,8 @@ from gancli.core.images import PairSamples
 from gancli.core.registry import of_kind
 from gancli.core.samples import Ask, FromInput
 from gancli.core.seeds import generator
-from gancli.core.specs import Domains
-from gancli.core.task import Context, Exportable, ImageMap, Phase, Task
+from gancli.core.specs import Domains, ImageMap
+from gancli.core.task import Context, Exportable, Phase, Task
 from gancli.losses.adversarial import critic_loss, generator_loss
 from gancli.tasks.translation import PREVIEWS, as_domains, direction_of, outputs, unpaired
 

@@ -22,8 +22,8 @@ from gancli.core.data import Batch, Dataset, Spec
 from gancli.core.images import PairSamples
 from gancli.core.registry import of_kind
 from gancli.core.samples import Ask, FromInput
-from gancli.core.specs import Pairs
-from gancli.core.task import Context, Exportable, ImageMap, Phase, Task
+from gancli.core.specs import ImageMap, Pairs
+from gancli.core.task import Context, Exportable, Phase, Task
 from gancli.data.pairs import PairDataset
 from gancli.losses.adversarial import critic_loss, generator_loss
 from gancli.tasks.translation import DIRECTIONS, PREVIEWS, direction_of, noise_of, on_planes, outputs, paired

@@ -233,27 +233,30 @@ def _source(asked: Layer, reading: Reading) -> tuple[Source, list[str]]:
 
 
 def _recipe_for(split: Split[Any], asked: Layer) -> tuple[str, Layer]:
-    """The default preset for the data and its table; where there is none, an empty name and the task that accepts the data.
+    """The default preset for the data and the task options asked for, and its table.
 
-    That is the only one, or the one that is the default for its kind of data; its preset has its name.
+    Of several tasks that have these options and accept such data, it is the default for its kind of data; its preset has
+    its name. Where there is no such preset, the name is empty.
 
     Raises UsageError if no task, or more than one, trains on such data.
     """
-    spec = split.train.spec
-    if isinstance(spec, Images):
+    spec, task = split.train.spec, asked.get("task", {})
+    named, options = (task, set()) if isinstance(task, str) else (task.get("name"), task.keys() - {"name"})
+    known = {name: cast("type[Task]", part) for name, part in parts("task").items()}
+    takes = [name for name, part in known.items() if options <= part.model_fields.keys()]
+    usual = str(Config.model_fields["task"].default)
+    if isinstance(spec, Images) and named in (None, usual) and (usual in takes or not takes):
         small = spec.channels == 1 and spec.height * spec.width <= 32 * 32
         name = "textbook" if small else "dcgan"
         return name, read_preset(name, _classes(split))
-    fit = [name for name, task in parts("task").items() if isinstance(spec, cast("type[Task]", task).accepts)]
-    named = asked.get("task", {}).get("name")
+    fit = [name for name in takes or known if isinstance(spec, (known[name].accepts, Images))]
     if len(fit) > 1:
-        fit = [name for name in fit if cast("type[Task]", parts("task")[name]).is_default]
-    if named is None and len(fit) == 1 and fit[0] in presets():
-        return fit[0], read_preset(fit[0])
+        fit = [name for name in fit if known[name].is_default]
     if named is None and len(fit) != 1:
-        known = f"there are: {', '.join(fit)}" if fit else "gan list task names the tasks"
-        raise UsageError(f"{len(fit) or 'no'} tasks learn from {spec.name}", f"{known}; name one: --set task.name=NAME")
-    return "", {"task": {"name": named or fit[0]}}
+        there = f"there are: {', '.join(fit)}" if fit else "gan list task names the tasks"
+        raise UsageError(f"{len(fit) or 'no'} tasks learn from {spec.name}", f"{there}; name one: --set task.name=NAME")
+    name = named or fit[0]
+    return (name, read_preset(name, _classes(split))) if name in presets() else ("", {"task": {"name": name}})
 
 
 def _described(split: Split[Any]) -> str:

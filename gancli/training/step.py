@@ -43,7 +43,7 @@ def step(task: Task, state: State, loader: Loader, cfg: Config, ranks: Ranks = A
     drawn_by: tuple[str, ...] = ()  # the nets whose phase has read the batch
     start, total = state.images, cfg.stop.total(loader.epoch)
     for phase in state.phases:
-        if not phase.when(state.tick(cfg.seed)):
+        if not phase.runs(state.tick(cfg.seed)):
             continue
         for turn in range(phase.repeat):
             seed = derive(cfg.seed, state.step, phase.name, turn)
@@ -91,7 +91,7 @@ def _update(state: State, phase: Phase, images: int, total: int) -> Logs:
     for name, norm in norms.items():
         _finite(norm, f"the gradient of {name}", state)
     for name in phase.nets:
-        state.nets[name].update(images, total)
+        state.nets[name].update(*phase.progress(images, total))
     if phase.after is not None:
         _after(state, phase)
     return {f"grad/{name}": norm for name, norm in norms.items()}
@@ -163,8 +163,8 @@ def _after(state: State, phase: Phase) -> None:
     assert phase.after is not None
     with torch.no_grad():
         phase.after({name: net.module for name, net in state.nets.items()})
-    for name in phase.nets:
-        state.nets[name].refresh()
+    for net in state.nets.values():
+        net.refresh()
 
 
 def _decay(cfg: Config, images: int, since: int) -> float:

@@ -62,6 +62,7 @@ def test_every_part_of_a_configuration_is_in_it(whole: dict[str, Any]) -> None:
         "condition",
         "translator",
         "critic",
+        "degradation",
     }
     for kind in kinds:
         choices = {one["$ref"] for one in whole["$defs"][kind]["oneOf"]}

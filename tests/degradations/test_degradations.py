@@ -30,7 +30,7 @@ from gancli.degradations.scratch import Scratch
 OURS = [name for name, part in registry.parts("degradation").items() if part.__module__.startswith("gancli.")]
 
 
-SAME = {"down", "grey"}  # those that draw nothing
+SAME = {"down", "gray"}  # those that draw nothing
 
 
 def image(c: int = 3, h: int = 12, w: int = 9) -> torch.Tensor:
@@ -119,7 +119,7 @@ def test_strengths_that_are_refused(sigma: object) -> None:
 
 def test_a_chain_is_read_from_left_to_right() -> None:
     found = parse("gauss:10-20+jpeg:30 + hole:half+down:4+grey")
-    assert [part.name for part in found] == ["gauss", "jpeg", "hole", "down", "grey"]
+    assert [part.name for part in found] == ["gauss", "jpeg", "hole", "down", "gray"]
     assert (found[0].sigma, found[1].quality, found[2].form, found[3].scale) == ((10, 20), (30, 30), "half", 4)
     assert parse(["gauss", {"name": "jpeg"}, found[2]])[1:] == ({"name": "jpeg"}, found[2])
     assert parse("") == ()

@@ -9,8 +9,8 @@ from gancli.core.contracts import Degradation
 from gancli.degradations.levels import quantized
 
 
-class Grey(Degradation):
-    name = "grey"
+class Gray(Degradation):
+    name = "gray"
 
     def __call__(self, x: Tensor, random: torch.Generator) -> tuple[Tensor, None]:  # noqa: ARG002
         if len(x) != 3:
