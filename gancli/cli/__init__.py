@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gancli.cli.naming import with_run_option
 from gancli.cli.streams import guarded, hush
 from gancli.core.errors import GanError, StoppedError
 from gancli.core.host import says_out_of_memory
@@ -82,7 +83,7 @@ def _verbs() -> None:
     modules = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
     for module in sorted((m for m in modules if hasattr(m, "command")), key=lambda m: m.PLACE):
         name = module.__name__.rpartition(".")[2]
-        app.command(name, cls=_Verb, epilog=_variables(name, module.command))(module.command)
+        app.command(name, cls=_Verb, epilog=_variables(name, module.command))(with_run_option(module.command))
 
 
 def _variables(verb: str, command: Callable[..., None]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gancli.cli import options as o
+from gancli.cli.naming import run_and_files
 from gancli.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ PLACE = 4
 SHOWN = 20  # skipped pictures that are named
 FORMS = ("png", "jpg", "webp", "tif")
 
-Run = Annotated[str, typer.Argument(help="Run name or path, or a model folder.")]
-Inputs = Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures, folders, zips; - is standard input.")]
+Inputs = Annotated[
+    list[str] | None, typer.Argument(metavar="INPUT...", help="Pictures, folders, zips; - is standard input.")
+]
 Out = Annotated[
     str, typer.Option("--out", "-o", metavar="PATH", help="Folder, or a file for one output; - is standard output.")
 ]
@@ -71,8 +73,8 @@ class Flags:
 
 
 def command(
-    run: Run,
-    inputs: Inputs,
+    run: o.RunName = None,
+    inputs: Inputs = None,
     out: Out = "applied",
     direction: Direction = "",
     n: N = 1,
@@ -100,15 +102,18 @@ def command(
     flags = Flags(out, n, seed, format_, alpha, compare, target)
     flags.check()
     o.plugins(plugin)
-    found = folder.find(runs_dir, run)
+    name, named = run_and_files(run, inputs, "picture")
+    found = folder.find(runs_dir, name)
+    if name is None:
+        console.note(f"run {found.path}")
 
     from gancli.inference.apply import Applier
     from gancli.inference.folders import Place, items
     from gancli.inference.loading import load
     from gancli.training import precision
 
-    wanted = items(inputs)
-    place = Place(out if out != "applied" or inputs != ["-"] else "-", f".{format_}")
+    wanted = items(named)
+    place = Place(out if out != "applied" or named != ["-"] else "-", f".{format_}")
     if place.is_pipe and json:
         raise UsageError("--json and --out - both write to standard output", "name a file")
     endings = [f"-{seed + i}" for i in range(n)] if n > 1 else [""]

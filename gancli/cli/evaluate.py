@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gancli.runs.folder import Run
 
 PLACE = 4
+FEW = 3  # warnings of classes
 
 Images = Annotated[Path | None, typer.Option(help="Evaluate this folder, .zip or .npz instead of a run.")]
 Against = Annotated[str | None, typer.Option(help="Data set to compare with. Default: the run's own.")]
@@ -219,21 +220,26 @@ def _check_bounds(bounds: list[Bound], result: Evaluation) -> None:
 
 
 def _report(console: Console, result: Evaluation, folder: Path | None) -> None:
+    """Write the result, then draw and print it: what can be seen of it may fail, the result is there."""
     from gancli.core.files import write_atomic
-    from gancli.report.evaluation import baselines_table, picture, table
+    from gancli.report.classes import warnings
+    from gancli.report.evaluation import picture
+    from gancli.report.scores import show
     from gancli.runs.files import disk
 
-    if console.json:
-        import sys
-
-        sys.stdout.write(result.to_json() + "\n")
-    else:
-        console.table(table(result, words=console.wide))
-        if (others := baselines_table(result)) is not None:
-            console.table(others)
     if folder is not None:
         with disk("the evaluation", folder, then=""):
             folder.mkdir(parents=True, exist_ok=True)
             write_atomic(folder / "evaluation.json", (result.to_json() + "\n").encode())
-            picture(result, folder / "evaluation.png")
+    if console.json:
+        console.dump(result.to_dict())
+    else:
+        show(console, result)
+    doubts = warnings(result)
+    for text in doubts[:FEW]:
+        console.warn(text)
+    if len(doubts) > FEW:
+        console.warn(f"{len(doubts) - FEW} more like these, in the table of classes")
+    if folder is not None:
+        picture(result, folder / "evaluation.png")
         console.note(f"report   {folder / 'evaluation.json'}   {folder / 'evaluation.png'}")

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from typer.models import ArgumentInfo
-
 from gancli.cli import options as o
+from gancli.cli.naming import is_argument
 from gancli.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
         taken += [
             parameter.replace(name=f.name, default=f.default, annotation=own[f.name]) for f in fields(groups[name])
         ]
-    signature = inspect.Signature(sorted(taken, key=lambda parameter: not _is_argument(parameter)))
+    signature = inspect.Signature(sorted(taken, key=lambda parameter: not is_argument(parameter)))
 
     def spread_out(*given: Any, **named: Any) -> None:
         bound = signature.bind(*given, **named)
@@ -110,11 +109,6 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     spread_out.__signature__ = signature  # type: ignore[attr-defined]
     spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
     return spread_out
-
-
-def _is_argument(parameter: inspect.Parameter) -> bool:
-    """Whether it is a positional argument."""
-    return any(isinstance(info, ArgumentInfo) for info in parameter.annotation.__metadata__)
 
 
 def keys(group: type[Any]) -> dict[str, o.Key]:

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from gancli.report.console import Console
 
 PLACE = 7
+GROUPS = {"averaging": "ema", "schedule": "schedule", "schedules": "schedule"}  # other words for configuration keys
 
 Kind = Annotated[
     str | None,
     typer.Argument(
-        help="presets, config, runs, or a kind of part: data, model, loss, ... Default: all parts and presets."
+        help="presets, config, runs, a group of the configuration (intervals, ema, ...), or a kind of part (data, loss, ...). "
+        "Default: all parts and presets."
     ),
 ]
 Name = Annotated[str | None, typer.Argument(help="One of them: show its options.")]
@@ -34,7 +36,9 @@ def command(
     json: o.Json = False,
 ) -> None:
     """List parts, presets, configuration keys and runs: gan list loss, gan list loss hinge, gan list config."""
+    from gancli.core import registry
     from gancli.core.schema import configuration
+    from gancli.report import catalog
     from gancli.report.console import Console
 
     console = Console(json=json)
@@ -47,6 +51,9 @@ def command(
         _runs(console, runs_dir, name)
     elif kind == "config":
         _config(console, name)
+    elif kind in GROUPS or (kind in catalog.top_keys() and kind not in ("preset", *registry.kinds())):
+        key = GROUPS.get(kind, kind)
+        _config(console, key if name is None else f"{key}.{name}")
     else:
         _parts(console, kind, name)
 
@@ -69,7 +76,7 @@ def _config(console: Console, name: str | None) -> None:
     from gancli.report.listing import show_configuration
 
     found = catalog.configuration()
-    wanted = {key: o for key, o in found.items() if name is None or f"{key}.".startswith(f"{name}.")}
+    wanted = {key: o for key, o in found.items() if name is None or f".{name}." in f".{key}."}
     if not wanted:
         groups = {key.partition(".")[0] for key in found}
         raise UsageError(f"no configuration key {name!r}", nearest(name or "", [*found, *groups]))
@@ -84,21 +91,28 @@ def _parts(console: Console, kind: str | None, name: str | None) -> None:
     kinds = ["preset", *registry.kinds()]
     plurals = {plural: k for k in kinds for plural in (k, f"{k}s", f"{k}es", f"{k[:-1]}ies")}
     if kind is not None and kind not in plurals:
-        others = [*kinds, "runs", "config"]
+        others = list(dict.fromkeys([*kinds, "runs", "config", *catalog.top_keys(), "schedule"]))
         raise UsageError(
             f"no kind of part {kind!r}", registry.nearest(kind, others) or f"there are: {', '.join(others)}"
         )
-    found: dict[str, Any] = {}
-    for k in kinds if kind is None else [plurals[kind]]:
-        if k == "preset":
-            every = catalog.preset_lines()
-            if name is not None and name not in every:
-                raise UsageError(f"no preset {name!r}", registry.nearest(name, every))
-            found[k] = every if name is None else {name: every[name]}
-        else:
-            found[k] = (
-                {n: catalog.part(part) for n, part in registry.parts(k).items()}
-                if name is None
-                else {name: {**catalog.part(registry.find(k, name)), "keys": catalog.places(k)}}
-            )
-    show_catalog(console, found, detail=name)
+    wanted = kinds if kind is None else [plurals[kind]]
+    show_catalog(console, {k: _entries(k, name, whole=console.json) for k in wanted}, detail=name)
+    if kind is None and not console.json:
+        show_catalog(console, {"configuration": catalog.top_keys()}, detail=None)
+        console.say("Options of a part: gan list loss hinge")
+        console.say("Keys for --set: gan list intervals, gan list schedule, ...")
+
+
+def _entries(kind: str, name: str | None, whole: bool) -> dict[str, Any]:
+    """The parts of a kind, or one of them; `whole`: with their options."""
+    from gancli.core import registry
+    from gancli.report import catalog
+
+    if kind == "preset":
+        every = catalog.preset_lines()
+        if name is not None and name not in every:
+            raise UsageError(f"no preset {name!r}", registry.nearest(name, every))
+        return every if name is None else {name: every[name]}
+    if name is not None:
+        return {name: {**catalog.part(registry.find(kind, name)), "keys": catalog.places(kind)}}
+    return {n: catalog.part(part) for n, part in registry.parts(kind).items()} if whole else catalog.briefly(kind)

@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from gancli.cli import options as o
+from gancli.cli.naming import run_and_files
 from gancli.core.errors import UsageError
 
 PLACE = 9
 
 
 def command(
-    images: Annotated[list[Path], typer.Argument(help="Images to project.")],
-    run: Annotated[str | None, typer.Option(help="Run name or path. Default: the newest run.")] = None,
+    run: o.RunName = None,
+    images: Annotated[list[str] | None, typer.Argument(metavar="IMAGE...", help="Images to project.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="PNG: the images above their projections.")] = Path(
         "projected.png"
     ),
@@ -38,9 +39,11 @@ def command(
         raise UsageError(f"--out {out}: projections are shown in a grid", "use .png")
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
+    name, words = run_and_files(run, images, "image")
+    files = [Path(word) for word in words]
     o.plugins(plugin)
-    found = folder.find(runs_dir, run)
-    if run is None:
+    found = folder.find(runs_dir, name)
+    if name is None:
         console.note(f"run {found.path}")
 
     import numpy as np
@@ -53,18 +56,18 @@ def command(
     from gancli.runs.files import disk
 
     model = load(found.path, step=step, note=console.note)
-    targets = np.stack([picture(path, model.latent("project images")[1]) for path in images])
+    targets = np.stack([picture(path, model.latent("project images")[1]) for path in files])
     labels = None if label is None else o.labels(label, model.classes)
     if labels is not None and len(labels) == 1:
-        labels *= len(images)
+        labels *= len(files)
     result = project(model, torch.from_numpy(targets).float() / 127.5 - 1, labels, steps, progress=console.bar)
     console.end()
     classes = {} if result.labels is None else {"labels": result.labels}
     shown = np.concatenate([targets, to_uint8(result.images)])
     with disk("the picture", out, then=""):
-        recipe = {"run": found.name, "images": [p.name for p in images], **classes}
-        write_atomic(out, png(grid(shown, len(images)), recipe))
-    for i, (path, error) in enumerate(zip(images, result.error.tolist(), strict=True)):
+        recipe = {"run": found.name, "images": [p.name for p in files], **classes}
+        write_atomic(out, png(grid(shown, len(files)), recipe))
+    for i, (path, error) in enumerate(zip(files, result.error.tolist(), strict=True)):
         name = "" if result.labels is None else f"class {model.class_name(result.labels[i])}, "
         console.note(f"{path.name}: {name}root mean squared difference {error:.3f} of 1")
     console.note(f"pictures above, projections below -> {out}")

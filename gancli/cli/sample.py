@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gancli.cli import options as o
-from gancli.core.errors import UsageError
+from gancli.core.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from gancli.inference.generator import Model
     from gancli.inference.writing import SampleOptions
+    from gancli.report.console import Console
+    from gancli.runs.folder import Run
 
 PLACE = 3
 LAST = 2**63 - 1  # of the seeds
@@ -170,5 +172,24 @@ def command(
     console.note(f"{count} {'frames' if flags.walk else 'samples'} of step {model.tick.step:,} -> {written}")
     if (found.path / "data.json").is_file():
         console.note(f"next     gan evaluate {found.path}")
+    if options.classes is not None:
+        _doubts(console, found, [model.class_name(k) for k in options.classes], model.tick.step)
     ends = [options.seeds[0], options.seeds[-1]]
     console.result({"out": str(written), "n": count, "seeds": ends, **facts}, only_json=True)
+
+
+def _doubts(console: Console, run: Run, classes: list[str], step: int) -> None:
+    """Warn of classes that the run's evaluation found not to be what they are called; without one, say how to find out."""
+    from gancli.core.files import read_capped
+    from gancli.evaluation.results import Evaluation
+    from gancli.report.classes import warnings
+    from gancli.runs.files import MAX_JSON
+
+    try:
+        known = Evaluation.from_json(read_capped(run.path / "evaluation.json", MAX_JSON))
+    except CheckpointError:
+        console.note(f"whether samples of a class are what it is called: gan evaluate {run.path}")
+        return
+    at = known.protocol.get("fakes", {}).get("step")
+    for text in warnings(known, classes):
+        console.warn(f"{text} (evaluated at step {at:,})" if isinstance(at, int) and at != step else text)

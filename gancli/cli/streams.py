@@ -1,7 +1,8 @@
-"""A standard error that may be closed, and signals outside of training."""
+"""Streams that may be closed or have few characters, and signals outside of training."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
@@ -13,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 STOPS = (signal.SIGTERM, signal.SIGHUP)
+PLAIN = "gan-plain"  # what a stream does with characters that its encoding does not have
 
 
 class Enduring:
@@ -46,9 +48,36 @@ class Caught:
     number = 0
 
 
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """The codec error handler `PLAIN`: no output ends because of a character."""
+    from gancli.report.text import encodable
+
+    assert isinstance(error, UnicodeEncodeError)
+    return encodable(error.object[error.start : error.end], "ascii"), error.end
+
+
+@contextlib.contextmanager
+def _plain_where_needed(stream: Any) -> Iterator[None]:
+    """Make a text stream write other characters in place of those that its encoding does not have."""
+    codecs.register_error(PLAIN, _plain)
+    if not isinstance(stream, io.TextIOWrapper):
+        yield
+        return
+    before = stream.errors
+    stream.reconfigure(errors=PLAIN)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):  # closed
+            stream.reconfigure(errors=before)
+
+
 @contextlib.contextmanager
 def guarded() -> Iterator[Caught]:
-    """Streams that ignore failed writes, and SIGTERM and SIGHUP as KeyboardInterrupt, unless they are ignored (nohup)."""
+    """Streams that endure closed terminals and odd characters; SIGTERM and SIGHUP as KeyboardInterrupt.
+
+    Signals that are ignored stay ignored (nohup).
+    """
     out, err, caught = sys.stdout, sys.stderr, Caught()
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -61,7 +90,8 @@ def guarded() -> Iterator[Caught]:
     sys.stdout = out or io.StringIO()
     sys.stderr = Enduring(err or io.StringIO())
     try:
-        yield caught
+        with _plain_where_needed(out), _plain_where_needed(err):
+            yield caught
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -50,6 +50,7 @@ FOLDERS = {
     "baseline": "evaluation.baselines",
 }
 
+ENTRY_POINTS = "gancli.parts"  # the group of installed packages that define parts
 SCHEMA_KEY = "x-part"  # holds the kind of part in the schema of a field; `core/schema.py` replaces it by a reference
 
 _parts: dict[str, dict[str, type[Part]]] = {kind: {} for kind in FOLDERS}
@@ -106,6 +107,12 @@ def kinds() -> tuple[str, ...]:
     return tuple(FOLDERS)
 
 
+def extended() -> bool:
+    """Whether there are parts from outside of gancli: of plug-ins, or of installed packages."""
+    ours = all(cls.__module__.startswith("gancli.") for found in _parts.values() for cls in found.values())
+    return not ours or bool(importlib.metadata.entry_points(group=ENTRY_POINTS))
+
+
 def _scan(kind: str) -> None:
     folder = FOLDERS[kind]
     if folder in _scanned:
@@ -116,7 +123,7 @@ def _scan(kind: str) -> None:
         importlib.import_module(f"gancli.{folder}.{module.name}")
     if "entry points" not in _scanned:
         _scanned.add("entry points")
-        for point in importlib.metadata.entry_points(group="gancli.parts"):
+        for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
             point.load()
 
 

@@ -119,7 +119,16 @@ def _inlined(node: Any, defs: Schema) -> Any:
 
 
 def _about(cls: type[Part]) -> tuple[str, list[str]]:
-    """A part's description (the first paragraph of the docstring of its class, or else module) and arXiv ids in it."""
-    text = inspect.cleandoc(cls.__dict__.get("__doc__") or inspect.getmodule(cls).__doc__ or "")
+    return about(cls.__dict__.get("__doc__") or inspect.getmodule(cls).__doc__ or "", cls.name)
+
+
+def about(docstring: str, name: str) -> tuple[str, list[str]]:
+    """A part's description (the first paragraph of the docstring of its class, or else module) and arXiv ids in it.
+
+    Args:
+        docstring: of the class or module.
+        name: of the part, which is left out where the description begins with it.
+    """
+    text = inspect.cleandoc(docstring)
     first = " ".join(text.split("\n\n")[0].split())
-    return first.removeprefix(f"`{cls.name}`: "), list(dict.fromkeys(PAPER.findall(first) or PAPER.findall(text)))
+    return first.removeprefix(f"`{name}`: "), list(dict.fromkeys(PAPER.findall(first) or PAPER.findall(text)))

@@ -179,6 +179,7 @@ class Score:
     best_baseline: str = ""  # the baseline with the best value
     gain: float | None = None  # how much better than that: the mean over samples of the paired differences
     gain_error: float | None = None  # standard error of the gain
+    warnings: Mapping[str, str] = field(default_factory=dict)  # what the user must know, by class (or another detail)
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -229,6 +230,7 @@ class Metric(Part, ABC):
     headlines: ClassVar[tuple[str, ...]] = ()  # those of its scores that one looks at first
     charts: ClassVar[Mapping[str, Chart]] = {}  # how its scores are drawn, by name
     scores_baselines: ClassVar[bool] = False  # whether it is computed of what baselines return, too
+    by_class: ClassVar[Mapping[str, str]] = {}  # those whose details are classes -> their head in the table of classes
 
     @property
     def needs_features(self) -> bool:

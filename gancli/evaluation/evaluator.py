@@ -233,7 +233,7 @@ class Evaluator:
         timings["total"] = time.perf_counter() - begun
         pairs: Pairs | None = inputs.shared("pairs", lambda: None)
         ordered = {name: scores[name] for name in in_order(scores)}
-        return Evaluation(ordered, protocol.of(self, generated, len(fake), todo, skipped), timings, pairs, fake.head)
+        return Evaluation(ordered, protocol.of(self, generated, fake, todo, skipped), timings, pairs, fake.head)
 
     def _fake(self, generated: Generated) -> StoredSet[Any] | StreamedSet[Any]:
         """The samples to look at. Raises DataError if they cannot be scored."""

@@ -30,7 +30,7 @@ LIKE = (
     "seed",
 )  # must agree to compare
 BETTER = ("lower", "higher", "reference")
-FORMAT = 2  # of evaluation.json
+FORMAT = 3  # of evaluation.json
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,

@@ -5,6 +5,7 @@ safetensors accepts bit flips in the data, so every file's SHA-256 is compared b
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from gancli.core.errors import CheckpointError, ResourceError
+from gancli.core.errors import CheckpointError
 from gancli.core.files import Folder, read_capped
 
 CAP = 1 << 31  # bytes of a file that will be read
@@ -61,14 +62,12 @@ def recall(path: Path) -> bytes:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file in a folder of the cache atomically. Raises ResourceError if the folder cannot be written."""
-    try:
+    """Write a file in a folder of the cache atomically; where the cache cannot be written it is made again next time."""
+    with contextlib.suppress(OSError):
         folder = Folder(path.parent, inside=1)
         folder.make(parents=True)
         with folder.writing(path.name, mode=0o644) as file:
             file.write(data)
-    except OSError as error:
-        raise ResourceError(f"cannot write {path}: {error.strerror}", "set GAN_CACHE_DIR to another folder") from None
 
 
 def keep(path: Path, tensors: dict[str, Tensor]) -> str:

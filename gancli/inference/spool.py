@@ -6,6 +6,8 @@ chunk (madvise DONTNEED): the data stay in the file, and mostly in the kernel's 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -58,21 +60,35 @@ def joined(parts: list[S]) -> S:
 def empty(shape: tuple[int, ...], dtype: Any, folder: Path) -> np.ndarray:
     """An array to be filled: in memory up to 64 MiB, beyond that in a temporary file that goes away with the array.
 
+    Where the folder cannot be written, it is the system's folder for temporary files.
+
     Raises:
-        ResourceError: the folder has no room for it or cannot be written to.
+        ResourceError: there is no room for it.
     """
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     if size <= LIMIT:
         return np.empty(shape, dtype)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder, prefix=".spool-") as file:
-            if hasattr(os, "posix_fallocate"):  # a full disk is then an error here, not a bus error while filling
-                os.posix_fallocate(file.fileno(), 0, size)
-            return np.memmap(file, dtype, "w+", shape=shape)
+        return _mapped(shape, dtype, size, folder)
     except OSError as error:
+        if error.errno not in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EFBIG,
+        ):  # it cannot be written: a home of nobody, a file
+            with contextlib.suppress(OSError):
+                return _mapped(shape, dtype, size, Path(tempfile.gettempdir()))
         cause = f"{size / 1e9:.1f} GB of samples cannot be kept in {folder}: {error.strerror or error}"
         raise ResourceError(cause, "set GAN_CACHE_DIR to a larger disk, or ask for fewer samples") from None
+
+
+def _mapped(shape: tuple[int, ...], dtype: Any, size: int, folder: Path) -> np.ndarray:
+    """An array in a temporary file of a folder."""
+    with tempfile.TemporaryFile(dir=folder, prefix=".spool-") as file:
+        if hasattr(os, "posix_fallocate"):  # a full disk is then an error here, not a bus error while filling
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 class Spool(Generic[S]):

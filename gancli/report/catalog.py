@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gancli.core import migration, registry, schema
-from gancli.core.config import flat, merge, presets, read_preset
+from gancli.core import migration, outline, registry, schema
+from gancli.core.config import Config, flat, merge, presets, read_preset
 from gancli.core.errors import CheckpointError
 from gancli.core.files import Folder
 from gancli.core.registry import Part
@@ -32,6 +32,21 @@ def part(cls: type[Part]) -> dict[str, Any]:
         "papers": found["x-papers"],
         "module": cls.__module__,
         "options": {key: value for key, value in options(found).items() if key != "name"},
+    }
+
+
+def briefly(kind: str) -> dict[str, dict[str, Any]]:
+    """The descriptions of all parts of a kind; without plug-ins they are read from the source, which takes no imports."""
+    if registry.extended():
+        return {name: {"about": schema.of_part(cls)["description"]} for name, cls in registry.parts(kind).items()}
+    return {name: {"about": found.about} for name, found in outline.parts(kind).items()}
+
+
+def top_keys() -> dict[str, dict[str, Any]]:
+    """The keys and groups of the configuration, with their descriptions."""
+    return {
+        name: {"about": field.description or (getattr(field.annotation, "__doc__", "") or "").split("\n")[0]}
+        for name, field in Config.model_fields.items()
     }
 
 
@@ -212,7 +227,7 @@ def _state(found: Run) -> dict[str, Any]:
 
 def _headline(found: Run, task: str) -> dict[str, Any]:
     """The task's headline score in evaluation.json, and the step of the model that it is of."""
-    wanted = getattr(registry.parts("task").get(task), "headline", "")
+    wanted = _headline_of(task)
     out: dict[str, Any] = {"score": wanted or None, "value": None, "score_step": None}
     with suppress(CheckpointError, KeyError, TypeError, AttributeError, ValueError):
         evaluation = found.json("evaluation.json")
@@ -220,3 +235,10 @@ def _headline(found: Run, task: str) -> dict[str, Any]:
         if values:
             out |= {"value": float(values[0]), "score_step": evaluation["protocol"]["fakes"].get("step")}
     return out
+
+
+def _headline_of(task: str) -> str:
+    found = outline.parts("task").get(task)
+    if found is not None and "headline" in found.constants:
+        return str(found.constants["headline"])
+    return str(getattr(registry.parts("task").get(task), "headline", ""))

@@ -10,7 +10,7 @@ from typing import Any
 from gancli.evaluation.contracts import Score
 from gancli.evaluation.results import in_order
 from gancli.report.console import Console
-from gancli.report.evaluation import BETTER, compared, legend, number
+from gancli.report.scores import BETTER, compared, legend, number
 from gancli.report.text import short
 
 MOST = 8  # keys of the configurations that are shown

@@ -1,13 +1,11 @@
-"""An evaluation to look at: a picture (samples, closest training data, charts of scores) and a table for the terminal."""
+"""An evaluation to look at: a picture of samples, closest training data and charts of scores."""
 
 from __future__ import annotations
 
 import io
-import math
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,9 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec, SubplotSpec
 from matplotlib.image import imread
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 
 from gancli.core.errors import ResourceError
 from gancli.core.files import atomic_file
@@ -26,115 +21,14 @@ from gancli.core.registry import parts
 from gancli.core.samples import Samples
 from gancli.evaluation.contracts import Chart, Metric, Score
 from gancli.evaluation.results import Evaluation, Pairs, in_order, score_names
+from gancli.report.scores import compared, number
 from gancli.report.text import plotted
 
 INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
 FAKE, REAL, ALARM = "#2f6fde", "#b9c2d0", "#d9480f"
 ROWS = 6  # scores in the picture
-BESIDE = 2  # baselines that are columns of the table of scores
 BARS = 40  # bars of a chart, at most
 LINES, LONGEST = 32, 60  # lines of text in the picture, and characters of a line
-BETTER = {"lower": "↓", "higher": "↑", "reference": "≈"}
-
-
-def number(value: float | None) -> str:
-    """A value to four significant digits; a dash for none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
-        return f"{value:.2e}"
-    return f"{value:.4g}"
-
-
-def compared(protocol: Mapping[str, Any]) -> str:
-    """What was compared: `10,000 samples with 10,000 of the test set, features digits-v1`."""
-    features = protocol.get("features")
-    return (
-        f"{protocol.get('n_fake', 0):,} samples with {protocol.get('n_real', 0):,} of the {protocol.get('split', 'data')}"
-        f"{f', features {features}' if features else ''}"
-    )
-
-
-def table(evaluation: Evaluation, words: bool = True) -> Table:
-    """One row a score: value, ± standard error, reference score, further baselines, and what it says in plain words.
-
-    Args:
-        evaluation: the scores.
-        words: whether there is room for the last column; without it the table fits 80 columns.
-    """
-    out = Table(
-        box=box.SIMPLE_HEAD,
-        title=compared(evaluation.protocol),
-        title_justify="left",
-        title_style="bold",
-        caption=_caption(evaluation.protocol),
-        caption_justify="left",
-    )
-    baselines = _baselines(evaluation)
-    baselines = baselines if len(baselines) <= BESIDE else []  # more of them get a table of their own
-    out.add_column("score", no_wrap=True)
-    out.add_column("value", justify="right", no_wrap=True, style="bold")
-    out.add_column("±", justify="right", no_wrap=True)
-    for name in ("reference", *baselines):
-        out.add_column(escape(name), justify="right", no_wrap=True)
-    out.add_column("", no_wrap=True)
-    if words:
-        out.add_column("what it says")
-    for name in in_order(evaluation.scores):
-        score = evaluation.scores[name]
-        beside = [number(score.reference), *(number(score.baselines.get(b)) for b in baselines)]
-        cells = [escape(name), number(score.value), number(score.error), *beside, BETTER.get(score.better, "")]
-        out.add_row(*cells, *([escape(score.meaning)] if words else []))
-    return out
-
-
-def _baselines(evaluation: Evaluation) -> list[str]:
-    return list(dict.fromkeys(name for score in evaluation.scores.values() for name in score.baselines))
-
-
-def baselines_table(evaluation: Evaluation) -> Table | None:
-    """One row a method (the model, then each baseline, the best first), one column a score; the gain over the best baseline below.
-
-    Returns:
-        The table; None if `table` has room for the baselines.
-    """
-    rows = _baselines(evaluation)
-    scores = {name.split("@")[0]: score for name, score in evaluation.scores.items() if score.baselines}
-    if len(rows) <= BESIDE:
-        return None
-    first = next(iter(scores.values()))
-    sign = 1 if first.better == "lower" else -1
-    gains = [
-        f"{name} {s.gain:+.3g} ± {number(s.gain_error)} over {s.best_baseline}"
-        for name, s in scores.items()
-        if s.gain is not None
-    ]
-    out = Table(
-        box=box.SIMPLE_HEAD, caption=escape("Gain: " + "; ".join(gains)) if gains else None, caption_justify="left"
-    )
-    out.add_column("method", no_wrap=True)
-    for name, score in scores.items():
-        out.add_column(f"{name} {BETTER.get(score.better, '')}", justify="right", no_wrap=True)
-    out.add_row("this model", *(number(s.value) for s in scores.values()), style="bold")
-    for row in sorted(rows, key=lambda name: sign * first.baselines.get(name, math.inf)):
-        out.add_row(escape(row), *(number(s.baselines.get(row)) for s in scores.values()))
-    return out
-
-
-def legend() -> str:
-    """What the signs of a table mean."""
-    return "± is one standard error. ↓ lower is better, ↑ higher is better, ≈ nearer to the reference is better."
-
-
-def _caption(protocol: Mapping[str, Any]) -> str:
-    lines = [legend()]
-    reasons: dict[str, list[str]] = {}
-    for name, reason in dict(protocol.get("skipped", {})).items():
-        if not str(reason).startswith("it scores "):  # samples of another kind
-            reasons.setdefault(str(reason), []).append(name)
-    if reasons:
-        lines.append("Not computed: " + "; ".join(f"{', '.join(k)} ({v})" for v, k in reasons.items()) + ".")
-    return escape("\n".join(lines))
 
 
 def picture(evaluation: Evaluation, path: Path) -> None:

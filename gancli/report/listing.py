@@ -9,12 +9,6 @@ from gancli.report.console import Console
 from gancli.report.text import short
 
 HEADS = ["option", "type", "default", "meaning"]
-LEFT_OUT = (
-    "images",
-    "data",
-    "preset",
-    "at step",
-)  # columns of runs that a narrow terminal does not show, in this order
 
 
 def show_runs(console: Console, found: dict[str, Any]) -> None:
@@ -25,14 +19,10 @@ def show_runs(console: Console, found: dict[str, Any]) -> None:
     scores = {entry["score"] for entry in found.values() if entry.get("score")}
     score = scores.pop() if len(scores) == 1 else ""
     heads = ["run", "data", "preset", "state", "step", "images", score or "score", "at step"]
-    columns = [heads, *([name, *_row(entry, not score)] for name, entry in found.items())]
-    kept = list(range(len(heads)))
-    for wide in LEFT_OUT:
-        if sum(2 + max(len(row[i]) for row in columns) for i in kept) > console.width + 2:
-            kept.remove(heads.index(wide))
     if found:
-        heads, *table = [[row[i] for i in kept] for row in columns]
-        console.sheet(heads, table, right=[kept.index(i) for i in (4, 5, 6, 7) if i in kept])
+        table = [[name, *_row(entry, not score)] for name, entry in found.items()]
+        left_out = [heads.index(head) for head in ("images", "data", "preset", "at step", "step")]
+        console.sheet(heads, table, right=(4, 5, 6, 7), leave_out=left_out)
     for name, entry in found.items():
         if "broken" in entry:
             console.warn(f"{name}: {entry['broken']}")

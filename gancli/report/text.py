@@ -7,6 +7,33 @@ from typing import Any
 
 from gancli.core.printable import printable
 
+SIGNS = {
+    "±": "+-", "↓": "v", "↑": "^", "≈": "~", "→": ">", "×": "x", "–": "-", "—": "-", "−": "-", "…": ".", "·": ".", "²": "2",
+}  # fmt: skip
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """A text in the characters that an encoding has: signs by plain ones (`SIGNS`), others by escapes (`\\u4e2d`).
+
+    Args:
+        text: any text.
+        encoding: of a stream; None: UTF-8.
+    """
+    encoding = encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_encodable(one, encoding) for one in text)
+    return text
+
+
+def _encodable(character: str, encoding: str) -> str:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return SIGNS.get(character) or character.encode("ascii", "backslashreplace").decode()
+    return character
+
 
 def short(value: Any) -> str:
     """A configuration value in few characters."""

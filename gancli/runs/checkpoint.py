@@ -23,8 +23,7 @@ from gancli.core import migration
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import Folder
 from gancli.core.sinks import Note
-from gancli.runs.files import MAX_JSON, as_json, disk, table
-from gancli.runs.tensors import MAX_FILE
+from gancli.runs.files import MAX_FILE, MAX_JSON, as_json, disk, table
 
 MANIFEST = "manifest.json"  # the SHA-256 of itself is its last value
 NAME = re.compile(r"(?:\.old-)?(\d{1,18})", re.ASCII)

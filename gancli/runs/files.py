@@ -18,6 +18,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAX_JSON = 4 << 20  # bytes
 DEEPEST = 48  # levels of nested tables and lists
 LARGEST = 2**64  # of whole numbers
+MAX_FILE = 16 << 30  # bytes of a file of tensors
 
 
 def as_json(value: Any) -> bytes:

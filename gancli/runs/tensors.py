@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from gancli.core.errors import CheckpointError
+from gancli.runs.files import MAX_FILE
 
-MAX_FILE = 16 << 30  # bytes
 MAX_HEADER = 4 << 20
 MAX_TENSORS = 20_000
 MAX_RANK = 16

@@ -91,9 +91,14 @@ class Plan:
 
 
 def cache_dir() -> Path:
-    """GAN_CACHE_DIR, or a folder in the user's cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("GAN_CACHE_DIR") or Path(base) / "gan")
+    """GAN_CACHE_DIR, or a folder in the user's cache; a user without a home has one that cannot be written."""
+    if given := os.environ.get("GAN_CACHE_DIR"):
+        return Path(given)
+    try:
+        home = Path.home() / ".cache"
+    except RuntimeError:
+        home = Path("/nonexistent/.cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or home) / "gan"
 
 
 def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:

@@ -219,7 +219,7 @@ def test_data_without_labels_gets_what_applies(pictures: Split, cache: Path) -> 
     features = build("features", "random-conv")
     found = evaluate(fakes, plain, "auto", features=features, cache_dir=cache, note=notes.append)
     assert "fid@random-conv" in found.scores
-    of_classes = {"cas", "class-histogram", "inception-score", "modes", "per-class-fid"}
+    of_classes = {"cas", "class-histogram", "class-quality", "inception-score", "modes", "per-class-fid"}
     of_pairs = {name for name, reason in found.protocol["skipped"].items() if "pair samples" in reason}
     assert set(found.protocol["skipped"]) - of_pairs == of_classes | {"label-agreement", "attribute-agreement"}
     assert found.protocol["n_real"] == 200

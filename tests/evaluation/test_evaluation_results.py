@@ -48,7 +48,7 @@ def test_an_evaluation_of_format_1_is_read() -> None:
 
 def test_what_was_read_is_written_in_today_s_format() -> None:
     written = json.loads(Evaluation.from_json(json.dumps(OLD)).to_json())
-    assert written["format"] == FORMAT == 2
+    assert written["format"] == FORMAT == 3
     assert "floor" not in json.dumps(written)
     again = Evaluation.from_json(json.dumps(written))
     assert again.scores["fid@x"] == Evaluation.from_json(json.dumps(OLD)).scores["fid@x"]
@@ -62,7 +62,7 @@ def test_evaluations_that_were_published_are_read(file: Path) -> None:
     assert any(row["reference"] is not None for row in compare({"a": found, "b": found}))
 
 
-@pytest.mark.parametrize("number", [0, 3, "2", None, 1.5])
+@pytest.mark.parametrize("number", [0, 4, "2", None, 1.5])
 def test_another_format_is_refused(number: object) -> None:
     with pytest.raises(CheckpointError, match="format") as caught:
         Evaluation.from_json(json.dumps({**OLD, "format": number}))

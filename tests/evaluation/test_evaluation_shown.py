@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from gancli.core.data import Split
 from gancli.core.errors import UsageError
@@ -18,7 +17,9 @@ from gancli.evaluation.evaluator import evaluate
 from gancli.evaluation.features.random_conv import RandomConv
 from gancli.evaluation.generated import Generated
 from gancli.evaluation.results import Evaluation, compare, parse_bound
-from gancli.report.evaluation import headlines, picture, table
+from gancli.report.evaluation import headlines, picture
+from gancli.report.output import Output
+from gancli.report.scores import show
 from tests.evaluation.conftest import images_of, of
 
 PLUGIN = """
@@ -87,7 +88,9 @@ def test_evaluations_side_by_side(found: Evaluation) -> None:
         compare([])
 
 
-def test_a_metric_is_one_new_file(tmp_path: Path, digits: Split, fakes: Generated, cache: Path) -> None:
+def test_a_metric_is_one_new_file(
+    tmp_path: Path, digits: Split, fakes: Generated, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "brightness.py"
     file.write_text(PLUGIN)
     load_plugin(file)
@@ -101,29 +104,28 @@ def test_a_metric_is_one_new_file(tmp_path: Path, digits: Split, fakes: Generate
     assert found.protocol["metrics"] == {"test-brightness": {"name": "test-brightness", "scale": 2.0}}
     assert parse_bound("test-brightness<3").metric == "test-brightness"
     assert [name for name, _ in headlines(found)] == ["test-brightness@pixels"]
-    text = printed(found, tmp_path)
+    text = printed(found, capsys)
     assert ["score", "value", "±", "reference", "black"] in [line.split()[:5] for line in text.splitlines()]
     assert Evaluation.from_json(found.to_json()).scores["test-brightness@pixels"].baselines == {"black": 0.0}
     picture(found, tmp_path / "bright.png")
 
 
-def printed(found: Evaluation, tmp_path: Path) -> str:
+def printed(found: Evaluation, capsys: pytest.CaptureFixture[str]) -> str:
     """The table, as text."""
-    console = Console(width=120, record=True, file=(tmp_path / "out").open("w"))
-    console.print(table(found))
-    text = console.export_text()
-    console.file.close()
-    return text
+    show(Output(), found)
+    return capsys.readouterr().out
 
 
-def test_the_picture_and_the_table(found: Evaluation, tmp_path: Path, pictures: Split, cache: Path) -> None:
+def test_the_picture_and_the_table(
+    found: Evaluation, tmp_path: Path, pictures: Split, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "evaluation.png"
     picture(found, file)
     with Image.open(file) as image:
         assert image.size == (1440, 1008)
     first = ["fid", "fid-inf", "kid", "precision", "recall", "copied-p"]
     assert [name.split("@")[0] for name, _ in headlines(found)] == first
-    text = printed(found, tmp_path)
+    text = printed(found, capsys)
     assert all(name in text for name in found.scores)
     assert "300 samples with 300 of the test set, features digits-v1" in text
     order = [

@@ -6,12 +6,15 @@ conditional samples, as in AC-GAN, 1610.09585, section 4.2, which has it of a ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.metrics.resampling import binomial
+
+FEWEST = 10  # samples of a class, for a verdict
 
 
 def agreement(asked: np.ndarray, seen: np.ndarray) -> float:
@@ -24,10 +27,41 @@ def by_class(asked: np.ndarray, seen: np.ndarray, names: Sequence[str]) -> dict[
     return {name: agreement(asked[asked == k], seen[asked == k]) for k, name in enumerate(names) if (asked == k).any()}
 
 
+def doubts(
+    asked: np.ndarray, seen: np.ndarray, real_asked: np.ndarray, real_seen: np.ndarray, names: Sequence[str]
+) -> dict[str, str]:
+    """The classes whose samples are seen as such less than half as often as reals are, by more than two standard errors.
+
+    Args:
+        asked: labels asked for, int64 [N].
+        seen: what the classifier says of these samples, int64 [N].
+        real_asked: labels of reals that the classifier was not trained on, int64 [M].
+        real_seen: what the classifier says of them, int64 [M].
+        names: of the classes.
+
+    Returns:
+        A sentence for each such class, by its name.
+    """
+    reals, out = by_class(real_asked, real_seen, names), {}
+    for name, share in by_class(asked, seen, names).items():
+        here = asked == list(names).index(name)
+        n, of_reals = int(here.sum()), reals.get(name, 1.0)
+        if n < FEWEST or share + 2 * binomial(share, n) >= of_reals / 2:
+            continue
+        most = int(np.bincount(seen[here]).argmax())
+        out[name] = (
+            f"class {name}: {share:.0%} of its samples are seen as {name} (of real ones {of_reals:.0%}); "
+            f"most look like {names[most]}"
+        )
+    return out
+
+
 class LabelAgreement(Metric):
     name = "label-agreement"
     gives = ("label-agreement",)
     reference = "none"
+    rank = 75
+    by_class: ClassVar[Mapping[str, str]] = {"label-agreement": "seen"}
 
     def objection(self, inputs: Inputs) -> str:
         if inputs.fake.labels is None:
@@ -44,5 +78,12 @@ class LabelAgreement(Metric):
         assert asked is not None and seen is not None  # noqa: PT018
         share, n = agreement(asked, seen), len(asked)
         named = by_class(asked, seen, inputs.classes)
+        reals = inputs.real.labels, inputs.real.predicted
+        warnings = {} if reals[0] is None else doubts(asked, seen, reals[0], reals[1], inputs.classes)
         meaning = "share of samples seen as the class asked for"
-        return {"label-agreement": Score(share, meaning, "higher", binomial(share, n), "binomial", detail=named)}
+        return {
+            "label-agreement": Score(
+                share, meaning, "higher", binomial(share, n), "binomial", detail=named, alarm=bool(warnings),
+                warnings=warnings,
+            )
+        }  # fmt: skip

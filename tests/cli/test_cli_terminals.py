@@ -1,0 +1,163 @@
+"""Every verb in narrow terminals, with few characters, without a home: results are whole, and no verb needs what training does not."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gancli.report.output import Output
+from gancli.report.text import encodable
+from tests.conftest import TINY, Gan, Said
+
+ENCODINGS = ("utf-8", "latin-1", "ascii")
+COLUMNS = (60, 80, 200)
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """`gan` with standard streams of an encoding, strict as those of a locale are."""
+    from gancli.cli import main
+
+    def call(encoding: str, *words: str | Path) -> Said:
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+        monkeypatch.setattr(sys, "argv", ["gan", *map(str, words)])
+        monkeypatch.setattr(sys, "stdout", streams[0])
+        monkeypatch.setattr(sys, "stderr", streams[1])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        texts = []
+        for stream in streams:
+            stream.flush()
+            texts.append(stream.buffer.getvalue().decode(encoding))  # type: ignore[attr-defined]
+        monkeypatch.undo()
+        return Said(int(exit_.value.code or 0), *texts)
+
+    return call
+
+
+def homeless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None:
+    """No home: none at all, or one that nobody can write (a file, since tests may run as root)."""
+    monkeypatch.delenv("GAN_CACHE_DIR", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    (tmp_path / "home").write_text("")
+    if kind == "none":
+        monkeypatch.delenv("HOME", raising=False)
+        monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError("nobody")))
+    elif kind == "unwritable":
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    else:
+        monkeypatch.setenv("GAN_CACHE_DIR", str(tmp_path / "cache_dir"))
+
+
+VERBS = (
+    ["list"], ["list", "runs"], ["list", "loss", "hinge"], ["data", "digits"], ["doctor"], ["compare", "small", "small"],
+    ["sample", "small", "--n", "4", "--out", "s.png"], ["project", "small", "s.png", "--steps", "1"],
+    ["evaluate", "small", "--n", "40", "--metrics", "fid,prc,memorization"], ["resume", "small"],
+    ["train", "--data", "digits", "--max-steps", "2", *TINY], ["train", "--data", "digits", "--dry-run", "--max-steps", "2", *TINY],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "encoding", "home"),
+    [(60, "ascii", "none"), (80, "latin-1", "unwritable"), (200, "utf-8", "none"), (60, "latin-1", "usual")],
+)
+def test_every_verb_works_where_training_does(
+    plain: Callable[..., Said], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, encoding: str,
+    home: str,
+) -> None:  # fmt: skip
+    from PIL import Image
+
+    for words in (["evaluate", "small", "--n", "40", "--metrics", "fid"], *VERBS):
+        monkeypatch.chdir(tmp_path)
+        Image.new("L", (8, 8)).save("s.png")
+        monkeypatch.setenv("GAN_RUNS_DIR", str(run.parent))
+        monkeypatch.setenv("GAN_DATA_DIR", str(tmp_path / "none"))
+        monkeypatch.setenv("GAN_TRAIN_DOWNLOAD", "0")
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("NO_COLOR", "1")
+        homeless(monkeypatch, tmp_path, home)
+        said = plain(encoding, *words)
+        assert said.code == 0, (words, said.err)
+        assert "Traceback" not in said.err
+        tables = [line for line in said.out.splitlines() if "  " in line.strip()]
+        assert words[:2] == ["data", "digits"] or "--dry-run" in words or max(map(len, tables), default=0) <= columns
+        assert "…" not in said.out
+    assert (run / "evaluation.json").is_file()
+
+
+@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_evaluation_is_whole_on_any_terminal(
+    plain: Callable[..., Said], run: Path, monkeypatch: pytest.MonkeyPatch, columns: int, encoding: str
+) -> None:
+    from gancli.evaluation.results import Evaluation
+    from gancli.report.scores import number
+
+    monkeypatch.setenv("COLUMNS", str(columns))
+    said = plain(encoding, "evaluate", run, "--n", "60", "--metrics", "fid,kid,prc,modes")
+    assert said.code == 0, said.err
+    found = Evaluation.from_json((run / "evaluation.json").read_bytes())
+    words = set(said.out.split())
+    for name, score in found.scores.items():
+        assert {name, number(score.value), encodable(number(score.error), encoding)} <= words
+    assert ("what it says" in said.out) == (columns == 200)
+
+
+def test_results_are_written_before_anything_is_shown(gan: Gan, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gancli.report.evaluation.picture", lambda *_: (_ for _ in ()).throw(RuntimeError("no font")))
+    monkeypatch.setattr("gancli.report.scores.show", lambda *_: (_ for _ in ()).throw(RuntimeError("no terminal")))
+    assert gan("evaluate", run, "--n", "40", "--metrics", "fid").code == 1
+    assert (run / "evaluation.json").is_file()
+
+
+def test_signs_have_plain_forms() -> None:
+    assert encodable("1 ± 2 ↓ – ü 中", "ascii") == "1 +- 2 v - \\xfc \\u4e2d"
+    assert encodable("1 ± 2 ↓ ü", "latin-1") == "1 ± 2 v ü"
+    assert encodable("1 ± 2 ↓", None) == "1 ± 2 ↓"
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80, 200])
+def test_nothing_in_a_table_is_cut(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    heads = ["name", "a", "b", "c", "prose"]
+    rows = [
+        [f"quite-a-long-name-{i}", f"{i}.2345678", "9.87654321", "1e-12", "some words that say it"] for i in range(2)
+    ]
+    Output().sheet(heads, rows, right=(1, 2, 3), leave_out=(4, 3))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= columns
+    words = set(out.split())
+    assert {"quite-a-long-name-0", "quite-a-long-name-1", "0.2345678", "9.87654321"} <= words
+    assert ("some" in words) == (columns != 60)
+
+
+def test_a_process_without_home_evaluates(run: Path, tmp_path: Path) -> None:
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("GAN_", "XDG_", "LC_", "LANG", "PYTHONIO"))}
+    env |= {"HOME": "/proc/nothing", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "60"}
+    words = [sys.executable, "-m", "gancli", "evaluate", str(run), "--n", "40", "--metrics", "fid", "--threads", "1"]
+    done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"fid@digits-v1" in done.stdout
+    assert b"matplotlib" not in done.stderr.lower()
+    assert (run / "evaluation.png").is_file()
+
+
+def test_one_form_of_naming_a_run(gan: Gan, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert gan("sample", "--run", run, "--n", "2", "--out", "a.png").code == 0
+    assert gan("sample", run, "--n", "2", "--out", "a.png").code == 0
+    for words in (["project", run, "a.png"], ["project", "a.png", "--run", run], ["project", "a.png", "a.png"]):
+        said = gan(*words, "--steps", "1")
+        assert said.code == 0, said.err
+    said = gan("doctor", "small", "--run", "other")
+    assert (said.code, "name one of them" in said.err) == (2, True)
+    said = gan("project", "small")
+    assert (said.code, "no image is named" in said.err) == (2, True)
