@@ -58,8 +58,9 @@ def run_and_files(run: str | None, files: Sequence[str] | None, what: str) -> tu
         UsageError: no file is named.
     """
     found = list(files or [])
-    if run is not None and _is_data(Path(run), alone=not found):
-        run, found = None, [run, *found]
+    first = run if run is not None and _is_data(Path(run), alone=not found) else None
+    if first is not None:
+        run, found = None, [first, *found]
     if not found:
         raise UsageError(f"no {what} is named", f"name {what}s behind the run: {run or 'RUN'} a.png b.png")
     return run, found

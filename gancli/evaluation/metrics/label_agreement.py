@@ -78,8 +78,9 @@ class LabelAgreement(Metric):
         assert asked is not None and seen is not None  # noqa: PT018
         share, n = agreement(asked, seen), len(asked)
         named = by_class(asked, seen, inputs.classes)
-        reals = inputs.real.labels, inputs.real.predicted
-        warnings = {} if reals[0] is None else doubts(asked, seen, reals[0], reals[1], inputs.classes)
+        labels, predicted = inputs.real.labels, inputs.real.predicted
+        known = labels is not None and predicted is not None
+        warnings = doubts(asked, seen, labels, predicted, inputs.classes) if known else {}  # type: ignore[arg-type]
         meaning = "share of samples seen as the class asked for"
         return {
             "label-agreement": Score(
