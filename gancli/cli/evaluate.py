@@ -49,6 +49,7 @@ class Subject:
     against: str | None
     data_dir: Path | None
     download: bool
+    skip_broken: bool
     ema: bool
     standing: int
     step: int | None
@@ -73,6 +74,7 @@ def command(
     plugin: o.Plugin = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
+    skip_broken: o.SkipBroken = None,
     runs_dir: o.RunsDir = o.RUNS,
     quiet: o.Quiet = False,
     json: o.Json = False,
@@ -99,9 +101,8 @@ def command(
     from gancli.training.prepare import cache_dir
 
     bounds = _bounds(fail_if or [], chosen := _chosen(metrics))
-    part = inputs.feature_part(features, feature_weights, feature_hash)
-    on = _device(device, threads)
-    of = Subject(found, images, against, data_dir, download, ema, standing, step)
+    part, on = inputs.feature_part(features, feature_weights, feature_hash), _device(device, threads)
+    of = Subject(found, images, against, data_dir, download, bool(skip_broken), ema, standing, step)
     generated, source_features, split = _subject(console, of, n, seed, on)
     if rank():
         return  # this rank has had its share of the sampling
@@ -168,15 +169,18 @@ def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple
 
     if of.run is None:
         assert of.images is not None and of.against is not None  # noqa: PT018
-        source, split = inputs.data(of.against, o.reading(console, of.data_dir, download=of.download))
+        how = o.reading(console, of.data_dir, download=of.download)
+        source, split = inputs.data(of.against, how, of.skip_broken)
         return (
-            inputs.pictures(of.images, split, o.reading(console, of.data_dir, download=False)),
+            inputs.pictures(of.images, split, how, of.skip_broken),
             source.features,
             split,
         )
     own = inputs.data_dir(of.run) if of.data_dir is None and of.against is None else of.data_dir
     how = o.reading(console, own, download=of.download)
-    model, source, split = inputs.of_run(of.run, of.against, how, of.ema, on, of.step, console.warn, of.standing)
+    model, source, split = inputs.of_run(
+        of.run, of.against, how, of.ema, on, of.step, console.warn, of.standing, of.skip_broken
+    )
     model.ranks = here()
     made = inputs.of_model(model, split.train, split.test, n, seed, cache_dir(), console.bar)
     return made, source.features, split

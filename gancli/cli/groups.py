@@ -27,6 +27,7 @@ class DataOptions:
     image_size: o.Size = None
     channels: o.Channels = None
     layout: o.Layout = None
+    skip_broken: o.SkipBroken = None
     download: o.Download = True
 
 

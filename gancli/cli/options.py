@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,6 +76,11 @@ Layout = Annotated[
     str | None,
     option("Data", "folders of two domains (trainA, trainB), or side-by-side: A and B in one picture."),
     Key("data.source.layout"),
+]
+SkipBroken = Annotated[
+    bool | None,
+    option("Data", "Omit images that cannot be read, instead of stopping.", "--skip-broken"),
+    Key("data.source.skip_broken"),
 ]
 Download = Annotated[bool, option("Data", "Download missing data sets.")]
 
@@ -153,12 +158,8 @@ def reading(console: Console, data_dir: Path | None, download: bool = True, aske
         data_dir = (cache_dir() / "data" if data_dir is None else data_dir).expanduser()
     except RuntimeError as error:
         raise UsageError(f"--data-dir {data_dir}: {error}") from None
-    how = Reading(data_dir, cache_dir(), download=download, progress=console.bar, note=console.note)
-    if asked is None:
-        return how
-    return replace(
-        how, size=asked.image_size, channels=asked.channels, holdout=asked.holdout, validation=asked.validation
-    )
+    how = Reading(data_dir, cache_dir(), download=download, progress=console.bar, note=console.note, warn=console.warn)
+    return how if asked is None else how.requested(asked)
 
 
 def plugins(files: list[Path] | None) -> None:

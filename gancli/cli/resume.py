@@ -21,6 +21,7 @@ def command(
     run: o.RunName = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
+    skip_broken: o.SkipBroken = None,
     allow_data_change: DataChange = False,
     on_divergence: o.OnDivergence = o.Divergence.stop,
     runs_dir: o.RunsDir = o.RUNS,
@@ -34,7 +35,7 @@ def command(
 
     console = Console(quiet=quiet, json=json, rank=rank())
     o.plugins(sets.plugin)
-    layers = g.layers(length, runtime, sets)
+    layers = g.layers(g.DataOptions(skip_broken=skip_broken), length, runtime, sets)
     found = folder.find(runs_dir, run)
 
     from gancli.report.reporter import Reporter

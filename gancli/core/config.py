@@ -18,6 +18,7 @@ from pydantic import Field
 from gancli.core import migration
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import read_capped
+from gancli.core.interval import Interval
 from gancli.core.registry import Frozen, Part, nearest, of_kind, validated
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ class Data(Frozen):
     validation: float = Field(
         0.05, ge=0, lt=1, description="fraction held out as validation set, if the data set has none"
     )
-    repeat: int | None = Field(
-        None, ge=1, description="passes over the data per epoch; default: as many as make about 10,000 images"
-    )
+    repeat: int | None = Field(None, ge=1, description="passes over the data per epoch; default: about 10,000 images")
     flip: bool = Field(False, description="random horizontal flips")
     enlarge: float = Field(
         1.0, ge=1, le=4, description="enlarge by this factor, then crop at random to the image size (1.12); 1: no crops"
@@ -58,6 +57,16 @@ class Data(Frozen):
     fresh_real: bool = Field(
         False, description="each net reads a batch of its own, with its own noise, instead of reusing D's (2501.05441)"
     )
+    range: Literal["auto"] | Interval | None = Field(
+        None, description='values of black and white, "0,4095"; auto: least and greatest; default: by type and values'
+    )
+    labels: str | None = Field(
+        None, description="column of the labels file, or array, with the classes; none: no labels; default: by name"
+    )
+    unlabeled: Literal["drop", "keep"] | None = Field(
+        None, description="images without a label: drop, or keep as a class; default: drop up to half of them"
+    )
+    frames: Literal["first", "all"] = Field("first", description="of files with several images (TIFF, GIF, ...)")
 
 
 class Stop(Frozen):

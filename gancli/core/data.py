@@ -9,22 +9,23 @@ and micro-batches.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 
 import numpy as np
 
 from gancli.core.errors import UsageError
 from gancli.core.registry import Part
-from gancli.core.seeds import generator
+from gancli.core.window import Orders as Orders  # noqa: PLC0414
+from gancli.core.window import Window as Window  # noqa: PLC0414
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from gancli.core.config import Data
     from gancli.core.samples import Samples
 
 
@@ -80,94 +81,6 @@ class Batch:
         """A copy on a device, with floating-point fields in `dtype`."""
         moved = {k: v.to(device, dtype if v.is_floating_point() else None) for k, v in self.fields.items()}
         return Batch(moved)
-
-
-class Orders:
-    """Random permutations of the data, one per epoch, of which the last four are cached.
-
-    Args:
-        seed: of the run.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self._permutation = lru_cache(maxsize=4)(self._randperm)
-
-    def _randperm(self, name: str, size: int, epoch: int) -> Tensor:
-        import torch
-
-        return torch.randperm(size, generator=generator(self.seed, name, epoch))
-
-    def indices(self, name: str, size: int, position: int, n: int) -> Tensor:
-        """The indices of n consecutive positions of the stream; position p has index permutation(p // size)[p % size].
-
-        A batch may cross the end of an epoch. Every datum occurs exactly once per epoch, whatever the batch size.
-
-        Args:
-            name: of the stream; data sets that are shuffled independently (two domains) have different names.
-            size: size of the data set.
-            position: the first position, that is, the number of data drawn before.
-            n: number of positions.
-
-        Returns:
-            int64 [n].
-        """
-        import torch
-
-        out = []
-        while n > 0:
-            epoch, at = divmod(position, size)
-            piece = self._permutation(name, size, epoch)[at : at + n]
-            out.append(piece)
-            position, n = position + len(piece), n - len(piece)
-        return out[0] if len(out) == 1 else torch.cat(out)
-
-
-@dataclass(frozen=True)
-class Window:
-    """A part of a batch: rows `first` to `first + rows - 1` of the batch of n data at a position of the stream.
-
-    `indices` and `generators` depend only on the position of each row; `rand` also on the limits of the batch.
-    """
-
-    orders: Orders
-    position: int  # of the batch
-    n: int  # size of the batch
-    first: int
-    rows: int
-
-    def indices(self, size: int, stream: str = "order") -> Tensor:
-        """The index of each row in a data set.
-
-        Args:
-            size: size of the data set.
-            stream: name of its order; data sets that are shuffled independently have different names.
-
-        Returns:
-            int64 [rows].
-        """
-        return self.orders.indices(stream, size, self.position + self.first, self.rows)
-
-    def rand(self, name: str) -> Tensor:
-        """Draw a uniform number in [0, 1) per row: for the whole batch, of which the rows of the window are returned.
-
-        Args:
-            name: of the random stream.
-
-        Returns:
-            float32 [rows].
-        """
-        import torch
-
-        from gancli.core.seeds import derive
-
-        random = generator(derive(self.orders.seed, name, self.position))
-        return torch.rand(self.n, generator=random)[self.first : self.first + self.rows]
-
-    def generators(self, name: str) -> Iterator[torch.Generator]:
-        """One generator per row, seeded from (seed, name, position of the row in the stream)."""
-        start = self.position + self.first
-        return (generator(self.orders.seed, name, start + i) for i in range(self.rows))
 
 
 class Dataset(ABC):
@@ -308,8 +221,18 @@ class Reading:
     time_limit: float = 600.0  # of downloads, in seconds
     holdout: float = 0.1  # fraction of the data for the test set, if the source has none
     validation: float = 0.05  # fraction of the training set for the validation set, if the source has none
+    range: tuple[float, float] | Literal["auto"] | None = None  # values of black and white; None: by type and values
+    labels: str | None = None  # column of the labels file, or array, that holds the classes; "none": no labels
+    unlabeled: Literal["drop", "keep"] | None = None  # what becomes of images that a labels file leaves out
+    frames: Literal["first", "all"] = "first"  # of files with several images
     progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
     note: Callable[[str], None] = field(default=lambda _text: None)
+    warn: Callable[[str], None] = field(default=lambda _text: None)
+
+    def requested(self, options: Data) -> Reading:
+        """The same with the options of a run's configuration."""
+        names = ("channels", "holdout", "validation", "range", "labels", "unlabeled", "frames")
+        return replace(self, size=options.image_size, **{name: getattr(options, name) for name in names})
 
 
 class Source(Part, ABC):
@@ -317,10 +240,16 @@ class Source(Part, ABC):
 
     Attributes:
         features: the feature extractor for evaluations on these data.
+        options: the options of `Reading` that this source implements, of "range", "labels", "unlabeled" and "frames".
     """
 
     kind: ClassVar[str] = "data"
     features: ClassVar[str] = "auto"
+    options: ClassVar[tuple[str, ...]] = ()
+
+    def present(self, how: Reading) -> bool:  # noqa: ARG002
+        """Whether the files of a known data set are in `how.data_dir`; they are not read."""
+        return False
 
     @abstractmethod
     def read(self, how: Reading) -> Split[Any]:

@@ -8,26 +8,33 @@ touching a file changes nothing but the time that the next scan takes.
 from __future__ import annotations
 
 import hashlib
+import threading
+import unicodedata
 import warnings
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from gancli.core.host import cores
 from gancli.core.printable import printable
 from gancli.data import cache, decode
+from gancli.data.decode import BrokenImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gancli.core.data import Reading
 
 LARGEST = 256 * 2**20  # bytes of a picture's file
-LABELS = ("labels.csv", "labels.json", "dataset.json")
+WHOLE = 16 * 2**20  # bytes; larger files are read one at a time
 BLOCK = 2048  # files handed out at a time
 GROUP = 16  # files of a thread at a time
+
+_SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini", "lost+found", "System Volume Information", "Icon\r")
+_one_whole = threading.Lock()
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,39 +53,88 @@ class FileCollection(ABC):
     """Files that can be read by name."""
 
     where: str  # for messages
-    entries: list[Entry]  # sorted by name, hidden files and links left out
+    entries: list[Entry]  # sorted by name, hidden files left out
     notes: list[str]  # what else a user should know
+    warnings: list[str]  # what was probably meant to be read and is not
     unread = False  # whether the disk or the rights kept a file from being read
 
     @abstractmethod
-    def read(self, name: str, most: int = LARGEST) -> bytes:
-        """A file's bytes.
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file.
+
+        Args:
+            name: of one of the entries.
+
+        Raises:
+            BrokenImageError: it cannot be opened.
+        """
+
+    @abstractmethod
+    def reason(self, error: Exception) -> str:
+        """Why reading an open file failed. Any other exception than those that reading can raise is raised again."""
+
+    def chunks(self, name: str, most: int, step: int = 2**20) -> Iterator[bytes]:
+        """A file's bytes, a part at a time.
 
         Args:
             name: of one of the entries.
             most: bytes that it may have.
+            step: bytes at a time.
 
         Raises:
             BrokenImageError: they cannot be read, or are more than `most`.
         """
+        done = 0
+        with self.open(name) as file:
+            while True:
+                try:
+                    part = file.read(step)
+                except Exception as error:  # noqa: BLE001 - `reason` raises those that are bugs
+                    raise BrokenImageError(self.reason(error)) from None
+                done += len(part)
+                if done > most:
+                    raise BrokenImageError(f"the file is larger than {most // 2**20} MB")
+                if not part:
+                    return
+                yield part
+
+    def read(self, name: str, most: int = LARGEST) -> bytes:
+        """All of a file's bytes, as `chunks` gives them."""
+        return b"".join(self.chunks(name, most))
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a collection holds. `names`, `sizes` (height, width) and `grey` are of the pictures whose header can be read."""
+    """What a collection holds. All lists are of the pictures whose header can be read."""
 
     content: str
     names: list[str]
-    sizes: list[tuple[int, int]]
+    sizes: list[tuple[int, int]]  # (height, width)
     grey: list[bool]
+    kinds: list[str]  # of their numbers, as in `decode.Header`
+    several: list[bool]  # whether the file holds more than one image
     broken: dict[str, str] = field(default_factory=dict)  # name -> reason
-    ignored: int = 0  # files that are neither pictures nor labels
+
+    def take(self, keep: Sequence[int]) -> Scan:
+        """Some of the pictures."""
+        lists = ("names", "sizes", "grey", "kinds", "several")
+        some: dict[str, Any] = {name: [getattr(self, name)[i] for i in keep] for name in lists}
+        return replace(self, **some)
 
     def without(self, broken: dict[str, str]) -> Scan:
         """The same after some pictures turned out to be broken."""
-        keep = [i for i, name in enumerate(self.names) if name not in broken]
-        names, sizes, grey = ([part[i] for i in keep] for part in (self.names, self.sizes, self.grey))
-        return Scan(self.content, names, sizes, grey, {**self.broken, **broken}, self.ignored)  # type: ignore[arg-type]
+        kept = self.take([i for i, name in enumerate(self.names) if name not in broken])
+        return replace(kept, broken={**self.broken, **broken})
+
+
+def same_name(name: str) -> str:
+    """A name in the one form that is compared: accents composed (NFC)."""
+    return unicodedata.normalize("NFC", name)
+
+
+def hidden(part: str) -> bool:
+    """Whether a file or folder of that name is left out: hidden, or made by macOS, Windows or a NAS for itself."""
+    return part.startswith((".", "@ea", "#recycle", "$RECYCLE")) or part in _SYSTEM
 
 
 shown = printable  # a file's name
@@ -114,7 +170,7 @@ def keep(files: FileCollection, found: Scan, how: Reading) -> None:
 
 def scan_key(files: FileCollection) -> str:
     """The key of a scan in the cache."""
-    return cache.key_of("scan", 2, files.where, [(entry.name, entry.size, entry.stamp) for entry in files.entries])
+    return cache.key_of("scan", 3, files.where, [(entry.name, entry.size, entry.stamp) for entry in files.entries])
 
 
 def each(work: Callable[[T], R], items: Sequence[T], what: str, how: Reading) -> list[R]:
@@ -146,17 +202,8 @@ def each(work: Callable[[T], R], items: Sequence[T], what: str, how: Reading) ->
 
 def _scanned(files: FileCollection, how: Reading) -> Scan:
     def look(entry: Entry) -> tuple[str, decode.Header | str | None]:
-        try:
-            data = files.read(entry.name)
-        except decode.BrokenImageError as error:
-            return "", str(error) if _named_as_image(entry.name) else None
-        digest = hashlib.blake2b(data, digest_size=20).hexdigest()
-        if not (decode.looks_like_image(data[:16]) or _named_as_image(entry.name)):
-            return digest, None
-        try:
-            return digest, decode.header(data)
-        except decode.BrokenImageError as error:
-            return digest, str(error)
+        with _one_whole if entry.size > WHOLE else nullcontext():
+            return _looked(files, entry)
 
     looks = each(look, files.entries, "looking at the files", how)
     names = [entry.name for entry in files.entries]
@@ -167,10 +214,31 @@ def _scanned(files: FileCollection, how: Reading) -> Scan:
         [name for name, _ in good],
         [(seen.height, seen.width) for _, seen in good],
         [seen.grey for _, seen in good],
+        [seen.kind for _, seen in good],
+        [seen.several for _, seen in good],
         {name: seen for name, (_, seen) in zip(names, looks, strict=True) if isinstance(seen, str)},
-        sum(seen is None and PurePosixPath(n).name not in LABELS for n, (_, seen) in zip(names, looks, strict=True)),
     )
 
 
-def _named_as_image(name: str) -> bool:
+def _looked(files: FileCollection, entry: Entry) -> tuple[str, decode.Header | str | None]:
+    """A file's digest; and its header, or why it cannot be read, if it is a picture by content or name. Only pictures are held whole."""
+    named, hasher = named_as_image(entry.name), hashlib.blake2b(digest_size=20)
+    data = bytearray()
+    try:
+        for i, part in enumerate(files.chunks(entry.name, LARGEST)):
+            hasher.update(part)
+            if (i == 0 and (named or decode.looks_like_image(part[:16]))) or data:
+                data += part
+    except decode.BrokenImageError as error:
+        return "", str(error) if named else None
+    if not (data or named):
+        return hasher.hexdigest(), None
+    try:
+        return hasher.hexdigest(), decode.header(bytes(data))
+    except decode.BrokenImageError as error:
+        return hasher.hexdigest(), str(error)
+
+
+def named_as_image(name: str) -> bool:
+    """Whether a file has the suffix of a format that is read."""
     return PurePosixPath(name).suffix.lower() in decode.SUFFIXES

@@ -1,12 +1,12 @@
 """One picture: from the bytes of a file to uint8 [C, H, W].
 
-PNG, JPEG, BMP, GIF (its first frame), WEBP and TIFF, known by their first bytes. The rules for odd ones:
-turned by EXIF: turned upright; transparency: laid over the background; palette: looked up; 1 bit: 0 and 255; 16 bits: divided by 257;
-32-bit integers: as 16 bits; floating point: 0 .. 1 becomes 0 .. 255, other values are refused; CMYK, YCbCr: made RGB.
-RGB to grey: luma, 0.299 R + 0.587 G + 0.114 B. To a size: the largest middle part of its
+PNG, JPEG, BMP, GIF, WEBP, TIFF, AVIF, JPEG 2000, PNM (PPM, PGM, PBM) and TGA, known by their content. The rules for odd ones:
+turned by EXIF: turned upright; transparency: laid over the background, unless four channels are asked for; palette: looked up;
+1 bit: 0 and 255; integers of more than 8 bits and floating point: by a range of values (`data/values.py`); CMYK, YCbCr: made RGB;
+several images in a file: one of them. RGB to grey: luma, 0.299 R + 0.587 G + 0.114 B. To a size: the largest middle part of its
 proportions is cut out and scaled (bicubic, antialiased).
-A picture of more than 64 million pixels is refused before it is decoded; large ones are decoded one at a time, whatever the threads, and
-all that follows is done band by band, so that hardly more is held than the decoder's own memory.
+A picture of more than 64 million pixels (AVIF, JPEG 2000: 25 million) is refused before it is decoded; large ones are decoded one at a
+time, whatever the threads, and all that follows is done band by band, so that hardly more is held than the decoder's own memory.
 """
 
 from __future__ import annotations
@@ -19,18 +19,32 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from gancli.data.values import DEEP, Range, Stats, stats
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from PIL import Image
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA")
+SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    *(".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
+)
 MOST_PIXELS = 64_000_000
+LESS_PIXELS = {"AVIF": 25_000_000, "JPEG2000": 25_000_000}  # whose decoders need much memory
+MOST_FRAMES = 10_000  # of a file
 LARGE = 4_000_000  # pixels, above which a picture is decoded by itself
 BAND = 1_000_000  # pixels that are converted at a time
 _one_large = threading.Lock()
-_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_STARTS = (
+    *(b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "),  # JPEG 2000
+)
+_HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_KINDS = {"F": "floats", "I": "integers"}  # by mode; all others are bytes
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by channels
+DEFAULT = {"bytes": Range(), "integers": Range(0, DEEP), "floats": Range(0, 1)}
 ORIENTATION = 0x0112
 _QUARTER = (5, 6, 7, 8)  # orientations whose rows are columns
 _LEFT_RIGHT, _TOP_BOTTOM = (2, 3, 7, 8), (3, 4, 6, 7)  # those whose columns, or rows, of the file run backwards
@@ -50,11 +64,18 @@ class Header:
     height: int
     width: int
     grey: bool  # of a mode without color
+    kind: str = "bytes"  # of its numbers: bytes, integers (of more than 8 bits) or floats
+    several: bool = False  # whether the file holds more than one image
 
 
 def looks_like_image(head: bytes) -> bool:
     """Whether the first 16 bytes are those of a known format."""
-    return head.startswith(_STARTS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+    return (
+        head.startswith(_STARTS)
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+        or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"))
+        or (head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace())
+    )
 
 
 @contextmanager
@@ -82,18 +103,58 @@ def header(data: bytes) -> Header:
     height, width = image.height, image.width
     if image.format != "TIFF" and _turned(image):  # Pillow gives TIFF's size upright
         height, width = width, height
-    return Header(height, width, is_grey(image))
+    return Header(height, width, is_grey(image), _kind(image), bool(getattr(image, "is_animated", False)))
 
 
 @guarded()
-def decode(data: bytes, channels: int, size: tuple[int, int], background: Background) -> np.ndarray:
+def frames(data: bytes) -> int:
+    """How many images a file holds, up to `MOST_FRAMES`.
+
+    Raises:
+        BrokenImageError: it cannot be read.
+    """
+    image, n = opened(data), 1
+    while n < MOST_FRAMES:
+        try:
+            image.seek(n)
+        except EOFError:
+            break
+        n += 1
+    return n
+
+
+@guarded()
+def measure(data: bytes, frame: int = 0) -> tuple[Stats, np.dtype[np.generic]]:
+    """Least and greatest number of a picture, and the numbers' type.
+
+    Raises:
+        BrokenImageError: it cannot be read.
+    """
+    image = opened(data, frame)
+    with _one_large if image.width * image.height > LARGE else nullcontext():
+        image.load()
+        values = np.asarray(image if _kind(image) != "bytes" or image.mode == "L" else image.convert("RGB"))
+        return stats(values), np.dtype(np.uint16 if image.mode.startswith("I;16") else values.dtype)
+
+
+@guarded()
+def decode(
+    data: bytes,
+    channels: int,
+    size: tuple[int, int],
+    background: Background,
+    ranges: Mapping[str, Range] = DEFAULT,
+    frame: int = 0,
+) -> np.ndarray:
     """Decode a picture.
 
     Args:
         data: the file's bytes.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
         size: (height, width) that the largest middle part of these proportions is scaled to.
         background: what is seen behind transparent pixels.
+        ranges: of values, by the kind of numbers.
+        frame: which image, of a file that holds several.
 
     Returns:
         uint8 [channels, *size].
@@ -101,27 +162,54 @@ def decode(data: bytes, channels: int, size: tuple[int, int], background: Backgr
     Raises:
         BrokenImageError: it cannot be read.
     """
-    image = opened(data)
+    image = opened(data, frame)
     with _one_large if image.width * image.height > LARGE else nullcontext():
         image.load()
-        pixels = np.asarray(_cover(image, "L" if channels == 1 else "RGB", size, background))
+        pixels = np.asarray(_cover(image, _MODES[channels], size, background, ranges))
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def opened(data: bytes) -> Image.Image:
+@contextmanager
+def lenient(wanted: bool) -> Iterator[None]:
+    """Where it is wanted, files that are cut short are read as far as they go; the rest is gray. For the whole process meanwhile."""
+    from PIL import ImageFile
+
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = wanted or before
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def opened(data: bytes, frame: int = 0) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
     if not data:
         raise BrokenImageError("the file is empty")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
+        raise BrokenImageError("HEIC is not read; convert it to PNG or JPEG")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS if _maybe_tga(data) else FORMATS[:-1])
     except UnidentifiedImageError:
         raise BrokenImageError("no picture in a known format, or cut short") from None
-    if image.width * image.height > MOST_PIXELS:
-        raise BrokenImageError(f"{image.width} x {image.height} pixels are more than 64 million")
+    most = LESS_PIXELS.get(image.format or "", MOST_PIXELS)
+    if frame:
+        image.seek(frame)
+    if image.width * image.height > most:
+        raise BrokenImageError(f"{image.width} x {image.height} pixels are more than {most // 10**6} million")
     if image.width < 1 or image.height < 1:
         raise BrokenImageError("no pixels")
     return image
+
+
+def _maybe_tga(data: bytes) -> bool:
+    """Whether it may be TGA, which has no signature at its start: types, and bits per pixel, are those that there are."""
+    return len(data) > 18 and data[1] < 2 and data[2] in (1, 2, 3, 9, 10, 11) and data[16] in (8, 16, 24, 32)
+
+
+def _kind(image: Image.Image) -> str:
+    return _KINDS.get(image.mode[:1] if image.mode.startswith("I;16") else image.mode, "bytes")
 
 
 def _reason(error: Exception) -> str:
@@ -152,18 +240,29 @@ def is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
 
 
-def plain(image: Image.Image, background: Background) -> Image.Image:
-    """Any mode -> L, RGB or what converts to them as it is."""
+def plain(
+    image: Image.Image, background: Background, ranges: Mapping[str, Range] = DEFAULT, mode: str = "RGB"
+) -> Image.Image:
+    """Any mode -> L, RGB or RGBA."""
     from PIL import Image
 
-    if image.mode.startswith("I;16") or image.mode == "I":
-        deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        return Image.fromarray(((deep + 128) // 257).astype(np.uint8))
-    if image.mode == "F":
-        real = np.asarray(image)
-        if not (np.isfinite(real).all() and real.min() >= 0 and real.max() <= 1):
-            raise BrokenImageError("floating-point pixels outside of 0 .. 1")
-        return Image.fromarray(np.round(real * 255).astype(np.uint8))
+    kind = _kind(image)
+    if kind != "bytes":
+        return Image.fromarray(ranges[kind].to_uint8(np.asarray(image))).convert(mode)
+    made = (image if mode == "RGBA" else _opaque(image, background)).convert(mode)
+    own = ranges["bytes"]
+    if own == DEFAULT["bytes"]:
+        return made
+    values = np.array(made)
+    colors = values[..., :3] if values.ndim == 3 else values
+    colors[...] = own.to_uint8(colors.astype(np.float32))
+    return Image.fromarray(values)
+
+
+def _opaque(image: Image.Image, background: Background) -> Image.Image:
+    """Over the background, where it is transparent."""
+    from PIL import Image
+
     if "transparency" not in image.info and image.mode not in ("LA", "La", "PA", "RGBA", "RGBa"):
         return image
     if image.mode == "La":
@@ -189,8 +288,10 @@ def middle(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, in
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def _cover(image: Image.Image, mode: str, size: tuple[int, int], background: Background) -> Image.Image:
-    """The middle part, upright, of mode L or RGB, scaled to (height, width): columns first, band by band, as one call would do it."""
+def _cover(
+    image: Image.Image, mode: str, size: tuple[int, int], background: Background, ranges: Mapping[str, Range]
+) -> Image.Image:
+    """The middle part, upright, of mode L, RGB or RGBA, scaled to (height, width): columns first, band by band, as one call would do it."""
     from PIL import Image
 
     turn = orientation(image)
@@ -200,7 +301,7 @@ def _cover(image: Image.Image, mode: str, size: tuple[int, int], background: Bac
     narrow = Image.new(mode, (size[1], h))
     for y in range(0, h, rows):
         band = _upright(image, turn, (left, top + y, left + w, top + min(h, y + rows)))
-        band = plain(band, background).convert(mode)
+        band = plain(band, background, ranges, mode)
         narrow.paste(band.resize((size[1], band.height), Image.Resampling.BICUBIC), (0, y))
     return narrow.resize((size[1], size[0]), Image.Resampling.BICUBIC)
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from gancli.core import registry
 from gancli.core.data import D, Reading, Source, Split
 from gancli.core.errors import DataError, UsageError
-from gancli.data import holdout
+from gancli.data import holdout, remarks
 from gancli.data.mnist import MNIST
 
 DEFAULT_TIME = 4.0  # seconds in which MNIST must come, where no data is named
@@ -115,7 +115,16 @@ def read(source: Source, how: Reading) -> Split[Any]:
         DataError: the data is missing or broken, or there is nothing to train on.
         UsageError: the data has no size or no channels to choose.
     """
+    unsuited(source, how)
     return finished(source, source.read(how), how)
+
+
+def unsuited(source: Source, how: Reading) -> None:
+    """Raises UsageError if an option is set that the source does not implement: it would change nothing."""
+    given = {"range": how.range, "labels": how.labels, "unlabeled": how.unlabeled, "frames": how.frames != "first"}
+    for name, value in given.items():
+        if value and name not in source.options:
+            raise UsageError(f"data.{name} does not apply to {source.name}", "it is for folders and files of images")
 
 
 def finished(source: Source, split: Split[D], how: Reading) -> Split[D]:
@@ -123,5 +132,7 @@ def finished(source: Source, split: Split[D], how: Reading) -> Split[D]:
     if not len(split.train):
         raise DataError(f"{source.name} has nothing to train on", "name data that holds at least one image")
     split = holdout.with_validation(split, how)
+    for doubt in remarks.alike(getattr(split.train, "images", None)):
+        how.warn(doubt)
     parts = (split.train, split.test.for_evaluation(), split.validation.for_evaluation())
     return Split(*(part.resized(how.size, how.channels, how) for part in parts))

@@ -92,23 +92,57 @@ def shuffled_split(train: D, how: Reading) -> tuple[D, D]:
     return train.take(slice(0, kept)), train.take(slice(kept, kept + n))
 
 
+def arranged(n: int, labels: np.ndarray | None = None, parts: np.ndarray | None = None) -> np.ndarray:
+    """The indices 0 .. n - 1 in the order in which images of a file or folder are kept.
+
+    It depends on the images of each class in their order, and not on how the classes are mixed, so that folders of classes, tables and
+    arrays of the same images give the same data.
+
+    Args:
+        n: how many.
+        labels: int64 [n]; not given: all are of one class.
+        parts: int64 [n], 0 training, 1 validation, 2 test; not given: all are of one part.
+
+    Returns:
+        int64 [n]: the training, the validation, the test set, each in the order of `order`.
+    """
+    found = []
+    for part in (0, 1, 2):
+        index = np.arange(n) if parts is None else np.flatnonzero(parts == part)
+        if parts is None and part:
+            break
+        if labels is not None:
+            index = index[np.argsort(labels[index], kind="stable")]
+        found.append(index[order(len(index), None if labels is None else labels[index])])
+    return np.concatenate(found)
+
+
 def split(images: np.ndarray, known: Known, by: np.ndarray, how: Reading) -> Split[ImageDataset]:
-    """Training, validation and test set; slices, no copies.
+    """Training, validation and test set; slices, no copies. What the data have no part for is held out of the training set.
 
     Args:
         images: uint8 [N, C, H, W], in the order `by`.
         known: beside the images; not yet in that order.
-        by: int64 [N], as `order` gives it.
+        by: int64 [N], as `arranged` gives it.
         how: its `holdout` and `validation` are the shares that are held out.
     """
-    labels, attributes = (None if part is None else part[by] for part in (known.labels, known.attributes))
-    everything = ImageDataset(images, labels, attributes, known.classes, known.attribute_names)
-    n = len(images)
-    kept = n - held_out(n, how.holdout)
-    if how.holdout > 0 and kept == n:
-        how.note(f"{n} image: none is held out")
-    train, validation = shuffled_split(everything.take(slice(0, kept)), how)
-    return Split(train, everything.take(slice(kept, n)), validation)
+    known = known.take(by)
+    everything = ImageDataset(images, known.labels, known.attributes, known.classes, known.attribute_names)
+    parts = np.zeros(len(images), np.int64) if known.parts is None else known.parts
+    n, of_validation = int((parts == 0).sum()), int((parts == 1).sum())
+    rest, kept = everything.take(slice(n, None)), n
+    if len(rest) > of_validation:
+        test = rest.take(slice(of_validation, None))
+    else:
+        kept = n - held_out(n, how.holdout)
+        test = everything.take(slice(kept, n))
+        if how.holdout > 0 and kept == n:
+            how.note(f"{n} image: none is held out")
+    train = everything.take(slice(0, kept))
+    if of_validation:
+        return Split(train, test, rest.take(slice(0, of_validation)))
+    train, validation = shuffled_split(train, how)
+    return Split(train, test, validation)
 
 
 def _mixed(n: int) -> np.ndarray:

@@ -11,9 +11,8 @@ import numpy as np
 from gancli.core.errors import DataError
 from gancli.core.images import ImageSamples
 from gancli.core.specs import Images
+from gancli.data import find
 from gancli.data.collection import Scan, shown
-from gancli.data.decode import middle
-from gancli.data.find import finished
 from gancli.data.images import ImageDataset
 from gancli.data.pictures import Pictures
 
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 PREVIEW = 64
 PAIRS = 16  # pairs in a preview
-ENLARGED = 1.5  # times, from which on a picture is much smaller than it is to be
-LONG = 3  # times as long as wide
-PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}  # of a split, and hardly classes
 
 
 @dataclass(frozen=True)
@@ -42,6 +38,7 @@ class Report:
     attributes: dict[str, tuple[float, float, float]]  # name -> mean, least, greatest, of the training images
     broken: dict[str, str]  # name -> reason
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]  # what is probably not as it was meant to be
     preview: tuple[int, ...]  # training images to show, evenly over the classes
     split: Split[ImageDataset] | None
 
@@ -49,35 +46,6 @@ class Report:
     def count(self) -> int:
         """All images that can be read."""
         return self.train + self.validation + self.test
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What is probably not as it was meant to be."""
-        out = []
-        if self.shape is not None:
-            size = (self.shape[1], self.shape[2])
-            cut = {
-                found: middle(*found, size) for found in self.sizes
-            }  # what is seen of a picture, before it is scaled
-            total = sum(self.sizes.values())
-            small = sum(n for found, n in self.sizes.items() if ENLARGED * cut[found][2] < size[0])
-            long = sum(n for found, n in self.sizes.items() if _long(found, cut[found]))
-            if small:
-                out.append(
-                    f"{small:,} of {total:,} pictures are much smaller than {size[0]}x{size[1]} and are enlarged"
-                    f" over {ENLARGED:g} times"
-                )
-            if long:
-                out.append(
-                    f"{long:,} of {total:,} pictures are over three times as long as wide: only their middle is seen"
-                )
-        if self.source["name"] != "translation" and self.sizes and all(w == 2 * h for h, w in self.sizes):
-            out.append("all pictures are twice as wide as high  ->  pairs side by side? --layout side-by-side")
-        if self.classes and {name.lower() for name in self.classes} <= PARTS:
-            out.append(
-                f"the subfolders {', '.join(self.classes)} are taken as classes  ->  if they are none, name one of them"
-            )
-        return tuple(out)
 
     def as_json(self) -> dict[str, Any]:
         """All but the images, as JSON values."""
@@ -109,22 +77,24 @@ def inspect(source: Source, how: Reading) -> Report:
         DataError: the data is missing.
     """
     notes: list[str] = []
-    how = replace(how, note=notes.append)
+    warnings: list[str] = []
+    how = replace(how, note=notes.append, warn=warnings.append)
+    find.unsuited(source, how)
     described: dict[str, Any] = source.model_dump(mode="json")
     if not isinstance(source, Pictures):
         raw = source.read(how)
         n, (c, h, w) = sum(map(len, (raw.train, raw.test, raw.validation))), _images(raw.train).shape[1:]
         if not isinstance(raw.train.spec, Images):
             notes.insert(0, raw.train.spec.describe())
-        return _report(described, finished(source, raw, how), {(h, w): n}, n if c == 1 else 0, {}, notes)
+        return _report(described, find.finished(source, raw, how), {(h, w): n}, n if c == 1 else 0, {}, notes, warnings)
     split = None
     try:
         raw, found = source.replace(skip_broken=True).scanned(how)
-        split = finished(source, raw, how)
+        split = find.finished(source, raw, how)
     except DataError as error:
-        notes.append(error.cause)
+        warnings.append(error.cause)
         _, found = source.survey(how)
-    return _report(described, split, _sizes(found), sum(found.grey), found.broken, notes)
+    return _report(described, split, _sizes(found), sum(found.grey), found.broken, notes, warnings)
 
 
 def _images(data: Dataset) -> np.ndarray:
@@ -145,6 +115,7 @@ def _report(
     grey: int,
     broken: dict[str, str],
     notes: list[str],
+    warnings: list[str],
 ) -> Report:
     train = None if split is None else split.train
     shape = None if train is None else _images(train).shape[1:]
@@ -158,16 +129,12 @@ def _report(
         _attributes(train) if isinstance(train, ImageDataset) else {},
         {shown(name): why for name, why in sorted(broken.items())},
         tuple(notes),
+        tuple(dict.fromkeys(warnings)),
         _preview(train)
         if isinstance(train, ImageDataset)
         else tuple(range(0 if train is None else min(PAIRS, len(train)))),
         split,
     )
-
-
-def _long(size: tuple[int, int], cut: tuple[int, int, int, int]) -> bool:
-    """Whether it is long, and most of it is cut off: where all pictures are long, so may be what is made of them."""
-    return max(size) > LONG * min(size) and LONG * cut[2] * cut[3] < size[0] * size[1]
 
 
 def _classes(split: Split[ImageDataset]) -> dict[str, tuple[int, int, int]]:

@@ -1,194 +1,212 @@
-"""What is known of each picture of a folder or zip: from `labels.csv`, `labels.json` or `dataset.json`, else from the subfolders.
+"""What is known of each picture of a folder or zip: from tables (`data/columns.py`), else from the folders.
 
-labels.csv    a header, then a line per picture: `file,label`, or `file,<attribute>,...` with numbers, or both
-labels.json   {"labels": [[file, value], ...]} or {file: value}; a value is a class (number or name) or a list of numbers
-Classes are sorted, as numbers where all are numbers. Attributes are taken as they are.
+A table lies beside the pictures, in the one folder that everything lies in, or in the folder of a part (train/).
+Classes are sorted, as numbers where all are numbers.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gancli.core.errors import DataError
-from gancli.data.collection import LABELS, shown
-from gancli.data.decode import BrokenImageError
+from gancli.data import columns, tables
+from gancli.data.collection import same_name, shown
+from gancli.data.layout import OUTSIDE, layout
+from gancli.data.matching import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from gancli.core.data import Reading
     from gancli.data.collection import FileCollection
+    from gancli.data.layout import Layout
 
-LARGEST = 256 * 2**20  # bytes
-NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
-LARGEST_NUMBER = 1e38  # what float32 holds
-REMEDY = "a line per picture: file,label or file,attribute,... in labels.csv"
+ORDER = ("labels", "metadata", "dataset", "train", "annotations", "attributes", "list_attr_celeba")  # which goes first
+OURS = "labels"  # a table of this name must be one
+NAME = re.compile(
+    r"(train[ _-]?)?(labels?|metadata|dataset|train|annotations?|attributes?|targets?|list_attr_celeba)", re.I
+)
+INTEGER = re.compile(r"-?\d{1,18}(\.0+)?", re.ASCII)
+LONGEST = 200  # characters of a class's name
+FEW = 0.5  # of the pictures: where a table names fewer, something is wrong
+UNLABELED = "unlabeled"
 
 
 @dataclass(frozen=True)
 class Known:
-    """Beside N pictures: labels int64 [N] with the classes' names, attributes float32 [N, A] with theirs."""
+    """Beside N pictures: labels int64 [N] with the classes' names, attributes float32 [N, A] with theirs, parts int64 [N] of a split."""
 
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     attributes: np.ndarray | None = None
     attribute_names: tuple[str, ...] = ()
+    parts: np.ndarray | None = None
+
+    def take(self, index: np.ndarray) -> Known:
+        """Of some of the pictures."""
+        labels, attributes, parts = (
+            None if part is None else part[index] for part in (self.labels, self.attributes, self.parts)
+        )
+        return replace(self, labels=labels, attributes=attributes, parts=parts)
 
 
-@dataclass(frozen=True)
-class _Table:
-    label: dict[str, str | int]
-    vector: dict[str, list[float]]
-    names: tuple[str, ...]  # of the vector's numbers; none: they are numbered
+@dataclass
+class Found:
+    """What is known of the pictures that are used, and what to say of it."""
+
+    known: Known
+    keep: np.ndarray  # indices of the pictures
+    read: set[str] = field(default_factory=set)  # names of the tables
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
-def known(files: FileCollection, names: Sequence[str]) -> tuple[Known, list[str]]:
+def known(files: FileCollection, names: Sequence[str], how: Reading) -> Found:
     """What is known of pictures beside their pixels.
 
     Args:
-        files: that they are among, and a labels file, if there is one.
+        files: that they are among, and tables, if there are any.
         names: of the pictures.
-
-    Returns:
-        Labels and attributes in the order of `names`, and notes for the user.
+        how: which column holds the classes, and what becomes of pictures without a label.
 
     Raises:
-        DataError: a labels file is broken or leaves a picture out.
+        DataError: a table is broken, or names other pictures.
     """
-    file = labels_file([entry.name for entry in files.entries])
-    if file is None:
-        return _of_folders(names)
-    where = f"{files.where}: {shown(file)}"
-    try:
-        table = _read(files.read(file, LARGEST), file, where)
-    except BrokenImageError as error:
-        raise DataError(f"{where} cannot be read: {error}", REMEDY) from None
-    if table is None:
-        return Known(), [f"{shown(file)} says that there are no labels"]
-    inside = file.rpartition("/")[0]
-    keys = [name[len(inside) + 1 :] if inside else name for name in names]
-    extra = len((table.label.keys() | table.vector.keys()) - set(keys))
-    notes = [f"{shown(file)} names {extra} files that are not there"] if extra else []
-    labels, classes = classes_of(_complete(keys, table.label, where)) if table.label else (None, ())
-    if not table.vector:
-        return Known(labels, classes), notes
-    rows = _complete(keys, table.vector, where)
-    if len({len(row) for row in rows}) != 1:
-        raise DataError(f"{where}: the pictures have different numbers of attributes", REMEDY)
-    called = table.names or tuple(str(i) for i in range(len(rows[0])))
-    return Known(labels, classes, np.array(rows, np.float32), called), notes
+    plan = layout(names)
+    found = Found(Known(), np.arange(len(names)))
+    notes = columns.Notes(len(names))
+    if how.labels != "none":
+        _read_tables(files, names, plan, how, found, notes)
+    parts = plan.parts if plan.parts is not None else notes.parts()
+    if plan.folders:
+        found.notes.append(f"{', '.join(map(shown, plan.folders))} are parts of the split")
+    keep = np.ones(len(names), bool) if parts is None else parts != OUTSIDE
+    if not keep.all():
+        where = ", ".join(map(shown, plan.folders)) or "all parts of the split"
+        found.warnings.append(f"{(~keep).sum():,} pictures outside of {where} are left out")
+    labels = notes.labels
+    if labels is None and how.labels is None:
+        labels = _of_folders(plan, keep, found)
+    keep &= _complete(labels, notes.values, names, keep, how, found)
+    found.keep = np.flatnonzero(keep)
+    numbers, classes = classes_of([labels[i] for i in found.keep.tolist()]) if labels is not None else (None, ())
+    _warn_of_classes(classes, len(found.keep), found)
+    attributes = notes.values[found.keep] if notes.values is not None else None
+    found.known = Known(numbers, classes, attributes, notes.value_names, None if parts is None else parts[found.keep])
+    return found
 
 
-def labels_file(names: Sequence[str]) -> str | None:
-    """The labels file at the top, or in the one folder that everything lies in."""
-    tops = {name.split("/", 1)[0] for name in names if "/" in name}
-    places = ["", *(f"{top}/" for top in tops if len(tops) == 1)]
-    there = set(names)
-    return next((place + file for place in places for file in LABELS if place + file in there), None)
-
-
-def _of_folders(names: Sequence[str]) -> tuple[Known, list[str]]:
-    paths = [name.split("/") for name in names]
-    at = 0
-    while all(len(path) > at + 1 for path in paths) and len({path[at] for path in paths}) == 1:
-        at += 1  # all pictures lie in one folder: look inside it
-    if all(len(path) == at + 1 for path in paths):
-        return Known(), []
-    if any(len(path) == at + 1 for path in paths):
-        return Known(), [
-            "pictures lie both in the folder itself and in subfolders: the subfolders are not taken as classes"
-        ]
-    labels, classes = classes_of([path[at] for path in paths], numeric=False)
-    return Known(labels, classes), []
-
-
-def classes_of(values: Sequence[str | int], numeric: bool = True) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels int64 [N] of N values, and the classes' names, sorted; as numbers, where all are and `numeric` is true."""
-    distinct: list[Any] = sorted(set(map(str, values)))
-    if numeric and all(NUMBER.fullmatch(text) for text in distinct):
-        distinct.sort(key=int)
-    place = {text: i for i, text in enumerate(distinct)}
-    return np.array([place[str(value)] for value in values], np.int64), tuple(shown(text) for text in distinct)
-
-
-def _complete(keys: Sequence[str], table: Mapping[str, Any], where: str) -> list[Any]:
-    missing = [shown(key) for key in keys if key not in table]
-    if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise DataError(f"{where} does not name {', '.join(missing[:5])}{more}", REMEDY)
-    return [table[key] for key in keys]
-
-
-def _read(data: bytes, file: str, where: str) -> _Table | None:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{where} is not UTF-8 text", "save it as UTF-8") from None
-    return _read_csv(text, where) if file.endswith(".csv") else _read_json(text, where)
-
-
-def _read_csv(text: str, where: str) -> _Table:
-    label: dict[str, str | int] = {}
-    vector: dict[str, list[float]] = {}
-    try:
-        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-        head = [cell.strip() for cell in next(rows, [])]
-        if len(head) < 2:
-            raise DataError(f"{where} has no header with at least two columns", REMEDY)
-        of_class = next((i for i, cell in enumerate(head) if i and cell.lower() in ("label", "class")), None)
-        of_vector = [i for i in range(1, len(head)) if i != of_class]
-        for row in rows:
-            if not row:
+def _read_tables(
+    files: FileCollection, names: Sequence[str], plan: Layout, how: Reading, found: Found, notes: columns.Notes
+) -> None:
+    """Read the first table of each place that names pictures."""
+    places = dict.fromkeys(("", plan.top, *(f"{plan.top}{folder}/" for folder in plan.folders)))
+    for place in places:
+        below = [i for i, name in enumerate(names) if name.startswith(place)]
+        inside = Names([names[i][len(place) :] for i in below])
+        for file in _candidates(files, place):
+            where = f"{files.where}: {shown(file)}"
+            read = columns.read(files, file, where, inside, how)
+            if read is None:  # it says that there are no labels
+                found.notes.append(f"{shown(file)} says that there are no labels")
+            elif read.matched:
+                notes.add(read, below, where)
+                found.notes += read.notes
+                found.warnings += read.warnings
+            elif _stem(file) == OURS or how.labels:
+                raise DataError(f"{where} names no picture that is there: {read.reason(inside)}", tables.REMEDY)
+            else:
                 continue
-            if len(row) != len(head):
-                raise DataError(f"{where}: line {rows.line_num} has {len(row)} columns, not {len(head)}", REMEDY)
-            name = row[0].strip().removeprefix("./")
-            if of_class is not None:
-                label[name] = row[of_class].strip()
-            if of_vector:
-                vector[name] = _numbers([row[i] for i in of_vector], f"{where}: line {rows.line_num}")
-    except csv.Error as error:
-        raise DataError(f"{where}: {error}", REMEDY) from None
-    return _Table(label, vector, tuple(head[i] for i in of_vector))
+            found.read.add(file)
+            break
 
 
-def _read_json(text: str, where: str) -> _Table | None:
-    remedy = '{"labels": [[file, class or list of numbers], ...]}'
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where} is not JSON: {error}", remedy) from None
-    pairs = value.get("labels", value) if isinstance(value, dict) else value
-    if pairs is None:
+def _candidates(files: FileCollection, place: str) -> list[str]:
+    """Tables in a folder, by name, those that go first first."""
+    there = [entry.name for entry in files.entries if entry.name.rpartition("/")[0] == place.rstrip("/")]
+    called = [name for name in there if name.lower().endswith(tables.SUFFIXES) and NAME.fullmatch(_stem(name))]
+    rank = {name: ORDER.index(_stem(name)) if _stem(name) in ORDER else len(ORDER) for name in called}
+    return sorted(called, key=lambda name: (rank[name], name))
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].partition(".")[0].lower()
+
+
+def _of_folders(plan: Layout, keep: np.ndarray, found: Found) -> dict[int, str] | None:
+    """The class of each picture from the first folder in which they differ; none if some lie in no such folder."""
+    index = np.flatnonzero(keep).tolist()
+    paths = {i: plan.inner[i] for i in index}
+    at = 0
+    while paths and all(len(path) > at + 1 for path in paths.values()) and len({p[at] for p in paths.values()}) == 1:
+        at += 1  # all pictures lie in one folder: look inside it
+    if all(len(path) == at + 1 for path in paths.values()):
         return None
-    pairs = list(pairs.items()) if isinstance(pairs, dict) else pairs
-    if not isinstance(pairs, list) or not all(
-        isinstance(p, (list, tuple)) and len(p) == 2 and isinstance(p[0], str) for p in pairs
-    ):
-        raise DataError(f"{where} is not a list of [file, value]", remedy)
-    label: dict[str, str | int] = {}
-    vector: dict[str, list[float]] = {}
-    for name, what in pairs:
-        if isinstance(what, list):
-            vector[name] = _numbers(what, f"{where}: {shown(name)}")
-        elif isinstance(what, (int, str)) and not isinstance(what, bool):
-            label[name] = what
-        else:
-            raise DataError(f"{where}: {shown(name)} has neither a class nor a list of numbers", remedy)
-    return _Table(label, vector, ())
+    if any(len(path) == at + 1 for path in paths.values()):
+        found.warnings.append(
+            "pictures lie both in the folder itself and in subfolders: the subfolders are not taken as classes"
+        )
+        return None
+    return {i: same_name(path[at]) for i, path in paths.items()}
 
 
-def _numbers(values: Sequence[Any], where: str) -> list[float]:
-    try:
-        numbers = [float(value) for value in values]
-    except (OverflowError, TypeError, ValueError):
-        numbers = []
-    if not numbers or not all(abs(number) < LARGEST_NUMBER for number in numbers):
-        raise DataError(f"{where}: attributes must be finite numbers", REMEDY)
-    return numbers
+def classes_of(values: Sequence[str | int]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels int64 [N] of N values, and the classes' names, sorted; as numbers, where all are."""
+    texts = list(map(str, values))
+    distinct: list[Any] = sorted(set(texts))
+    if all(INTEGER.fullmatch(text) for text in distinct):
+        texts = [text.partition(".")[0] for text in texts]
+        distinct = sorted(sorted(set(texts)), key=int)
+    place = {text: i for i, text in enumerate(distinct)}
+    return np.array([place[text] for text in texts], np.int64), tuple(shown(text)[:LONGEST] for text in distinct)
+
+
+def _complete(
+    labels: dict[int, str] | None,
+    values: np.ndarray | None,
+    names: Sequence[str],
+    keep: np.ndarray,
+    how: Reading,
+    found: Found,
+) -> np.ndarray:
+    """Which pictures have everything that some have; with `unlabeled=keep` those without a label get one.
+
+    Raises:
+        DataError: more than half of them are without.
+    """
+    whole = np.ones(len(keep), bool)
+    if labels is not None:
+        whole = np.isin(np.arange(len(keep)), list(labels))
+    if values is not None:
+        whole &= ~np.isnan(values).any(1)
+    missing, total = int((keep & ~whole).sum()), int(keep.sum())
+    if not missing:
+        return whole
+    which = shown(names[int(np.flatnonzero(keep & ~whole)[0])]) + (", ..." if missing > 1 else "")
+    cause = f"{missing:,} of {total:,} pictures have no label{'' if values is None else ' or attribute'} ({which})"
+    if how.unlabeled == "keep" and labels is not None and values is None:
+        labels |= {int(i): UNLABELED for i in np.flatnonzero(keep & ~whole)}
+        found.warnings.append(f"{cause} and are the class {UNLABELED!r}")
+        return np.ones(len(keep), bool)
+    ways = "--set data.unlabeled=drop leaves them out, --set data.unlabeled=keep makes them a class"
+    if total - missing < FEW * total and how.unlabeled is None:
+        raise DataError(cause, ways)
+    found.warnings.append(f"{cause} and are left out  ->  --set data.unlabeled=keep makes them a class")
+    return whole
+
+
+def _warn_of_classes(classes: tuple[str, ...], n: int, found: Found) -> None:
+    alike: dict[str, list[str]] = {}
+    for name in classes:
+        alike.setdefault(" ".join(name.casefold().split()), []).append(name)
+    same = [names for names in alike.values() if len(names) > 1]
+    if same:
+        found.warnings.append(f"the classes {' and '.join(same[0])} differ in case or blanks only")
+    if len(classes) > max(10, n // 2):
+        found.warnings.append(
+            f"{len(classes):,} classes of {n:,} pictures: is that column the class?  ->  --set data.labels=COLUMN"
+        )

@@ -1,49 +1,55 @@
-"""`npz`: an array of images in a file of `numpy.savez`, as `gan sample --out x.npz` writes it.
+"""`npz`: arrays of images in a file of `numpy.savez`, as `gan sample --out x.npz`, Keras, MedMNIST and others write it.
 
-`images` (or `x`, or `arr_0`): uint8, or floating point in 0 .. 1 or -1 .. 1; [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3.
-`labels`, if there: whole numbers or names [N] are classes, floating-point numbers [N, A] attributes. The rest is not looked at.
-The file is read a part at a time; nothing is allocated before the header has been checked, and pickled objects are refused.
+Arrays are understood by their names: a word that means images (images, x, arr_0, data), labels (labels, y) or attributes, and one that
+means a part (train, val, test), as in x_train or val_labels. Where no array is called so, the one that can be images is taken. Labels:
+integers, booleans or names [N] or [N, 1] and rows [N, K] of which one number is 1 are classes; other numbers [N, A] are attributes.
+What is not read is named.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
-from gancli.data import cache, holdout
+from gancli.data import cache, holdout, npy, remarks, values
 from gancli.data.images import ImageDataset
-from gancli.data.labels import Known, classes_of
+from gancli.data.labels import LONGEST, Known, classes_of
+from gancli.data.layout import TRAIN, part_of
+from gancli.data.npy import REMEDY, Array
 
-NAMES = ("images", "x", "arr_0")
-LARGEST = 256 * 2**30  # bytes of the images, unpacked
-LARGEST_LABELS = 2**30
-PART = 16 * 2**20  # bytes read at a time
-REMEDY = "numpy.savez(file, images=array) with uint8 [N, H, W, C]"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+IMAGES = ("images", "x", "arr_0", "image", "imgs", "img", "data", "samples", "features", "arr")  # which goes first
+LABELS = ("labels", "label", "y", "targets", "target", "class_ids", "class")
+BESIDE = ("seeds", "attributes", "classes", "names")  # that gan writes itself
+MOST_COLUMNS = 4096
+RATIO, RATIO_FROM = 200, 4 * 2**30  # a file that unpacks to more than 4 GB and 200 times its size is a bomb
 
 
 @dataclass(frozen=True)
-class _Member:
-    """An array in the file: its header."""
+class Found:
+    """The arrays of a part of the data."""
 
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    part: int
+    images: Array
+    labels: Array | None = None
 
 
 class Npz(Source):
     name = "npz"
+    options: ClassVar[tuple[str, ...]] = ("range", "labels")
     path: str = Field(description="the .npz file")
 
     @classmethod
@@ -51,7 +57,7 @@ class Npz(Source):
         return path.suffix.lower() == ".npz" and path.is_file()
 
     def read(self, how: Reading) -> Split[ImageDataset]:
-        """The file's images, in the order of `holdout.order`.
+        """The file's images, in the order of `holdout.arranged`.
 
         Raises:
             DataError: the file is broken, holds no images, or their layout is ambiguous.
@@ -59,49 +65,135 @@ class Npz(Source):
         path = Path(self.path)
         try:
             with zipfile.ZipFile(path) as archive:
-                return self._read(archive, path, how)
-        except (
-            OSError,
-            EOFError,
-            zipfile.BadZipFile,
-            zlib.error,
-            ValueError,
-            NotImplementedError,
-            RuntimeError,
-            SyntaxError,  # of a header that is no Python
-            tokenize.TokenError,
-            SystemError,  # of text that is none
-            OverflowError,
-        ) as error:
+                total, size = sum(info.file_size for info in archive.infolist()), path.stat().st_size
+                if total > RATIO_FROM and total > RATIO * size:
+                    raise DataError(f"{path} would unpack to {total / 1e9:.1f} GB from {size / 1e6:.1f} MB", REMEDY)
+                arrays = npy.members(archive, path)
+                parts = chosen(arrays, path, how)
+                return assemble(parts, known_of(parts), path.name, lambda: content_of(path, how), how)
+        except BROKEN as error:
             raise DataError(f"{path} cannot be read: {error}", REMEDY) from None
 
-    def _read(self, archive: zipfile.ZipFile, path: Path, how: Reading) -> Split[ImageDataset]:
-        there = set(archive.namelist())
-        name = next((name for name in NAMES if f"{name}.npy" in there), None)
-        if name is None:
-            raise DataError(f"{path} has no array called {', '.join(NAMES)}", REMEDY)
-        images = _member(archive, name, path, LARGEST)
-        to_chw = _layout(images.shape, path)
-        known = _labels(archive, path, images.shape[0]) if "labels.npy" in there else Known()
-        order = holdout.order(images.shape[0], known.labels)
-        place = np.argsort(order)
 
-        def fill(out: np.ndarray) -> None:
-            scale, shift = _range(archive, images, path)
-            at = 0
-            for part in _parts(archive, images):
-                pixels = part if scale == 1 else np.clip(np.round(part.astype(np.float32) * scale + shift), 0, 255)
-                out[place[at : at + len(part)]] = to_chw(pixels)
+BROKEN = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, RuntimeError),
+    *(
+        SyntaxError,
+        tokenize.TokenError,
+        SystemError,
+        OverflowError,
+        MemoryError,
+    ),  # of a header that is no Python, or no text
+)
+
+
+def chosen(arrays: Sequence[Array], path: Path, how: Reading) -> list[Found]:
+    """The arrays that are read, by part.
+
+    Raises:
+        DataError: none can be images, or it is not clear which; lists all of them.
+    """
+    there = ", ".join(array.described for array in arrays) or "nothing"
+    best: dict[int, Array] = {}
+    for word in reversed(IMAGES):
+        best |= {part_in(a.name): a for a in arrays if kind_in(a.name) == word and len(a.shape) > 1}
+    if not best:
+        able = [a for a in arrays if len(a.shape) in (3, 4) and a.dtype.kind in "biuf"]
+        if len(able) != 1:
+            raise DataError(f"{path} has no array called images or x; there are {there}", REMEDY)
+        best = {TRAIN: able[0]}
+        how.note(f"the images are the array {able[0].described}")
+    if TRAIN not in best:
+        raise DataError(f"{path} has no images to train on; there are {there}", REMEDY)
+    parts = [Found(part, images, _labels_of(arrays, part, images, how)) for part, images in sorted(best.items())]
+    if how.labels not in (None, "none") and not any(found.labels for found in parts):
+        raise DataError(f"{path} has no array {how.labels!r}", f"there are {there}")
+    used = {id(a) for found in parts for a in (found.images, found.labels)}
+    passed = [a for a in arrays if id(a) not in used and a.name not in BESIDE]
+    alike = [a for a in passed if a.shape[:1] in {f.images.shape[:1] for f in parts}]
+    if passed:
+        way = f"  ->  --set data.labels={alike[0].name} makes it the labels" if alike and not parts[0].labels else ""
+        how.warn(f"passed over: {', '.join(a.described for a in passed)}{way}")
+    return parts
+
+
+def _words(name: str) -> list[str]:
+    return [w for w in re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) if w]
+
+
+def part_in(name: str) -> int:
+    """The part that an array's name says; the training set, where it says none."""
+    return next((part for word in _words(name) if (part := part_of(word)) is not None), TRAIN)
+
+
+def kind_in(name: str) -> str:
+    """Of a name without the word for a part: `x` of `x_train`."""
+    return "_".join(word for word in _words(name) if part_of(word) is None)
+
+
+def _labels_of(arrays: Sequence[Array], part: int, images: Array, how: Reading) -> Array | None:
+    """The labels of a part: as `data.labels` says, else by name."""
+    if how.labels == "none":
+        return None
+    mine = [a for a in arrays if part_in(a.name) == part and a is not images]
+    if how.labels is not None:
+        return next((a for a in arrays if a.name == how.labels), None) or next(
+            (a for a in mine if kind_in(a.name) == how.labels), None
+        )
+    named = next((a for word in LABELS for a in mine if kind_in(a.name) == word), None)
+    if named is None and images.name == "arr_0":  # numpy.savez(file, images, labels)
+        named = next((a for a in mine if a.name == "arr_1" and a.shape[:1] == images.shape[:1]), None)
+    return named
+
+
+def assemble(
+    parts: list[Found], known: Known, what: str, content: Callable[[], str], how: Reading
+) -> Split[ImageDataset]:
+    """The data of arrays: all parts in one array, in the order of `holdout.arranged`.
+
+    Args:
+        parts: the arrays.
+        known: beside the images.
+        what: is read, for messages.
+        content: gives the digest of the files.
+        how: the range of values, channels, and what is held out.
+    """
+    layouts = [npy.layout(found.images, _as_many(found)) for found in parts]
+    if len({(one.channels, one.height, one.width) for one in layouts}) > 1:
+        raise DataError(f"{what}: the parts have images of different sizes", REMEDY)
+    count = sum(one.count for one in layouts)
+    choice = values.choose(
+        values.total(found.images.stats() for found in parts), parts[0].images.dtype, how.range, f"the images of {what}"
+    )
+    order = holdout.arranged(count, known.labels, known.parts)
+    place = np.argsort(order)
+    channels = 3 if layouts[0].channels == 4 and how.channels != 4 else layouts[0].channels
+
+    def fill(out: np.ndarray) -> None:
+        at = 0
+        for found, one in zip(parts, layouts, strict=True):
+            for part in found.images.parts():
+                made = npy.over_white(one.to_chw(choice.range.to_uint8(part)), how.channels)
+                out[place[at : at + len(made)]] = made
                 cache.release(out)
-                at += len(part)
+                at += len(made)
                 how.progress("reading", at, len(out))
 
-        shape = to_chw(np.broadcast_to(np.uint8(0), images.shape)).shape
-        key = cache.key_of("npz", 1, _content(path, how), name, holdout.key(order))
-        return holdout.split(cache.array(how, key, shape, fill), known, order, how)
+    shape = (count, channels, layouts[0].height, layouts[0].width)
+    names = [(found.images.name, found.part) for found in parts]
+    key = cache.key_of("npz", 2, content(), names, choice.range.low, choice.range.high, shape, holdout.key(order))
+    images = cache.array(how, key, shape, fill)
+    how.note(f"{count:,} images, {choice.said}")
+    for warning in [choice.warning] if choice.warning else remarks.dark(images):
+        how.warn(warning)
+    return holdout.split(images, known, order, how)
 
 
-def _content(path: Path, how: Reading) -> str:
+def _as_many(found: Found) -> bool:
+    return found.labels is not None and found.labels.shape[:1] == found.images.shape[:1]
+
+
+def content_of(path: Path, how: Reading) -> str:
     """The BLAKE2b of the file, remembered under its size and time."""
     status = path.stat()
     quick = cache.key_of("npz", str(path.absolute()), status.st_size, status.st_mtime_ns)
@@ -114,88 +206,48 @@ def _content(path: Path, how: Reading) -> str:
     return content
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if read is None:
-        raise ValueError(f"version {version} of the .npy format")
-    return read(file)
+def known_of(parts: list[Found]) -> Known:
+    """The parts, and their labels or attributes.
+
+    Raises:
+        DataError: they do not fit the images.
+    """
+    counts = [found.images.shape[0] for found in parts]
+    codes = np.repeat([found.part for found in parts], counts) if len(parts) > 1 else None
+    arrays = [found.labels for found in parts]
+    if None in arrays:
+        return Known(parts=codes)
+    read = [_values(array, n) for array, n in zip(arrays, counts, strict=True) if array is not None]
+    if len({(part.ndim, part.dtype.kind) for part in read}) > 1:
+        raise DataError(f"{arrays[0].where if arrays[0] else ''}: the parts have different kinds of labels", REMEDY)
+    both = np.concatenate(read)
+    if both.ndim == 1:
+        labels, classes = classes_of(both.tolist())
+        return Known(labels, classes, parts=codes)
+    names = tuple(str(i) for i in range(both.shape[1]))
+    return Known(attributes=both, attribute_names=names, parts=codes)
 
 
-def _member(archive: zipfile.ZipFile, name: str, path: Path, most: int) -> _Member:
-    """The header of an array, checked."""
-    with archive.open(f"{name}.npy") as file:
-        shape, fortran, dtype = _header(file)
-        size = prod(shape) * dtype.itemsize
-        if dtype.hasobject:
-            raise DataError(f"{path}: {name} is pickled, which is never read", REMEDY)
-        if size > most or size + file.tell() != archive.getinfo(f"{name}.npy").file_size:
-            raise DataError(f"{path}: {name} is cut short, or too large ({size / 1e9:.1f} GB)", REMEDY)
-    if fortran and len(shape) > 1:
-        raise DataError(f"{path}: {name} is in Fortran order", "save numpy.ascontiguousarray(images)")
-    return _Member(name, shape, dtype)
-
-
-def _parts(archive: zipfile.ZipFile, member: _Member) -> Iterator[np.ndarray]:
-    """The array's rows, about 16 MB at a time."""
-    row = prod(member.shape[1:]) * member.dtype.itemsize
-    step = max(1, PART // max(1, row))
-    with archive.open(f"{member.name}.npy") as file:
-        _header(file)
-        for start in range(0, member.shape[0], step):
-            rows = min(step, member.shape[0] - start)
-            data = file.read(rows * row)
-            if len(data) != rows * row:
-                raise ValueError(f"{member.name} is cut short")
-            yield np.frombuffer(data, member.dtype).reshape(rows, *member.shape[1:])
-
-
-def _layout(shape: tuple[int, ...], path: Path) -> Any:
-    """The function from this layout to [N, C, H, W]."""
-    if len(shape) not in (3, 4) or 0 in shape:
-        raise DataError(f"{path}: the images have the shape {list(shape)}", REMEDY)
-    if len(shape) == 3:
-        return lambda x: x[:, None]
-    first, last = shape[1] in (1, 3), shape[3] in (1, 3)
-    if first and last:
+def _values(array: Array, n: int) -> np.ndarray:
+    """Classes [N], as integers or text, or attributes float32 [N, A]."""
+    where, shape, kind = array.where, array.shape, array.dtype.kind
+    if not shape or shape[0] != n:
+        raise DataError(f"{where}: {n} images but labels of the shape {list(shape)}", REMEDY)
+    if len(shape) > 2 or (len(shape) == 2 and not 0 < shape[1] <= MOST_COLUMNS):
         raise DataError(
-            f"{path}: {list(shape)} may be [N, C, H, W] or [N, H, W, C]", "save one size of images that is not 1 or 3"
+            f"{where}: labels of the shape {list(shape)} are neither classes [N] nor attributes [N, A]", REMEDY
         )
-    if not first and not last:
-        raise DataError(f"{path}: {list(shape)} has neither 1 nor 3 channels", REMEDY)
-    return (lambda x: x) if first else (lambda x: x.transpose(0, 3, 1, 2))
-
-
-def _range(archive: zipfile.ZipFile, images: _Member, path: Path) -> tuple[float, float]:
-    """(scale, shift) from the values in the file to 0 .. 255."""
-    if images.dtype == np.uint8:
-        return 1, 0
-    if images.dtype.kind != "f":
-        raise DataError(
-            f"{path}: the images are {images.dtype}, not uint8 or floating point", "save images.astype('uint8')"
-        )
-    low, high = np.inf, -np.inf
-    for part in _parts(archive, images):
-        low, high = np.minimum(low, part.min()), np.maximum(high, part.max())  # a NaN stays one
-    if not (low >= -1 and high <= 1):
-        raise DataError(
-            f"{path}: the images have values from {low:g} to {high:g}", "scale them to 0 .. 1, -1 .. 1 or uint8"
-        )
-    return (255.0, 0.0) if low >= 0 else (127.5, 127.5)
-
-
-def _labels(archive: zipfile.ZipFile, path: Path, n: int) -> Known:
-    """Labels or attributes."""
-    member = _member(archive, "labels", path, LARGEST_LABELS)
-    values: Any = np.concatenate(list(_parts(archive, member))) if member.shape and member.shape[0] else np.empty(0)
-    if values.ndim == 2 and values.shape[1] == 1 and values.dtype.kind in "iuU":
-        values = values[:, 0]
-    if len(values) != n:
-        raise DataError(f"{path}: {n} images but labels of the shape {list(member.shape)}", REMEDY)
-    if values.ndim == 1 and values.dtype.kind in "iubU":
-        labels, classes = classes_of(values.astype(int if values.dtype.kind == "b" else values.dtype).tolist())
-        return Known(labels, classes)
-    if values.ndim == 2 and values.dtype.kind == "f" and values.shape[1] and np.isfinite(values).all():
-        names = tuple(str(i) for i in range(values.shape[1]))
-        return Known(attributes=values.astype(np.float32), attribute_names=names)
-    raise DataError(f"{path}: labels are neither classes [N] nor finite attributes [N, A]", REMEDY)
+    if kind in "US" and array.dtype.itemsize > (4 if kind == "U" else 1) * LONGEST:
+        raise DataError(f"{where}: names of classes have at most {LONGEST} characters", REMEDY)
+    values_ = array.whole()
+    if values_.ndim == 2 and values_.shape[1] == 1:
+        values_ = values_[:, 0]
+    if kind in "SU":
+        return np.char.decode(values_, "utf-8", "backslashreplace") if kind == "S" else values_
+    if kind not in "biuf" or not np.isfinite(values_).all():
+        raise DataError(f"{where}: labels are neither classes [N] nor finite attributes [N, A]", REMEDY)
+    if values_.ndim == 2:
+        one_hot = ((values_ == 1).sum(1) == 1).all() and ((values_ == 0).sum(1) == values_.shape[1] - 1).all()
+        return values_.argmax(1) if one_hot else values_.astype(np.float32)
+    whole = kind != "f" or bool((values_ == np.round(values_)).all())
+    return values_.astype(np.int64) if whole else values_.astype(np.float32)[:, None]

@@ -18,7 +18,7 @@ PARTS = {
 }
 _PART = {name: part for part, names in PARTS.items() for name in names}
 _JOINED = re.compile(rf"({'|'.join(_PART)})[ _-]?([ab])", re.IGNORECASE)
-_DOMAINS = ("a", "b")
+_DOMAINS, _LETTERS = ("a", "b"), ("A", "B")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _of(folders: Sequence[str]) -> tuple[str, str, int] | None:
     second = folders[1].lower() if len(folders) > 1 else ""
     if match := _JOINED.fullmatch(first):
         return _PART[match[1].lower()], match[2].lower(), 1
-    if first in _DOMAINS:
+    if folders and folders[0] in _LETTERS:  # small ones are names of classes
         return (_PART[second], first, 2) if second in _PART else ("train", first, 1)
     return (_PART[first], second, 2) if first in _PART and second in _DOMAINS else None
 
@@ -59,9 +59,13 @@ def domains(names: Sequence[str]) -> dict[str, Side]:
         names: paths inside a folder or an archive.
 
     Returns:
-        Where each of them belongs that is in one of the folders above; both domains occur, or nothing is returned.
+        Where each of them belongs that is in one of the folders above; both domains occur, or nothing is returned. Nor is it where A and
+        B, by nothing but their letters, are among other folders: those are classes.
     """
     n, out = common(names), {}
+    firsts = {folders[0] for name in names if (folders := name.split("/")[n:-1])}
+    if {*_LETTERS} < firsts:
+        return {}
     for name in names:
         folders = name.split("/")[n:-1]
         if found := _of(folders):

@@ -79,6 +79,8 @@ class Translation(Source):
     def read(self, how: Reading) -> Split[Any]:
         files, found, belong = self.survey(how)
         self._check(files, found)
+        for warning in files.warnings:
+            how.warn(warning)
         size = self._size(found, belong, how)
         read = _Reading(files, found, belong, size, self.background, how)
         of = read.halves if self.layout == "side-by-side" else read.part
@@ -90,7 +92,7 @@ class Translation(Source):
             listed = "; ".join(f"{shown(name)}: {why}" for name, why in sorted(found.broken.items())[:LISTED])
             raise DataError(
                 f"{len(found.broken)} pictures in {files.where} are broken: {listed}",
-                "mend or remove them, or leave them out with --set data.source.skip_broken=true",
+                "mend or remove them, or leave them out: --skip-broken",
             )
 
     def _size(self, found: Scan, belong: Mapping[str, Side], how: Reading) -> tuple[int, int]:

@@ -78,7 +78,7 @@ def read(data: bytes, background: Background = "white") -> Picture:
         return Picture(np.clip(np.asarray(image).astype(np.int64), 0, DEEP).astype(np.uint16)[None], None, about)
     alpha = decode.alpha_of(image)
     grey = decode.is_grey(image)
-    seen = decode.plain(image, background).convert("L" if grey else "RGB")
+    seen = decode.plain(image, background, mode="L" if grey else "RGB")
     if image.mode not in ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa"):
         about.pop("icc_profile", None)  # of other colors than those that are written
     pixels = np.asarray(seen)

@@ -6,12 +6,17 @@ import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
 
 from gancli.core.errors import DataError
-from gancli.data.collection import LARGEST, Entry, FileCollection, shown
+from gancli.data.collection import Entry, FileCollection, hidden, same_name, shown
 from gancli.data.decode import BrokenImageError
 from gancli.data.pictures import Pictures
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DAMAGED = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 LARGEST_TOTAL = 256 * 2**30  # bytes, unpacked
 RATIO, RATIO_FROM = 100, 2**30  # an archive that unpacks to more than 1 GB and 100 times its size is a bomb
 
@@ -31,7 +36,7 @@ class ZipCollection(FileCollection):
     """The members of a zip archive. Raises DataError if it is none, or has a member that pictures have no need of."""
 
     def __init__(self, path: Path) -> None:
-        self.where, self.notes = str(path), []
+        self.where, self.notes, self.warnings = str(path), [], []
         try:
             status = path.stat()
             self.archive = zipfile.ZipFile(path)
@@ -39,23 +44,22 @@ class ZipCollection(FileCollection):
             raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise DataError(f"{path} is not a whole zip archive: {error}", "make it again; tar is not read") from None
-        members = [info for info in self.archive.infolist() if not info.filename.endswith("/")]
+        members = [info for info in self.archive.infolist() if not info.filename.endswith(("/", "\\"))]
         self._check(members, status.st_size)
-        links = [info for info in members if stat.S_ISLNK(info.external_attr >> 16)]
-        if links:
-            self.notes.append(f"{len(links)} links are not followed")
-        wanted = [info for info in members if info not in links and not _hidden(info.filename)]
-        self.members = {info.filename: info for info in wanted}
+        files = [info for info in members if not stat.S_ISLNK(info.external_attr >> 16)]
+        if len(files) < len(members):
+            self.warnings.append(f"{len(members) - len(files)} links in the archive are not followed")
+        wanted = [info for info in files if not any(map(hidden, PurePosixPath(_plain(info)).parts))]
+        self.members = {_plain(info): info for info in wanted}
         if len(self.members) < len(wanted):
             raise DataError(f"{path} holds two files of the same name", "make it again")
-        self.entries = [
-            Entry(name, info.file_size, status.st_mtime_ns ^ info.CRC) for name, info in sorted(self.members.items())
-        ]
+        entries = (Entry(n, info.file_size, status.st_mtime_ns ^ info.CRC) for n, info in self.members.items())
+        self.entries = sorted(entries, key=lambda entry: (same_name(entry.name), entry.name))
 
     def _check(self, members: list[zipfile.ZipInfo], size: int) -> None:
         for info in members:
-            path, name = PurePosixPath(info.filename), shown(info.filename)
-            if path.is_absolute() or ".." in path.parts or "\\" in info.filename or info.filename[1:2] == ":":
+            path, name = PurePosixPath(_plain(info)), shown(info.filename)
+            if path.is_absolute() or ".." in path.parts or info.filename[1:2] == ":":
                 raise DataError(
                     f"{self.where}: the member {name} points out of the archive", "make it again from plain names"
                 )
@@ -71,28 +75,30 @@ class ZipCollection(FileCollection):
                 f"{self.where} would unpack to {total / 1e9:.1f} GB from {size / 1e6:.1f} MB", "use a folder"
             )
 
-    def read(self, name: str, most: int = LARGEST) -> bytes:
-        info = self.members[name]
-        if info.file_size > most:
-            raise BrokenImageError(f"the file is larger than {most // 2**20} MB")
+    def open(self, name: str) -> IO[bytes]:
         try:
-            with self.archive.open(info) as file:
-                data = file.read(info.file_size + 1)
-        except (
-            OSError,
-            EOFError,
-            ValueError,
-            zipfile.BadZipFile,
-            zlib.error,
-            NotImplementedError,
-            RuntimeError,
-        ) as error:
-            self.unread |= isinstance(error, OSError)
-            raise BrokenImageError(f"damaged in the archive: {error}") from None
-        if len(data) != info.file_size:
+            return self.archive.open(self.members[name])
+        except Exception as error:  # noqa: BLE001 - `reason` raises those that are bugs
+            raise BrokenImageError(self.reason(error)) from None
+
+    def chunks(self, name: str, most: int, step: int = 2**20) -> Iterator[bytes]:
+        size = self.members[name].file_size
+        if size > most:
+            raise BrokenImageError(f"the file is larger than {most // 2**20} MB")
+        done = 0
+        for part in super().chunks(name, size, step):
+            done += len(part)
+            yield part
+        if done != size:
             raise BrokenImageError("damaged in the archive: not of the size it says")
-        return data
+
+    def reason(self, error: Exception) -> str:
+        if not isinstance(error, _DAMAGED):
+            raise error
+        self.unread |= isinstance(error, OSError)
+        return f"damaged in the archive: {error}"
 
 
-def _hidden(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+def _plain(info: zipfile.ZipInfo) -> str:
+    """A member's name; some programs for Windows write backslashes."""
+    return info.filename.replace("\\", "/")

@@ -35,11 +35,15 @@ def feature_part(name: str | None, weights: Path | None, sha256: str = "") -> Pa
     return None if name is None else build("features", name)
 
 
-def data(text: str, how: Reading) -> tuple[Source, Split[Any]]:
-    """A data set by name or path."""
-    source = build("data", find.source_for(text))
-    assert isinstance(source, Source)
+def data(text: str, how: Reading, skip_broken: bool = False) -> tuple[Source, Split[Any]]:
+    """A data set by name or path; with `skip_broken` files that cannot be read are left out."""
+    source = _lenient(build("data", find.source_for(text)), skip_broken)
     return source, find.read(source, how)
+
+
+def _lenient(source: Part, skip_broken: bool) -> Source:
+    assert isinstance(source, Source)
+    return source.replace(skip_broken=True) if skip_broken and "skip_broken" in type(source).model_fields else source
 
 
 def data_dir(run: folder.Run) -> Path | None:
@@ -59,6 +63,7 @@ def of_run(
     step: int | None = None,
     warn: Callable[[str], None] = lambda _text: None,
     standing: int = 0,
+    skip_broken: bool = False,
 ) -> tuple[Model, Source, Split[Any]]:
     """A run's model, and the data to compare with: its own, or another brought to its images' shape.
 
@@ -73,6 +78,7 @@ def of_run(
         step: of the checkpoint; None: the newest.
         warn: called if the data are not what the run was trained on.
         standing: batches for the standing statistics of batch norm; 0: those of training.
+        skip_broken: leave files out that cannot be read.
 
     Raises:
         UsageError: a bare model does not say what its data are.
@@ -80,7 +86,7 @@ def of_run(
     """
     model = load(run.path, step=step, ema=ema, device=device, standing=standing, note=how.note)
     if against is not None:
-        source, split = data(against, _shaped(how, model.spec))
+        source, split = data(against, _shaped(how, model.spec), skip_broken)
         return model, source, converted(split, model.task)
     if not (run.path / "data.json").is_file():
         raise UsageError(
@@ -88,11 +94,7 @@ def of_run(
             "add --against mnist, or a folder",
         )
     cfg = run.config().data
-    found = find.read(
-        cfg.source,
-        replace(how, size=cfg.image_size, channels=cfg.channels, holdout=cfg.holdout, validation=cfg.validation),
-    )
-    split = converted(found, model.task)
+    split = converted(find.read(_lenient(cfg.source, skip_broken), how.requested(cfg)), model.task)
     model.facts["same_data"] = split.train.fingerprint == _trained_on(run, model.tick.step)
     if not model.facts["same_data"]:
         warn("the data is not what this run was trained on: it is evaluated against what is there now")
@@ -151,10 +153,9 @@ def of_model(
     return Generated(samples, {**when, "seed": seed, **model.facts}, type(ask).paired)
 
 
-def pictures(path: Path, split: Split[Any], how: Reading) -> Generated:
+def pictures(path: Path, split: Split[Any], how: Reading, skip_broken: bool = False) -> Generated:
     """Samples from a folder, a zip or an npz, in the shape of the data."""
-    found = build("data", find.source_for(str(path.absolute())))
-    assert isinstance(found, Source)
+    found = _lenient(build("data", find.source_for(str(path.absolute()))), skip_broken)
     both = find.read(found, replace(_shaped(how, split.test.spec), holdout=0.0, validation=0.0))
     packed = both.train.samples().pack()
     nobody_asked = {key: value for key, value in packed.items() if key not in ("labels", "attributes")}

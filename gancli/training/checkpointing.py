@@ -29,7 +29,7 @@ from gancli.training.prepare import Plan
 from gancli.training.state import State
 
 LONGEST = 1e10  # seconds of training
-MAY_CHANGE = ("stop.", "runtime.", "intervals.")  # what a resumed run may change
+MAY_CHANGE = ("stop.", "runtime.", "intervals.", "data.source.")  # by a resume; that the data are the same is checked
 
 
 def commit(run: folder.Run, plan: Plan, state: State) -> None:

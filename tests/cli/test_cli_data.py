@@ -65,12 +65,6 @@ def test_unsuitable_pictures_are_warned_of(gan: Gan, tmp_path: Path) -> None:
     assert "warning" not in gan("data", alike).err
 
 
-def test_parts_of_a_split_are_hardly_classes(gan: Gan, tmp_path: Path) -> None:
-    for name in ("train", "Val"):
-        pictures(tmp_path / "split" / name, [(8, 8)] * 10)
-    assert "the subfolders Val, train are taken as classes" in gan("data", tmp_path / "split").err
-
-
 def test_results_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     long = ["a rather long line of words that says something", "and another one that says something more"]
     Console().result({"rate": 1.5, "spread": [1, 2.5], "names": ["a", "b"], "parts": {"x": 1, "yy": 2}, "notes": long})

@@ -46,7 +46,7 @@ def test_a_folder_and_its_options(gan: Gan, tmp_path: Path) -> None:
     said = gan("train", "--data", tmp_path / "messy", "--max-steps", "1", *TINY)
     assert said.code == 3
     option = said.err.strip().split()[-1]
-    said = gan("train", "--data", tmp_path / "messy", "--max-steps", "1", "--set", option, *TINY)
+    said = gan("train", "--data", tmp_path / "messy", "--max-steps", "1", option, *TINY)
     assert said.code == 0, said.err
 
 

@@ -17,7 +17,9 @@ from PIL import Image
 
 from gancli.core import registry
 from gancli.core.data import Reading, Source, Split
+from gancli.data import find
 from gancli.data.idx import Idx
+from gancli.data.images import ImageDataset
 
 Make = Callable[..., bytes]
 Zipper = Callable[..., Path]
@@ -141,3 +143,52 @@ def count(split: Split) -> int:
 def same(a: Split, b: Split) -> bool:
     pairs = ((a.train, b.train), (a.validation, b.validation), (a.test, b.test))
     return all(np.array_equal(x.images, y.images) and np.array_equal(x.labels, y.labels) for x, y in pairs)
+
+
+def pics(folder: Path, n: int, size: int = 8, first: int = 0, suffix: str = "png") -> Path:
+    """Noisy pictures, `0000.png` and so on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(first, first + n):
+        pixels = np.random.default_rng(i).integers(0, 255, (size, size, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:04d}.{suffix}")
+    return folder
+
+
+def save(folder: Path, arrays: list[np.ndarray], suffix: str = "png") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, array in enumerate(arrays):
+        Image.fromarray(array).save(folder / f"{i}.{suffix}")
+    return folder
+
+
+@dataclass
+class Read:
+    """Data with what was said of them."""
+
+    train: ImageDataset
+    validation: ImageDataset
+    test: ImageDataset
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def said(self) -> str:
+        return "\n".join([*self.notes, *self.warnings])
+
+    def classes_by_shade(self) -> dict[int, str]:
+        """The first pixel of each picture, and its class."""
+        parts = (self.train, self.validation, self.test)
+        rows = [(p.images[i].flat[0], p.classes[p.labels[i]]) for p in parts for i in range(len(p))]  # type: ignore[index]
+        return {int(shade): name for shade, name in rows}
+
+
+@pytest.fixture
+def read(how: Reading) -> Callable[..., Read]:
+    def of(path: Path, **options: Any) -> Read:
+        notes, warnings = list[str](), list[str]()
+        own = replace(how, note=notes.append, warn=warnings.append, **options)
+        source: Any = registry.build("data", find.source_for(str(path)))
+        split = find.read(source, own)
+        return Read(split.train, split.validation, split.test, notes, warnings)
+
+    return of

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from gancli.data.decode import BrokenImageError, decode, header, looks_like_image, middle
+from gancli.data.decode import DEFAULT, BrokenImageError, decode, header, looks_like_image, measure, middle
+from gancli.data.values import Range, Stats
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -190,9 +191,11 @@ def test_what_is_no_picture(data: bytes) -> None:
         header(data)
 
 
-def test_floats_outside_of_0_to_1_are_refused() -> None:
-    with pytest.raises(BrokenImageError, match="floating"):
-        all_of(saved(Image.fromarray(np.array([[3.0]], np.float32)), "TIFF"))
+def test_floats_are_cut_off_at_the_range() -> None:
+    data = saved(Image.fromarray(np.array([[3.0, -1.0]], np.float32)), "TIFF")
+    assert decode(data, 1, (1, 2), "white").tolist() == [[[255, 0]]]
+    assert decode(data, 1, (1, 2), "white", {**DEFAULT, "floats": Range(-1, 3)}).tolist() == [[[255, 0]]]
+    assert measure(data) == (Stats(-1, 3, 1, 2), np.dtype(np.float32))
 
 
 @pytest.mark.parametrize("place", ["open", "Image.getexif", "Image.crop"])

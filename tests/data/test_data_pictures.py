@@ -96,16 +96,20 @@ def test_labels_files(
 @pytest.mark.parametrize(
     ("file", "text", "says"),
     [
-        ("labels.csv", "file,label\na.png,1\n", "does not name b.png"),
+        (
+            "labels.csv",
+            "file,label\nx.png,1\n",
+            r"names no picture that is there: it says 'x\.png', and a picture is 'a\.png'",
+        ),
+        ("labels.csv", "file,label\na.png,\nb.png,nan\n", "2 of 2 pictures have no label"),
+        ("labels.csv", "file,label\na.png,1\na.png,2\nb.png,1\n", r"row 2: a\.png is '1' and '2'"),
         ("labels.csv", "a.png\n", "header"),
         ("labels.csv", "file,label\na.png\n", "line 2"),
-        ("labels.csv", "file,age,b\na.png,x,1\nb.png,1,1\n", "finite numbers"),
-        ("labels.csv", "file,age,b\na.png,nan,1\nb.png,1,1\n", "finite numbers"),
         ("labels.json", "{", "not JSON"),
         ("labels.json", "[" * 100_000, "not JSON"),
         ("labels.json", "[1]", "not a list"),
         ("labels.json", '{"a.png": [1], "b.png": [1, 2]}', "different numbers"),
-        ("labels.json", '{"a.png": null, "b.png": 1}', "neither"),
+        ("labels.json", '{"a.png": [null], "b.png": [1]}', "finite numbers"),
         ("labels.csv", b"file,label\na.png,\xff\n", "UTF-8"),
     ],
 )
@@ -157,6 +161,7 @@ def test_broken_files_are_all_listed_or_left_out(picture: Make, write: Write, ho
     assert set(report.broken) == {"cut.png", "empty.jpg", "text.png"}
     assert report.count == 6
     assert "files that are no pictures: 1" in report.notes
+    assert "leave them out: --skip-broken" in str(caught.value)
 
 
 def test_broken_without_a_cache_that_can_be_written(picture: Make, write: Write, how: Reading, tmp_path: Path) -> None:
@@ -178,12 +183,16 @@ def test_links_hidden_files_and_strange_names(picture: Make, write: Write, how: 
     (root / "loop").symlink_to(root, target_is_directory=True)
     (root / "away").symlink_to(outside, target_is_directory=True)
     (root / "link.png").symlink_to(outside / "secret.png")
+    (root / "gone.png").symlink_to(outside / "gone.png")
     Path(os.fsdecode(os.fsencode(root) + b"/\xff\xfe.png")).write_bytes(picture(seed=4))
     os.mkfifo(root / "pipe.png")
-    split = Folder(path=str(root)).read(how)
-    assert count(split) == 3
-    assert "3 links are not followed" in notes.text
-    assert "1 sockets" in notes.text
+    (root / "zero.png").symlink_to("/dev/zero")
+    warnings: list[str] = []
+    split = Folder(path=str(root)).read(replace(how, warn=warnings.append))
+    assert count(split) == 5  # links are followed, each real folder once
+    assert "1 links to folders that are read already" in notes.text
+    assert "2 sockets" in notes.text
+    assert warnings[0] == "1 links lead nowhere: what they stood for is missing"
 
 
 @pytest.mark.parametrize("files", [{}, {"a.txt": b"x"}, {"sub/deep/.x": b""}])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +57,7 @@ def test_encrypted_and_oddly_packed_members(picture: Make, how: Reading, tmp_pat
         Zip(path=str(zipped({"a.png": picture()}, tmp_path / "b.zip", zipfile.ZIP_BZIP2))).read(how)
 
 
-def test_links_and_archives_in_a_zip(picture: Make, how: Reading, notes, tmp_path: Path, zipped: Zipper) -> None:
+def test_links_and_archives_in_a_zip(picture: Make, how: Reading, tmp_path: Path, zipped: Zipper) -> None:
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as archive:
         archive.writestr("x.png", picture(seed=5))
@@ -65,9 +67,31 @@ def test_links_and_archives_in_a_zip(picture: Make, how: Reading, notes, tmp_pat
         info.external_attr = 0o120777 << 16
         archive.writestr(info, "/etc/passwd")
         archive.writestr("__MACOSX/._a.png", "x")
-    split = Zip(path=str(path)).read(how)
+    warnings: list[str] = []
+    split = Zip(path=str(path)).read(replace(how, warn=warnings.append))
     assert len(split.train.images) + len(split.test.images) == 2
-    assert "1 links" in notes.text
+    assert warnings == [
+        "1 links in the archive are not followed",
+        "passed over: 1 .zip  ->  convert them to PNG or JPEG if they are to be read",
+    ]
+
+
+def test_many_links_in_a_zip_take_no_time(how: Reading, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for i in range(60_000):
+            info = zipfile.ZipInfo(f"{i}.png")
+            info.external_attr = 0o120777 << 16
+            archive.writestr(info, "")
+    begun = time.monotonic()
+    with pytest.raises(DataError, match="no pictures"):
+        Zip(path=str(tmp_path / "x.zip")).read(how)
+    assert time.monotonic() - begun < 5
+
+
+def test_backslashes_of_windows_are_slashes(picture: Make, how: Reading, tmp_path: Path, zipped: Zipper) -> None:
+    files = {f"{k}\\{i}.png": picture(seed=i) for k in ("cat", "dog") for i in range(6)}
+    path = zipped(files, tmp_path / "win.zip")
+    assert Zip(path=str(path)).read(how).train.classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"ustar" * 100])

@@ -1,0 +1,113 @@
+"""What is said of pictures before they are used: notes, and warnings of what is probably not as it was meant to be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gancli.data import cache, tables
+from gancli.data.collection import shown
+from gancli.data.decode import middle
+from gancli.data.values import BYTES, DIM, WAY
+
+if TYPE_CHECKING:
+    from gancli.data.collection import FileCollection, Scan
+
+ENLARGED = 1.5  # times, from which on a picture is much smaller than it is to be
+LONG = 3  # times as long as wide
+NAMED = 5  # files, in a warning
+LOOKED_AT = 256  # images, for what they look like
+PICTURES = (
+    *(".heic", ".heif", ".hif", ".jxl", ".psd", ".svg", ".dcm", ".nii", ".exr", ".hdr", ".raw", ".cr2", ".cr3", ".nef"),
+    *(".arw", ".dng", ".npy", ".npz", ".mat", ".mp4", ".mov", ".avi", ".webm", ".tar", ".zip"),
+)
+TABLES = (*tables.SUFFIXES, ".xml", ".parquet", ".xlsx", ".arrow")
+
+
+def others(files: FileCollection, found: Scan, read: set[str]) -> list[str]:
+    """Files that are neither pictures nor tables that were read."""
+    known = {*found.names, *found.broken, *read}
+    return [entry.name for entry in files.entries if entry.name not in known]
+
+
+def notes(others: list[str], found: Scan, used: Scan, size: tuple[int, int]) -> list[str]:
+    """What was left out, and what becomes of the sizes."""
+    out = []
+    if others:
+        out.append(f"files that are no pictures: {len(others):,}")
+    if found.broken:
+        out.append(f"broken pictures left out: {len(found.broken):,}")
+    sizes = set(used.sizes)
+    if sizes != {size}:
+        what = "of different sizes" if len(sizes) > 1 else "{1} x {0}".format(*next(iter(sizes)))
+        out.append(f"the pictures are {what}; they are cut and scaled to {size[1]} x {size[0]}")
+    return out
+
+
+def warnings(others: list[str], used: Scan, size: tuple[int, int]) -> list[str]:
+    """Files that look as if they should have been read, and pictures that do not suit the size."""
+    out = []
+    suffixes = Counter(PurePosixPath(name).suffix.lower() for name in others)
+    pictures = [f"{n:,} {suffix}" for suffix, n in suffixes.items() if suffix in PICTURES]
+    called = [name for name in others if _like_labels(name)]
+    more = [f"{len(called) - NAMED:,} more"] if len(called) > NAMED else []
+    if pictures:
+        out.append(f"passed over: {', '.join(pictures)}  ->  convert them to PNG or JPEG if they are to be read")
+    if called:
+        names = ", ".join([*map(shown, called[:NAMED]), *more])
+        out.append(f"passed over: {names}  ->  call a table labels.csv if it is to be read")
+    if used.sizes and all(width == 2 * height for height, width in used.sizes):
+        out.append("all pictures are twice as wide as high  ->  pairs side by side? --layout side-by-side")
+    cut = {own: middle(*own, size) for own in set(used.sizes)}  # what is seen, before it is scaled
+    total = len(used.sizes)
+    small = sum(ENLARGED * cut[own][2] < size[0] for own in used.sizes)
+    long = sum(_long(own, cut[own]) for own in used.sizes)
+    if small:
+        out.append(
+            f"{small:,} of {total:,} pictures are much smaller than {size[0]}x{size[1]} and are enlarged"
+            f" over {ENLARGED:g} times"
+        )
+    if long:
+        out.append(f"{long:,} of {total:,} pictures are over three times as long as wide: only their middle is seen")
+    return out
+
+
+def dark(images: np.ndarray) -> list[str]:
+    """A warning if some of the images, uint8 [N, C, H, W], are nearly black."""
+    brightest = max((int(images[i].max()) for i in _some(images)), default=255)
+    cache.release(images)
+    if brightest >= DIM * BYTES:
+        return []
+    way = f"  ->  {WAY}=0,{brightest}" if brightest else ""
+    return [f"the images are nearly black: the brightest value is {brightest} of 255{way}"]
+
+
+def alike(images: np.ndarray | None) -> list[str]:
+    """A warning if some of the images, uint8 [N, C, H, W], are all alike; None: the data are no images."""
+    if images is None or len(images) < 2:
+        return []
+    some = _some(images)
+    same = all((images[i] == images[0]).all() for i in some)
+    cache.release(images)
+    what = f"all {len(images):,} images" if len(some) == len(images) else f"all of {len(some):,} images looked at"
+    return [f"{what} are alike"] if same else []
+
+
+def _some(images: np.ndarray) -> list[int]:
+    """The numbers of some images, evenly over all of them."""
+    return np.linspace(0, len(images) - 1, min(len(images), LOOKED_AT)).astype(int).tolist()  # type: ignore[no-any-return]
+
+
+def _like_labels(name: str) -> bool:
+    """Whether a file looks like a table of labels, not like the text that often lies beside data."""
+    path = PurePosixPath(name)
+    text = path.suffix.lower() == ".txt" and "label" not in path.stem.lower()
+    return path.suffix.lower() in TABLES and not text
+
+
+def _long(size: tuple[int, int], cut: tuple[int, int, int, int]) -> bool:
+    """Whether it is long, and most of it is cut off: where all pictures are long, so may be what is made of them."""
+    return max(size) > LONG * min(size) and LONG * cut[2] * cut[3] < size[0] * size[1]
