@@ -252,6 +252,7 @@ class Evaluator:
                 "samples", samples, lambda of: self._extract(of.chunks(), len(of), self.progress), some, **self._more
             )
         check_alike(fake.head, self.real.take(np.arange(1)))
+        fake.model = getattr(samples, "model", None)
         return fake
 
     def _scores(

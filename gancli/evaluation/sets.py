@@ -59,6 +59,7 @@ class SampleSet(Generic[S]):
     ) -> None:
         self.name, self.kind, self.labels, self.attributes, self.classified = name, kind, labels, attributes, classified
         self._n, self._folder, self._numbers = n, folder, numbers
+        self.model: Any = None  # that makes the samples, where they come from one in this process
         self._views: dict[Any, np.ndarray] = {}
 
     def __len__(self) -> int:
