@@ -183,7 +183,7 @@ class _Job:
         return [str(path) for path in paths]
 
     def _write(self, picture: Picture, path: Path, recipe: dict[str, Any]) -> None:
-        from gancli.core.files import write_atomic
+        from gancli.core.files import Folder
         from gancli.data import whole
         from gancli.runs.files import disk
 
@@ -192,5 +192,7 @@ class _Job:
             sys.stdout.buffer.flush()
             return
         with disk("the picture", path, then=""):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, whole.encode(picture, path.suffix.lower(), recipe), synced=False)
+            top = Path(self.place.out)
+            folder = Folder(path.parent, len(path.parent.relative_to(top).parts) if top in path.parents else 0)
+            folder.make(parents=True)
+            folder.write(path.name, whole.encode(picture, path.suffix.lower(), recipe), synced=False)

@@ -176,8 +176,8 @@ def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple
             source.features,
             split,
         )
-    own = inputs.data_dir(of.run) if of.data_dir is None and of.against is None else of.data_dir
-    how = o.reading(console, own, download=of.download)
+    own = inputs.data_dir(of.run) if of.against is None else None
+    how = o.reading(console, of.data_dir, of.download, recorded=own)
     model, source, split = inputs.of_run(
         of.run, of.against, how, of.ema, on, of.step, console.warn, of.standing, of.skip_broken
     )

@@ -139,7 +139,13 @@ Deterministic = Annotated[
 ]
 
 
-def reading(console: Console, data_dir: Path | None, download: bool = True, asked: Data | None = None) -> Reading:
+def reading(
+    console: Console,
+    data_dir: Path | None,
+    download: bool = True,
+    asked: Data | None = None,
+    recorded: Path | None = None,
+) -> Reading:
     """How data are to be read.
 
     Args:
@@ -147,6 +153,8 @@ def reading(console: Console, data_dir: Path | None, download: bool = True, aske
         data_dir: where data sets are kept; not given: below the cache.
         download: whether missing ones may be downloaded.
         asked: size, channels and the shares that are held out; not given: the defaults.
+        recorded: where a run says that its data are, used if `data_dir` is not given. Nothing is downloaded to it unless it is
+            the default: the run may be a stranger's.
 
     Raises:
         UsageError: the folder's name cannot be resolved.
@@ -155,7 +163,10 @@ def reading(console: Console, data_dir: Path | None, download: bool = True, aske
     from gancli.training.prepare import cache_dir
 
     try:
-        data_dir = (cache_dir() / "data" if data_dir is None else data_dir).expanduser()
+        default = cache_dir() / "data"
+        if data_dir is None and recorded is not None:
+            data_dir, download = recorded, download and recorded.resolve() == default.resolve()
+        data_dir = (default if data_dir is None else data_dir).expanduser()
     except RuntimeError as error:
         raise UsageError(f"--data-dir {data_dir}: {error}") from None
     how = Reading(data_dir, cache_dir(), download=download, progress=console.bar, note=console.note, warn=console.warn)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from gancli.cli import groups as g
@@ -38,6 +37,7 @@ def command(
     layers = g.layers(g.DataOptions(skip_broken=skip_broken), length, runtime, sets)
     found = folder.find(runs_dir, run)
 
+    from gancli.evaluation import inputs
     from gancli.report.reporter import Reporter
     from gancli.training.prepare import again
     from gancli.training.session import train
@@ -45,8 +45,7 @@ def command(
 
     console.note(f"resuming {found.path}")
     cfg = extend(found, layers)
-    where = Path(str(found.json("data.json").get("data_dir", "."))) if data_dir is None else data_dir
-    plan = again(cfg, o.reading(console, where, download, cfg.data), here())
+    plan = again(cfg, o.reading(console, data_dir, download, cfg.data, inputs.data_dir(found)), here())
     reporter = Reporter(console)
     reason = train(
         found, plan, [reporter], True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)

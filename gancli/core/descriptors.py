@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # opening a pipe must not block
@@ -32,8 +34,11 @@ def named(path: Path) -> Iterator[None]:
 def entered(name: str, above: int, path: Path) -> int:
     """The descriptor of a folder that must not be a link."""
     with named(path):
-        check(os.stat(name, dir_fd=above, follow_symlinks=False), stat.S_ISDIR, "folder")
-        return os.open(name, ENTER | os.O_NOFOLLOW, dir_fd=above)
+        try:
+            return os.open(name, ENTER | os.O_NOFOLLOW, dir_fd=above)
+        except NotADirectoryError:  # a link, too
+            check(os.stat(name, dir_fd=above, follow_symlinks=False), stat.S_ISDIR, "folder")
+            raise
 
 
 def check(found: os.stat_result, wanted: Callable[[int], bool], what: str) -> None:
@@ -68,6 +73,36 @@ def replaced(name: str, folder: int) -> int | None:
         return None
     check(found, stat.S_ISREG, "file")
     return stat.S_IMODE(found.st_mode) if found.st_uid == os.geteuid() else None
+
+
+@contextlib.contextmanager
+def replacing(name: str, folder: int, path: Path, synced: bool, mode: int) -> Iterator[BinaryIO]:
+    """A file that takes the place of another one in the end; see `Folder.writing`."""
+    temporary = temporary_name()
+    with named(path):
+        kept = replaced(name, folder)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN, mode, dir_fd=folder)
+    try:
+        with os.fdopen(handle, "w+b") as file:
+            if kept is not None:
+                os.fchmod(handle, kept)
+            yield file
+            file.flush()
+            if synced:
+                os.fsync(handle)
+        with named(path):
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+    if synced:
+        os.fsync(folder)
+
+
+def temporary_name() -> str:
+    """A name for a file or folder that nobody can guess."""
+    return f".gan-{secrets.token_hex(8)}.part"
 
 
 def is_hollow(handle: int) -> bool:

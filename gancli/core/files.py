@@ -20,7 +20,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import shutil
 import stat
 import time
@@ -34,8 +33,7 @@ from gancli.core.errors import CheckpointError
 
 MOST_NAMES = 200_000  # entries of a folder that is listed
 LONGEST_LINE = 1 << 20  # bytes
-PART = ".part"  # suffix of temporary files
-LEFT = re.compile(r"\.gan-[0-9a-f]{16}\.part")
+LEFT = re.compile(r"\.gan-[0-9a-f]{16}\.part")  # a temporary file
 
 
 @dataclass(frozen=True)
@@ -45,26 +43,34 @@ class Folder:
     Args:
         path: where it is.
         inside: how many components at the end of the path must not be links; 0: the user named it, and links are followed.
+        top: the descriptor of the folder that many levels above, where `pinned` holds it.
 
     All methods raise OSError with the path as its `filename`, unless they say otherwise.
     """
 
     path: Path
     inside: int = 0
+    top: int | None = None
 
     def __truediv__(self, name: str) -> Folder:
         """A folder inside this one, which must not be a link."""
-        return Folder(self.path / name, self.inside + 1)
+        return Folder(self.path / name, self.inside + 1, self.top)
 
     @property
     def _parent(self) -> Folder:
-        return Folder(self.path.parent, max(0, self.inside - 1))
+        return Folder(self.path.parent, max(0, self.inside - 1), self.top if self.inside else None)
+
+    @contextlib.contextmanager
+    def pinned(self) -> Iterator[Folder]:
+        """The same folder with its descriptor kept open, for many files."""
+        with self.held() as folder:
+            yield Folder(self.path, 0, folder)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[int]:
         """The folder's descriptor, for as long as it is needed."""
         at = self.path.parents[self.inside - 1] if self.inside else self.path
-        handle = os.open(at, fd.ENTER)
+        handle = os.open(at, fd.ENTER) if self.top is None else os.dup(self.top)
         try:
             for name in self.path.parts[len(at.parts) :]:
                 at = at / name
@@ -182,27 +188,8 @@ class Folder:
         Yields:
             An empty file, open for reading and writing. It becomes the file at the end, or is removed if an exception is raised.
         """
-        temporary = f".gan-{secrets.token_hex(8)}{PART}"
-        with self.held() as folder:
-            with fd.named(self.path / name):
-                kept = fd.replaced(name, folder)
-                handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | fd.PLAIN, mode, dir_fd=folder)
-            try:
-                with os.fdopen(handle, "w+b") as file:
-                    if kept is not None:
-                        os.fchmod(handle, kept)
-                    yield file
-                    file.flush()
-                    if synced:
-                        os.fsync(handle)
-                with fd.named(self.path / name):
-                    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary, dir_fd=folder)
-                raise
-            if synced:
-                os.fsync(folder)
+        with self.held() as folder, fd.replacing(name, folder, self.path / name, synced, mode) as file:
+            yield file
 
     def write(self, name: str, *pieces: bytes | memoryview, synced: bool = True) -> None:
         """Replace a file atomically: readers see the old or the new content.
@@ -215,12 +202,13 @@ class Folder:
         with self.writing(name, synced) as file:
             fd.write_all(file.fileno(), pieces)
 
-    def create(self, name: str, *pieces: bytes | memoryview) -> None:
-        """Write and fsync a new file; there must be nothing of that name."""
+    def create(self, name: str, *pieces: bytes | memoryview, synced: bool = True) -> None:
+        """Write a new file, and fsync it; there must be nothing of that name."""
         handle = self.opened(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             fd.write_all(handle, pieces)
-            os.fsync(handle)
+            if synced:
+                os.fsync(handle)
         finally:
             os.close(handle)
 
@@ -265,10 +253,16 @@ class Folder:
                 with self.held():  # raises, if it is no folder
                     pass
 
-    def rename(self, old: str, new: str, to: Folder | None = None) -> None:
-        """Rename what is in the folder, or move it `to` another one; a file called `new` is replaced."""
-        with self.held() as here, (to or self).held() as there:
-            os.rename(old, new, src_dir_fd=here, dst_dir_fd=there)
+    def rename(self, old: str, new: str) -> None:
+        """Rename what is in the folder; a file called `new` is replaced."""
+        with self.held() as folder:
+            os.rename(old, new, src_dir_fd=folder, dst_dir_fd=folder)
+
+    def move(self, names: Iterable[str], to: Folder) -> None:
+        """Move what is in the folder to another one; files of the same names are replaced."""
+        with self.held() as here, to.held() as there:
+            for name in names:
+                os.rename(name, name, src_dir_fd=here, dst_dir_fd=there)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove regular files of these names, where there are any; nothing else is touched."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import secrets
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from gancli.core.descriptors import temporary_name
 from gancli.core.errors import CheckpointError, UsageError
-from gancli.core.files import PART, Folder, atomic_file, write_atomic
+from gancli.core.files import Folder, atomic_file, write_atomic
 from gancli.core.images import ImageSamples, gif, to_uint8, zoom_for
 from gancli.core.samples import Ask, FromSeeds, Samples
 from gancli.data.cache import release
@@ -28,6 +28,7 @@ from gancli.tasks.sampling import ROW
 Progress = Callable[[str, int, int], None]
 MAX_FRAMES = 2000  # of a walk
 BLOCK = 16 << 20  # bytes that are compressed at a time
+MOST_PINNED = 200  # folders that are held open
 
 
 @dataclass(frozen=True)
@@ -174,38 +175,52 @@ def _together(out: Path) -> Iterator[Callable[[str, bytes], None]]:
     Raises:
         UsageError: the folder has another file of a name.
     """
-    new, top, staged = not out.exists(), Folder(out), Folder(out) / f".gan-{secrets.token_hex(8)}{PART}"
-    there: list[tuple[str, str]] = []  # folder within, or "", and file
-
-    def put(name: str, content: bytes) -> None:
-        inner, _, file = name.rpartition("/")
-        target, beside = _inner(top, inner), _inner(staged, inner)
-        if target.stat(file) is not None and not _holds(target, file, content):
-            raise UsageError(f"{out} holds other samples, such as {out / name}", "name another --out")
-        if inner:
-            beside.make()
-        beside.write(file, content, synced=False)
-        there.append((inner, file))
-
+    new = not out.exists()
+    Folder(out).make(parents=True)
     try:
-        top.make(parents=True)
-        staged.make()
-        yield put
-        for inner, file in there:
-            target = _inner(top, inner)
-            target.make()
-            _inner(staged, inner).rename(file, file, target)
+        with Folder(out).pinned() as top, _Staged(top) as staged:
+            yield staged.put
+            staged.move()
     finally:
-        for inner in {inner: 0 for inner, _ in reversed(there)} | {"": 0}:
-            left = _inner(staged, inner)
-            left.remove(file for of, file in there if of == inner)
-            left.remove_empty()
         if new:
-            top.remove_empty()
+            Folder(out).remove_empty()
 
 
-def _inner(folder: Folder, name: str) -> Folder:
-    return folder / name if name else folder
+class _Staged(ExitStack):
+    """New files of a folder, in a folder inside it until all are there; what was not moved is removed in the end."""
+
+    def __init__(self, top: Folder) -> None:
+        super().__init__()
+        self._top, self._staged = top, top / temporary_name()
+        self._inner: dict[str, tuple[Folder, Folder, list[str]]] = {}  # name of a folder within, or "": old, new, files
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file. Raises UsageError if there is another of the name."""
+        inner, _, file = name.rpartition("/")
+        if inner not in self._inner:
+            new = self._staged / inner if inner else self._staged
+            new.make(parents=True)
+            pinned = self.enter_context(new.pinned()) if len(self._inner) < MOST_PINNED else new
+            self._inner[inner] = (self._top / inner if inner else self._top, pinned, [])
+        old, new, files = self._inner[inner]
+        if old.stat(file) is not None and not _holds(old, file, content):
+            raise UsageError(f"{self._top.path} holds other samples, such as {old.path / file}", "name another --out")
+        new.create(file, content, synced=False)
+        files.append(file)
+
+    def move(self) -> None:
+        """Move all files to their places."""
+        for old, new, files in self._inner.values():
+            old.make()
+            new.move(files, old)
+
+    def __exit__(self, *error: Any) -> bool | None:
+        for _, new, files in self._inner.values():
+            with suppress(OSError):
+                new.remove(files)
+        for inner in [*filter(None, self._inner), ""]:
+            (self._staged / inner if inner else self._staged).remove_empty()
+        return super().__exit__(*error)
 
 
 def _holds(folder: Folder, name: str, content: bytes) -> bool:

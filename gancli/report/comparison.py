@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gancli.core.printable import printable
 from gancli.evaluation.contracts import Score
 from gancli.evaluation.results import in_order
 from gancli.report.console import Console
@@ -56,7 +57,7 @@ def show(
     console.say(compared(p), "bold")
     fixed = max(map(len, labels)) + max(map(len, ("reference", *references))) + 7
     cell = max(len(text) for column in columns.values() for text in column)
-    heads = {name: _folded(name, cell) for name in names}
+    heads = {name: _folded(printable(name), cell) for name in names}
     each = max(cell, *(len(line) for head in heads.values() for line in head.split("\n"))) + 2
     many = max(1, (console.width - fixed) // each)
     for start in range(0, len(names), many):

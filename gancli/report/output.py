@@ -39,7 +39,7 @@ class Output:
             self.dump(value)
         elif not only_json:
             width = max(map(len, value), default=0)
-            text = "".join(f"{k:<{width}}  {lines(v)}\n" for k, v in value.items())
+            text = "".join(f"{printable(k):<{width}}  {lines(v)}\n" for k, v in value.items())
             sys.stdout.write(re.sub(r" +\n", "\n", text))
 
     def dump(self, value: Any) -> None:
@@ -82,7 +82,7 @@ class Output:
             bold: cells that are bold, as (row, column).
             leave_out: columns that need not be shown, the first first. Prose in them gets at least 30 columns.
         """
-        cells = [[self._shown(cell, breaks=True) for cell in row] for row in (heads, *rows)]
+        cells = [[self._shown(cell, breaks=not i) for cell in row] for i, row in enumerate((heads, *rows))]
         least = [self._least([row[i] for row in cells], i, i in leave_out) for i in range(len(heads))]
         kept = list(range(len(heads)))
         for column in leave_out:

@@ -19,6 +19,7 @@ from typing import Any
 
 from gancli.core import migration
 from gancli.core.config import Config, merge, resolve
+from gancli.core.descriptors import ForeignError
 from gancli.core.errors import CheckpointError, ResourceError, UsageError
 from gancli.core.files import Folder
 from gancli.core.registry import nearest
@@ -95,7 +96,8 @@ class Run:
                     if wanted not in ("", kind):
                         raise CheckpointError(f"{place.path / name} is a {kind}, where a {wanted} belongs", "remove it")
         except OSError as error:
-            raise CheckpointError(f"{error.filename or self.path}: {error.strerror}", "remove it") from None
+            remedy = "remove it" if isinstance(error, ForeignError) else "check the disk, its owner and its rights"
+            raise CheckpointError(f"{error.filename or self.path}: {error.strerror}", remedy) from None
 
     def config(self) -> Config:
         """The present configuration: config.json with all changes of history.jsonl."""

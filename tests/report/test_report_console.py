@@ -54,3 +54,23 @@ def test_the_log_tells_of_a_divergence(gan: Gan, tmp_path: Path) -> None:
     assert said.code == 6, said.err
     last = (tmp_path / "runs_dir/r/log.txt").read_text().splitlines()[-1]
     assert last.startswith("diverged: ")
+
+
+ESCAPES = "\x1b]0;owned\x07\x1b[31mred\nexec rm -rf ~"
+
+
+def test_nothing_that_is_printed_acts_on_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.open(Run(tmp_path))
+    console.note(f"skipped checkpoint {ESCAPES}")
+    console.warn(ESCAPES)
+    console.say(ESCAPES)
+    console.sheet(["\x1b[1mrun", "score"], [[ESCAPES, "1"]])
+    console.result({ESCAPES: ESCAPES, "list": [ESCAPES], "table": {ESCAPES: {ESCAPES: 1}}})
+    out, err = capsys.readouterr()
+    log = (tmp_path / "log.txt").read_text()
+    for text in (out, err, log):
+        assert "\x1b" not in text
+        assert "\x07" not in text
+        assert r"\x1b[31mred\nexec" in text
+        assert not [line for line in text.splitlines() if line.startswith("exec")]

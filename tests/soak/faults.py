@@ -119,6 +119,9 @@ def fork(work: Callable[[], Any]) -> int:
     except GanError as error:
         os.write(2, f"{error}\n".encode())
         code = error.code
+    except OSError as error:  # as the command line says it
+        os.write(2, f"{error}\n".encode())
+        code = 5
     except KeyboardInterrupt:
         code = 130
     except BaseException as error:  # noqa: BLE001

@@ -52,8 +52,8 @@ class Announcing(Heard):
 class Losses:
     """A run whose operations are recorded, and what is left of it after each."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.place = bench, bench.place / "power"
+    def __init__(self, bench: Bench, name: str = "power") -> None:
+        self.bench, self.place = bench, bench.place / name
         self.before = self.place / "before"
         self.before.mkdir(parents=True)
         whole = bench.new()
