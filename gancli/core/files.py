@@ -250,8 +250,10 @@ class Folder:
                 os.mkdir(self.path.name, dir_fd=parent)
                 os.fsync(parent)
             except FileExistsError:
-                with self.held():  # raises, if it is no folder
-                    pass
+                if not self.exists():
+                    raise fd.ForeignError(
+                        errno.ENOTDIR, "is not a folder, or a link to nothing", str(self.path)
+                    ) from None
 
     def rename(self, old: str, new: str) -> None:
         """Rename what is in the folder; a file called `new` is replaced."""

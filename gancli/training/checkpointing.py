@@ -19,6 +19,7 @@ from gancli.core.descriptors import amount
 from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
 from gancli.core.files import Folder
 from gancli.core.host import cores, memory
+from gancli.core.printable import printable
 from gancli.core.sinks import Note
 from gancli.inference.generator import Model, describe
 from gancli.inference.loading import planned
@@ -222,12 +223,12 @@ def facts(plan: Plan) -> dict[str, Any]:
 
 def card(run: folder.Run, plan: Plan, state: State) -> str:
     """The model folder's README."""
-    known = facts(plan)
-    what = "The generator (EMA weights)" if state.ema else "The generator"
+    known = {key: printable(str(value)) for key, value in facts(plan).items()}
+    name, what = printable(run.name), "The generator (EMA weights)" if state.ema else "The generator"
     return (
-        f"# {run.name}\n\n{what} of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
-        f"({known['images']:,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
-        f"    gan sample {run.name} --n 64 --out grid.png\n\n"
+        f"# {name}\n\n{what} of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
+        f"({len(plan.split.train):,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
+        f"    gan sample {name} --n 64 --out grid.png\n\n"
         "`model.safetensors` holds the weights in float32, `config.json` the architecture.\n\n"
         f"{_scored(run, plan, state.step)}Scores: `gan evaluate`.\n"
     )
@@ -236,7 +237,7 @@ def card(run: folder.Run, plan: Plan, state: State) -> str:
 def _scored(run: folder.Run, plan: Plan, step: int) -> str:
     """A sentence with the last validation scores; empty if there are none."""
     line: dict[str, Any] = next((line for line in reversed(_evaluations(run)) if line["step"] <= step), {})
-    scores = ", ".join(f"{k} {v:.4g}" for k, v in line.items() if "@" in k and isinstance(v, int | float))
+    scores = ", ".join(f"{printable(k)} {v:.4g}" for k, v in line.items() if "@" in k and isinstance(v, int | float))
     n, real = plan.cfg.intervals.evaluate_n, len(plan.split.validation)
     what = f"{n:,} samples against {min(n, real):,} validation images"
     return f"At step {line['step']:,}, {what}: {scores}.\n\n" if scores else ""

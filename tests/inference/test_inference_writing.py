@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gancli.core.errors import DataError, UsageError
+from gancli.core.errors import DataError, ResourceError, UsageError
 from gancli.core.images import ImageSamples
 from gancli.inference import writing
 from gancli.inference.generator import CHUNK, Model
@@ -172,3 +173,28 @@ def test_a_form_that_does_not_suit_is_refused_with_those_that_do(tmp_path: Path)
     with pytest.raises(UsageError, match="there is no folder"):
         write(made("none"), OPTIONS, tmp_path / "none" / "x.png", nothing)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["dangling link", "pipe", "link"])
+@pytest.mark.parametrize("place", ["folder", "grid.png", "a.npz", "class", "file"])
+def test_nothing_is_written_through_what_others_planted(kind: str, place: str, tmp_path: Path) -> None:
+    """In the place of --out, of a folder in it, of a file in it."""
+    options = replace(OPTIONS, classes=[0], folder="." not in place)
+    write(made("concat"), options, tmp_path / ("good" + Path(place).suffix), nothing)
+    first = next(iter(files(tmp_path / "good")), "")  # class and file
+    out = tmp_path / ("folder" if options.folder else place)
+    path = out / {"class": Path(first).parent, "file": first}.get(place, "")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "secret").write_bytes(b"private")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(other / ("secret" if kind == "link" else "new"))
+    with pytest.raises((ResourceError, UsageError)):
+        write(made("concat"), options, out, nothing)
+    assert files(other) == {"secret": b"private"}
+    assert path.is_symlink() == (kind != "pipe")
+    assert not list(tmp_path.rglob(".gan-*"))

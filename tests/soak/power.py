@@ -33,6 +33,7 @@ from gancli.training.start import start
 STEPS = 40
 # two validations, two lines of the monitor, four checkpoints of which one is kept
 LAYER: Layer = {"intervals": {"keep": 1, "evaluate": 320, "evaluate_n": 64, "save": 160}}
+PATIENCE = 600.0  # seconds for a command
 COMMANDS = ("train", "resume", "sample", "evaluate")
 
 
@@ -52,8 +53,8 @@ class Announcing(Heard):
 class Losses:
     """A run whose operations are recorded, and what is left of it after each."""
 
-    def __init__(self, bench: Bench, name: str = "power") -> None:
-        self.bench, self.place = bench, bench.place / name
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.place = bench, bench.place / "power"
         self.before = self.place / "before"
         self.before.mkdir(parents=True)
         whole = bench.new()
@@ -82,14 +83,14 @@ class Losses:
         rows = map(json.loads, log.read_text().splitlines())
         return [Operation(kind, path, to, base64.b64decode(content)) for kind, path, to, content in rows]
 
-    def trials(self, every: int, seed: int = 0) -> Iterator[tuple[int, str]]:
-        """For each prefix of the operations what was lost, or ""; every so often the run is resumed, too."""
+    def trials(self, every: int, stride: int = 1) -> Iterator[tuple[int, str]]:
+        """For each prefix of the operations, or one in `stride`, what was lost, or ""; every so often the run is resumed, too."""
         crash, announced = Crash(self.before), 0
         for number, operation in enumerate([Operation("announce", "0"), *self.operations]):
             crash.play(operation)
             if operation.kind == "announce":
                 announced = int(operation.path)
-            for torn in (None, random.Random(seed + number)):
+            for torn in () if number % stride else (None, random.Random(number)):
                 left = self.place / "left"
                 shutil.rmtree(left, ignore_errors=True)
                 crash.survive(left, torn)
@@ -113,7 +114,7 @@ class Losses:
     def _resumed(self, run: folder.Run) -> str:
         if not (run.path / "config.json").is_file():
             return ""
-        code = wait(fork(lambda: self.bench.go(run, resumed=True)))
+        code = wait(fork(lambda: self.bench.go(run, resumed=True)), PATIENCE)
         different = ["exit code", str(code)] if code else differing(kept(run), self.wanted)
         return f"after the resume differs: {', '.join(different)}" if different else ""
 
@@ -180,7 +181,7 @@ class Trials:
         """What goes wrong, or ""."""
         run = self._laid(command)
         try:
-            code = wait(fork(lambda: self._work(command, run, Faults(run.path.parent, at, fault))))
+            code = wait(fork(lambda: self._work(command, run, Faults(run.path.parent, at, fault))), PATIENCE)
             if code not in (0, 3, 4, 5):
                 return f"exit code {code}"
             if not (run.path / "config.json").is_file():
