@@ -250,10 +250,9 @@ class Folder:
                 os.mkdir(self.path.name, dir_fd=parent)
                 os.fsync(parent)
             except FileExistsError:
-                if not self.exists():
-                    raise fd.ForeignError(
-                        errno.ENOTDIR, "is not a folder, or a link to nothing", str(self.path)
-                    ) from None
+                if not self.exists():  # a link, or no folder
+                    with fd.named(self.path):
+                        fd.check(os.stat(self.path.name, dir_fd=parent, follow_symlinks=False), stat.S_ISDIR, "folder")
 
     def rename(self, old: str, new: str) -> None:
         """Rename what is in the folder; a file called `new` is replaced."""
