@@ -48,6 +48,7 @@ FOLDERS = {
     "features": "evaluation.features",
     "metric": "evaluation.metrics",
     "baseline": "evaluation.baselines",
+    "export": "export.formats",
 }
 
 ENTRY_POINTS = "gancli.parts"  # the group of installed packages that define parts
