@@ -18,6 +18,7 @@ def command(
     sets: g.SetOptions,
     runtime: g.RuntimeOptions,
     run: o.RunName = None,
+    data: o.Moved = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
     skip_broken: o.SkipBroken = None,
@@ -27,7 +28,7 @@ def command(
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
-    """Resume a run from its last checkpoint. Its length, intervals and runtime may be changed: --epochs 80."""
+    """Resume a run from its last checkpoint. Length, intervals, runtime, batch size, rates may be changed: --epochs 80."""
     from gancli.distributed.ranks import here, rank
     from gancli.report.console import Console
     from gancli.runs import folder
@@ -44,8 +45,14 @@ def command(
     from gancli.training.start import extend
 
     console.note(f"resuming {found.path}")
+<<<<<<< HEAD
     cfg = extend(found, layers)
     plan = again(cfg, o.reading(console, data_dir, download, cfg.data, inputs.data_dir(found)), here())
+=======
+    cfg = extend(found, layers, data)
+    where = Path(str(found.json("data.json").get("data_dir", "."))) if data_dir is None else data_dir
+    plan = again(cfg, o.reading(console, where, download, cfg.data), here())
+>>>>>>> 21a592a (Runs as people have them: refused before a folder is made, data that moved, minutes from this start, changes at a resume, defaults that fit)
     reporter = Reporter(console)
     reason = train(
         found, plan, [reporter], True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)

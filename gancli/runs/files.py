@@ -89,3 +89,8 @@ def disk(what: str, path: Path, needed: int = 0, then: str = "gan resume") -> It
         if error.errno == errno.ENOENT and (above := [p for p in (missing.parent, missing) if not p.exists()]):
             remedy = f"mkdir -p {shlex.quote(str(above[0]))}"
         raise ResourceError(f"cannot write {what} in {path}: {error.strerror or error}", remedy) from error
+
+
+def quoted(path: Path) -> str:
+    """A path as a word of a shell command."""
+    return shlex.quote(str(path))

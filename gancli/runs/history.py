@@ -37,6 +37,11 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return out
 
 
+def changes(folder: Path) -> list[dict[str, Any]]:
+    """The changes of the configuration, in order."""
+    return [line["changes"] for line in read(folder) if "changes" in line]
+
+
 def append(folder: Path, entry: dict[str, Any]) -> None:
     """Append a line atomically."""
     held = Folder(folder)
