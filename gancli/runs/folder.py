@@ -24,13 +24,14 @@ from gancli.core.errors import CheckpointError, ResourceError, UsageError
 from gancli.core.files import Folder
 from gancli.core.registry import nearest
 from gancli.runs import history
-from gancli.runs.files import MAX_JSON, as_json, table
+from gancli.runs.files import MAX_JSON, MOST_OPTIONS, MOST_VALUES, as_json, table
 
 NAME = re.compile(r"\w(?:[\w .+@,()-]{0,98}[\w.+@)-])?")  # letters of any script; quoted, a word of a shell
 FILES = (
     "config.json", "environment.json", "data.json", "history.jsonl", "status.json", "metrics.jsonl", "scores.jsonl",
     "monitor.jsonl", "log.txt", "curves.png", "evaluation.json", "evaluation.png", ".lock", "model.safetensors", "README.md",
 )  # fmt: skip
+CONFIG = "config.json"
 FOLDERS = ("checkpoints", "model", "samples")
 OURS = ("config.json", "model.safetensors")  # one of them is in every run and model folder
 
@@ -77,7 +78,7 @@ class Run:
             content = Folder(self.path).read(name, MAX_JSON)
         except CheckpointError as error:
             raise CheckpointError(error.cause, "is this a run folder of gan train?") from None
-        return table(content, str(self.path / name))
+        return table(content, str(self.path / name), MOST_OPTIONS if name == CONFIG else MOST_VALUES)
 
     def write_json(self, name: str, value: Any) -> None:
         Folder(self.path).write(name, as_json(value))
