@@ -224,8 +224,8 @@ def _check_bounds(bounds: list[Bound], result: Evaluation) -> None:
 
 
 def _report(console: Console, result: Evaluation, folder: Path | None) -> None:
-    console.end()
     """Write the result, then draw and print it: what can be seen of it may fail, the result is there."""
+    console.end()
     from gancli.core.files import write_atomic
     from gancli.report.classes import warnings
     from gancli.report.evaluation import picture

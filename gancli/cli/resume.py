@@ -45,14 +45,8 @@ def command(
     from gancli.training.start import extend
 
     console.note(f"resuming {found.path}")
-<<<<<<< HEAD
-    cfg = extend(found, layers)
-    plan = again(cfg, o.reading(console, data_dir, download, cfg.data, inputs.data_dir(found)), here())
-=======
     cfg = extend(found, layers, data)
-    where = Path(str(found.json("data.json").get("data_dir", "."))) if data_dir is None else data_dir
-    plan = again(cfg, o.reading(console, where, download, cfg.data), here())
->>>>>>> 21a592a (Runs as people have them: refused before a folder is made, data that moved, minutes from this start, changes at a resume, defaults that fit)
+    plan = again(cfg, o.reading(console, data_dir, download, cfg.data, inputs.data_dir(found)), here())
     reporter = Reporter(console)
     reason = train(
         found, plan, [reporter], True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)
