@@ -32,7 +32,7 @@ N = Annotated[
         show_default="64; 8 seeds of a walk, 8 columns of --mix",
     ),
 ]
-OUT_HELP = ".png a grid, .txt lines, a folder/ one file each, .gif a walk, .npz arrays."
+OUT_HELP = ".png a grid, .txt lines, a folder/ one file each, .gif or .mp4 a walk, .npz arrays."
 Out = Annotated[str, typer.Option("--out", "-o", metavar="PATH", help=OUT_HELP)]
 Seed = Annotated[
     int | None, typer.Option(min=0, max=LAST, help="Sample i depends on seed + i alone.", show_default="0")
@@ -44,6 +44,8 @@ Label = Annotated[
 Labels = Annotated[str | None, typer.Option(help="Classes in turn: 0-9, or cat,dog.")]
 Attr = Annotated[str | None, typer.Option(help="Attributes of all samples: slant=0.3,thickness=1.")]
 Truncation = Annotated[float, typer.Option(min=0, max=1, help="Truncation psi; below 1: less variety, more quality.")]
+BEST_OF_HELP = "Candidates for each sample, among which the discriminator chooses; above 1: more quality."
+BestOf = Annotated[int, typer.Option(min=1, max=1000, help=BEST_OF_HELP)]
 Ema = Annotated[bool, typer.Option(help="Use the EMA weights, or the raw ones.")]
 Nrow = Annotated[int | None, typer.Option(min=1, help="Samples per row of the grid.")]
 MIX_HELP = "A grid of mixed styles: coarse ones of these seeds, a row each; fine ones of --seeds, a column each."
@@ -66,6 +68,7 @@ class Flags:
     labels: str | None
     attr: str | None
     truncation: float
+    best_of: int
     nrow: int | None
     mix: str | None
     mix_at: int | None
@@ -79,7 +82,7 @@ class Flags:
     @property
     def walk(self) -> bool:
         """Whether a walk is asked for."""
-        return Path(self.out).suffix.lower() == ".gif" and not self.folder
+        return Path(self.out).suffix.lower() in (".gif", ".mp4") and not self.folder
 
     def numbers(self) -> tuple[list[int], list[int] | None]:
         """The seeds, and those of the rows of a mix.
@@ -99,8 +102,8 @@ class Flags:
         usual = 64 if rows is None and not self.walk else 8
         first = self.seed or 0
         seeds = o.seeds(self.seeds) if self.seeds is not None else [first + i for i in range(self.n or usual)]
-        if (last := max([*seeds, *(rows or [])])) > LAST:
-            raise UsageError(f"there is no seed {last}", f"the last is {LAST}")
+        if (last := max([*seeds, *(rows or [])])) > (highest := (LAST + 1) // self.best_of - 1):
+            raise UsageError(f"there is no seed {last}", f"the last is {highest}")
         if (count := len(seeds) * len(rows or [0])) > MOST:
             raise UsageError(f"--mix {self.mix} makes {count:,} images", "name fewer seeds")
         return seeds, rows
@@ -113,7 +116,7 @@ class Flags:
         named = self.label if self.label is not None else self.labels
         classes = None if named is None else o.labels(named, model.classes)
         return SampleOptions(
-            seeds, classes, o.attributes(self.attr), self.truncation, self.nrow, self.frames, rows, self.mix_at,
+            seeds, classes, o.attributes(self.attr), self.truncation, self.best_of, self.nrow, self.frames, rows, self.mix_at,
             self.folder, facts,
         )  # fmt: skip
 
@@ -128,6 +131,7 @@ def command(
     labels: Labels = None,
     attr: Attr = None,
     truncation: Truncation = 1.0,
+    best_of: BestOf = 1,
     ema: Ema = True,
     standing: o.Standing = 0,
     step: o.Step = None,
@@ -148,7 +152,7 @@ def command(
     from gancli.runs import folder
 
     console = Console(quiet=quiet, json=json, rank=rank())
-    flags = Flags(n, out, seed, seeds, label, labels, attr, truncation, nrow, mix, mix_at, frames)
+    flags = Flags(n, out, seed, seeds, label, labels, attr, truncation, best_of, nrow, mix, mix_at, frames)
     flags.numbers()
     o.plugins(plugin)
     found = folder.find(runs_dir, run)

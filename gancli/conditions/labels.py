@@ -101,7 +101,7 @@ class Embedding(Concat):
 
 
 class ProjectionHead(nn.Module):
-    """w . f + (V c) . f + b: features [N, F], c [N, C] -> logits [N]."""
+    """w . f + (V c) . f + b: features [N, F], c [N, C] -> logits [N]; or features [N, P, F] -> logits [N, P]."""
 
     def __init__(self, features: int, condition: int) -> None:
         super().__init__()
@@ -109,8 +109,10 @@ class ProjectionHead(nn.Module):
         nn.init.normal_(self.table.weight, 0.0, 1 / sqrt(features))
 
     def forward(self, features: Tensor, c: Tensor) -> Tensor:
-        unconditional: Tensor = self.linear(features).flatten().float()
-        projection: Tensor = (self.table(c.to(features.dtype)) * features).float().sum(1)
+        unconditional: Tensor = self.linear(features).squeeze(-1).float()
+        embedded = self.table(c.to(features.dtype))
+        embedded = embedded if features.dim() == 2 else embedded[:, None]
+        projection: Tensor = (embedded * features).float().sum(-1)
         return unconditional + projection
 
 

@@ -1,4 +1,4 @@
-"""Conversion of images to uint8, grids, PNG files with metadata, GIF files; samples of images and of image pairs."""
+"""Conversion of images to uint8, grids, PNG files with metadata; samples of images and of image pairs."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def pil_image(image: np.ndarray) -> Image.Image:
 
 
 def zoom_for(height: int, width: int) -> int:
-    """The integer factor by which a grid enlarges small images, to sides of about 56 pixels."""
-    return max(1, round(56 / max(height, width)))
+    """The integer factor by which a grid enlarges small images: 4 for sides of 28 and 32 pixels, 2 for 64."""
+    return max(1, round(112 / max(height, width)))
 
 
 def grid(images: np.ndarray, columns: int | None = None, zoom: int | None = None) -> np.ndarray:
@@ -86,14 +86,6 @@ def png(image: np.ndarray, recipe: dict[str, Any] | None = None) -> bytes:
         info.add_text("gan", json.dumps(recipe))
     out = io.BytesIO()
     pil_image(image).save(out, "PNG", pnginfo=info, compress_level=6)
-    return out.getvalue()
-
-
-def gif(frames: list[np.ndarray], milliseconds: int = 60) -> bytes:
-    """Encode frames uint8 [C, H, W] as a looping GIF, each shown for `milliseconds`."""
-    first, *rest = [pil_image(f).convert("P") if f.shape[0] == 3 else pil_image(f) for f in frames]
-    out = io.BytesIO()
-    first.save(out, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0)
     return out.getvalue()
 
 

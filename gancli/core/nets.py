@@ -42,7 +42,7 @@ class Trunk(nn.Module, ABC):
             c: condition vectors [N, condition], or None where the condition is not an input of the trunk.
 
         Returns:
-            Features [N, out_features].
+            Features [N, out_features], or [N, P, out_features] of P critics with a logit each.
         """
 
 
@@ -94,7 +94,7 @@ class Model(Part, ABC):
             condition: width of the condition vector; 0: the trunk gets none.
 
         Returns:
-            A module (x [N, C, H, W], c [N, condition] or None) -> features [N, out_features].
+            A module (x [N, C, H, W], c [N, condition] or None) -> features, see `Trunk`.
 
         Raises:
             UsageError: the model cannot be built for this size or with these options.
@@ -251,10 +251,6 @@ class Condition(Part, ABC):
         """The number of classes and of attributes that `encode` uses, that is, what can be chosen in sampling."""
         return spec.classes, spec.attributes
 
-    def drawn_attributes(self, spec: Images) -> tuple[int, bool]:  # noqa: ARG002
-        """How `encode` draws attributes: the first number of `noise` that it uses, and whether they are made uniform."""
-        return 0, False
-
     @abstractmethod
     def head(self, features: int, spec: Images) -> nn.Module:
         """Build the last layer of D.
@@ -264,7 +260,7 @@ class Condition(Part, ABC):
             spec: of the data.
 
         Returns:
-            A module (features [N, F], c [N, embedded_width] or None) -> logits [N].
+            A module (features [N, F], c [N, embedded_width] or None) -> logits [N]; for features [N, P, F], [N, P].
         """
 
     def embedded_width(self, spec: Images) -> int:

@@ -51,3 +51,11 @@ class Mixing(Latent, Protocol):
         seeds: Sequence[int],
         truncation: float,
     ) -> Tensor: ...
+
+
+@runtime_checkable
+class Critical(Protocol):
+    """One whose discriminator ranks samples."""
+
+    def images(self, nets: Nets, ask: FromSeeds, spec: Images) -> Tensor: ...
+    def logits(self, nets: Nets, ask: FromSeeds, images: Tensor, spec: Images) -> Tensor: ...

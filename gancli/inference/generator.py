@@ -28,7 +28,7 @@ from gancli.core.task import Choices, Task
 from gancli.distributed.ranks import ALONE, Ranks
 from gancli.inference.capabilities import Latent, Mixing
 from gancli.inference.spool import joined
-from gancli.models.latents import lerp, slerp
+from gancli.models.latents import closed_path, lerp
 from gancli.tasks.sampling import ROW, class_rows
 
 CHUNK = 32  # samples per pass of the nets
@@ -195,7 +195,7 @@ class Model:
         attributes: Mapping[str, float] | np.ndarray | None = None,
         truncation: float = 1.0,
     ) -> Tensor:
-        """Images [frames, C, H, W] along a closed path through the seeds' latent points, on the sphere between each two.
+        """Images [frames, C, H, W] along a smooth closed path through the seeds' latent points.
 
         Labels (one for each stop; not given: the first class), attributes and truncation are those of `sample`; between two
         stops what is asked for goes over from the one to the other. Raises UsageError if they do not fit, or if the task has
@@ -207,7 +207,7 @@ class Model:
         z, c = task.latents(stops), task.condition_vectors(stops, spec, chosen, asked)
         t = torch.linspace(0, len(stops), frames + 1)[:-1]
         legs = [(k, (k + 1) % len(stops), t[t.long() == k] - k) for k in range(len(stops))]
-        points = torch.cat([slerp(z[a], z[b], at) for a, b, at in legs])
+        points = closed_path(z, t)
         codes = None if c is None else torch.cat([lerp(c[a], c[b], at) for a, b, at in legs])
 
         def make(rows: list[int]) -> Tensor:

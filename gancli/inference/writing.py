@@ -16,11 +16,13 @@ import numpy as np
 from gancli.core.descriptors import temporary_name
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import Folder, atomic_file, write_atomic
-from gancli.core.images import ImageSamples, gif, to_uint8, zoom_for
+from gancli.core.images import ImageSamples, to_uint8, zoom_for
 from gancli.core.samples import Ask, FromSeeds, Samples
+from gancli.core.video import video
 from gancli.data.cache import release
 from gancli.inference.capabilities import Latent
 from gancli.inference.generator import Model
+from gancli.inference.rejection import chosen
 from gancli.inference.spool import joined, spooled
 from gancli.runs.files import disk
 from gancli.tasks.sampling import ROW
@@ -39,6 +41,7 @@ class SampleOptions:
     classes: list[int] | None = None  # in turn; None: as suits the seed
     attributes: dict[str, float] | None = None  # of all samples, by name
     truncation: float = 1.0
+    best_of: int = 1  # candidates for each sample, among which D chooses
     columns: int | None = None  # samples in a row of a grid
     frames: int | None = None  # of a walk; None: as many as it is long
     mix: list[int] | None = None  # seeds of the rows of a grid of mixed styles, whose columns are `seeds`
@@ -89,11 +92,21 @@ def write(model: Model, options: SampleOptions, out: Path, progress: Progress) -
         raise UsageError(f"--out {out}: --mix makes a grid", "use .png")
     if form and not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
-    by_form = {"": _folder, ".npz": _arrays, ".gif": _walk}
+    if options.best_of > 1:
+        options = _with_best(model, options, progress)
+    by_form = {"": _folder, ".npz": _arrays, ".gif": _walk, ".mp4": _walk}
     writer = by_form.get(form, _whole) if options.mix is None else _mixed_grid
     with disk("samples", out, then=""):
         writer(model, options, out, progress)
     return out
+
+
+def _with_best(model: Model, options: SampleOptions, progress: Progress) -> SampleOptions:
+    """The options with the seeds of the candidates that D chooses."""
+    ask, k = _ask(model, options), options.best_of
+    seeds = chosen(model, ask, k, lambda done: progress("choosing", done, k * len(ask)))
+    labels = None if ask.labels is None else list(ask.labels)
+    return changed(options, seeds=seeds, classes=labels, facts={**options.facts, "best_of": k})
 
 
 def _ask(model: Model, options: SampleOptions, seeds: list[int] | None = None) -> FromSeeds:
@@ -136,7 +149,7 @@ def _check_form(model: Model, samples: Samples, out: Path) -> None:
     """Raises UsageError if samples of this kind are not shown in a file of this name."""
     suffix = samples.take(slice(0, 1)).render().suffix
     if out.suffix.lower() != suffix:
-        forms = [suffix, *([".gif"] if isinstance(model.task, Latent) else []), ".npz"]
+        forms = [suffix, *([".gif", ".mp4"] if isinstance(model.task, Latent) else []), ".npz"]
         raise UsageError(
             f"--out {out}: do not know the form {out.suffix.lower()!r}", f"use {', '.join(forms)} or a folder"
         )
@@ -285,7 +298,7 @@ def _mixed_grid(model: Model, options: SampleOptions, out: Path, progress: Progr
 
 
 def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
-    """A closed walk through the latent points of the seeds, on the sphere between each two; classes in turn, one for each."""
+    """A closed walk through the latent points of the seeds; classes in turn, one for each."""
     stops, n = options.stops, options.length
     if n < len(stops):
         raise UsageError(f"{n:,} frames do not reach {len(stops):,} seeds", "name fewer --seeds, or more --frames")
@@ -301,5 +314,6 @@ def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -
         truncation=options.truncation,
     )
     pictures = to_uint8(images)
-    zoom = max(1, zoom_for(*pictures.shape[2:]) * 3)
-    write_atomic(out, gif([p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]))
+    zoom = 2 * zoom_for(*pictures.shape[2:])
+    frames = [p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]
+    write_atomic(out, video(frames, options.form(out)))

@@ -40,6 +40,29 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return path
 
 
+def closed_path(stops: Tensor, t: Tensor) -> Tensor:
+    """A smooth closed path through latent vectors, whose direction does not jump at the stops or at its end.
+
+    Catmull-Rom splines through the directions of the stops, scaled to norms between those of the stops (as 1609.04468, to
+    keep to norms that are typical of the prior).
+
+    Args:
+        stops: [K, z].
+        t: [T] in [0, K); at t = k the path is at stop k.
+
+    Returns:
+        [T, z].
+    """
+    norms = stops.norm(dim=1).clamp_min(1e-12)
+    units = stops / norms[:, None]
+    k, u = t.long(), (t - t.floor())[:, None]
+    a, b, c, d = (units[(k + i) % len(stops)] for i in (-1, 0, 1, 2))
+    path = 0.5 * (2 * b + (c - a) * u + (2 * a - 5 * b + 4 * c - d) * u**2 + (3 * b - a - 3 * c + d) * u**3)
+    sizes = torch.lerp(norms[k], norms[(k + 1) % len(stops)], u[:, 0])
+    out: Tensor = path / path.norm(dim=1, keepdim=True).clamp_min(1e-12) * sizes[:, None]
+    return out
+
+
 def synthesize(
     net: nn.Module, z: Tensor, c: Tensor | None = None, seeds: Sequence[int] | None = None, truncation: float = 1.0
 ) -> Tensor:

@@ -181,7 +181,7 @@ class EmbeddedGenerator(nn.Module):
 
 
 class LinearHead(nn.Module):
-    """features [N, F] -> logits [N]; ignores the condition."""
+    """features [N, F] -> logits [N], or [N, P, F] -> [N, P]; ignores the condition."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -189,7 +189,7 @@ class LinearHead(nn.Module):
 
     def forward(self, features: Tensor, c: Tensor | None = None) -> Tensor:  # noqa: ARG002
         logits: Tensor = self.linear(features)
-        return logits.flatten()
+        return logits.squeeze(-1)
 
 
 def has_batch_statistics(net: nn.Module) -> bool:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import Progress
 
 from gancli.core.config import flat
+from gancli.core.errors import GanError
+from gancli.core.files import Folder
 from gancli.core.sinks import Progress as Progressed
 from gancli.core.sinks import Sink
 from gancli.report import curves
 from gancli.report.bar import title, training_bar
 from gancli.report.console import PLAIN, Console
+from gancli.report.film import film, previews
 from gancli.report.text import clock, short
 from gancli.runs import journal
 from gancli.training.memory import give_back_freed
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from gancli.runs.folder import Run
     from gancli.training.prepare import Plan
 
+FILMED = 60.0  # seconds of training from which on a film is made
 REFRESH = 0.1  # seconds between updates of the bar
 ENDS = {
     "images": "all images seen", "steps": "steps done", "minutes": "time is up", "quality": "quality reached",
@@ -123,6 +127,17 @@ class Reporter(Sink):
             self.console.note(f"samples  {newest}")
         if file.exists():
             self.console.note(f"curves   {file}")
+        if lines and lines[-1]["seconds"] >= FILMED and len(previews(run)) > 1:
+            self._film(run)
         self.console.note(f"next     gan sample {run.path} --n 64 --out samples{newest.suffix if newest else '.png'}")
         self.console.note(f"         gan evaluate {run.path}")
         self.console.result({"run": str(run.path), "stopped": reason, **(lines[-1] if lines else {})}, only_json=True)
+
+    def _film(self, run: Run) -> None:
+        """Make a film of the previews, in the run folder."""
+        try:
+            Folder(run.path).write("learning.gif", film(run, ".gif"))
+        except (GanError, OSError) as error:
+            self.console.warn(f"no film was made: {error}")
+        else:
+            self.console.note(f"film     {run.path / 'learning.gif'}")

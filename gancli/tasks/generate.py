@@ -17,11 +17,12 @@ from gancli.core.contracts import Critic, Logs, Memory, Nets, Optimizer, Penalty
 from gancli.core.data import Batch, Spec
 from gancli.core.errors import UsageError
 from gancli.core.registry import of_kind
+from gancli.core.samples import FromSeeds
 from gancli.core.schedules import every
 from gancli.core.sharding import gather_rows
 from gancli.core.specs import Images
 from gancli.core.task import Context, Phase
-from gancli.losses.adversarial import critic_loss, generator_loss, penalty_loss
+from gancli.losses.adversarial import critic_loss, generator_loss, penalty_loss, per_sample
 from gancli.models.latents import style_generator, styles
 from gancli.models.layers import Discriminator, EmbeddedGenerator, has_batch_statistics
 from gancli.tasks.seeded import Seeded
@@ -244,3 +245,8 @@ class Generate(Seeded):
             return logits
 
         return critic
+
+    def logits(self, nets: Nets, ask: FromSeeds, images: Tensor, spec: Images) -> Tensor:
+        """D's logits [N] of images [N, C, H, W] that were made for a request; the mean over patches."""
+        c, x = self.requested(ask, spec), self.model.view(nets, images).repeat(1, self.pack, 1, 1)
+        return per_sample(nets["D"](x, None if c is None else c.to(x.device)))

@@ -16,15 +16,14 @@ from torch import Tensor
 
 from gancli.core.contracts import Nets
 from gancli.core.data import Dataset, Spec
-from gancli.core.exportable import Draw, Exportable
 from gancli.core.images import ImageSamples, to_uint8
 from gancli.core.registry import of_kind
 from gancli.core.samples import Ask, FromSeeds
 from gancli.core.seeds import generator
 from gancli.core.specs import Images
-from gancli.core.task import Choices, Task
+from gancli.core.task import Choices, Exportable, Task
 from gancli.models.latents import Points, mix_styles, synthesize, to_uniform
-from gancli.tasks.sampling import class_rows, exportable, labels_like
+from gancli.tasks.sampling import Generator, class_rows, labels_like
 
 if TYPE_CHECKING:
     from gancli.core.nets import Condition, Model
@@ -146,10 +145,15 @@ class Seeded(Task):
 
     def images(self, nets: Nets, ask: FromSeeds, spec: Images) -> Tensor:
         """Images [N, C, H, W] in [-1, 1] for a request; image i depends only on row i."""
-        attributes = None if ask.attributes is None else torch.from_numpy(ask.attributes)
         with torch.no_grad():
-            c = self.condition_vectors(ask.seeds, spec, ask.labels, attributes)
-            return self.decode(nets, self.latents(ask.seeds), c, spec, ask.seeds, ask.truncation)
+            return self.decode(
+                nets, self.latents(ask.seeds), self.requested(ask, spec), spec, ask.seeds, ask.truncation
+            )
+
+    def requested(self, ask: FromSeeds, spec: Images) -> Tensor | None:
+        """The condition vectors [N, width] of a request; None for an unconditional model."""
+        attributes = None if ask.attributes is None else torch.from_numpy(ask.attributes)
+        return self.condition_vectors(ask.seeds, spec, ask.labels, attributes)
 
     def generate(self, nets: Nets, ask: Ask, spec: Spec) -> ImageSamples:
         assert isinstance(ask, FromSeeds) and isinstance(spec, Images)  # noqa: PT018
@@ -165,6 +169,10 @@ class Seeded(Task):
 
     def exportable(self, nets: Nets, spec: Spec) -> Exportable:
         assert isinstance(spec, Images)
-        return exportable(
-            nets["G"], Draw(("sample", None), self.model.z, uniform=self.latent == "uniform"), self.condition, spec
-        )
+        inputs = {"z": self.latents([0, 1])}
+        classes, attributes = self.condition.choices(spec)
+        if classes:
+            inputs["label"] = torch.zeros(2, dtype=torch.int64)
+        if attributes:
+            inputs["attributes"] = torch.zeros(2, attributes)
+        return Exportable(Generator(nets["G"], self.condition, spec, list(inputs)), inputs)

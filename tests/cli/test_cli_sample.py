@@ -170,3 +170,18 @@ def test_attributes_are_asked_for_by_name(gan: Gan, tmp_path: Path) -> None:
     with Image.open(tmp_path / "w.png") as picture:
         assert json.loads(picture.info["gan"])["attributes"] == {"width": 2.0}
     assert "width" in gan("sample", "a", "--attr", "widht=2", "--out", tmp_path / "w.png").err
+
+
+def test_the_best_of_several_are_samples_of_other_seeds(gan: Gan, run: Path, tmp_path: Path) -> None:
+    best, again = tmp_path / "best.npz", tmp_path / "again.npz"
+    assert gan("sample", run, "--n", "3", "--seed", "5", "--best-of", "4", "--out", best).code == 0
+    with np.load(best) as file:
+        seeds, images = file["seeds"].tolist(), file["images"]
+    assert [seed // 4 for seed in seeds] == [5, 6, 7]
+    assert gan("sample", run, "--seeds", ",".join(map(str, seeds)), "--out", again).code == 0
+    with np.load(again) as file:
+        np.testing.assert_array_equal(file["images"], images)
+    said = gan("sample", run / "model", "--n", "1", "--best-of", "2", "--out", tmp_path / "s.npz")
+    assert said.code == 2
+    assert "name the run folder" in said.err
+    assert gan("sample", run, "--seed", str(MOST // 2), "--n", "1", "--best-of", "4", "--out", best).code == 2

@@ -168,7 +168,7 @@ def test_arrays_are_those_of_savez(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_form_that_does_not_suit_is_refused_with_those_that_do(tmp_path: Path) -> None:
     for name in ("x.jpg", "x.txt"):
-        with pytest.raises(UsageError, match=r"do not know the form .*use \.png, \.gif, \.npz or a folder"):
+        with pytest.raises(UsageError, match=r"do not know the form .*use \.png, \.gif, \.mp4, \.npz or a folder"):
             write(made("none"), OPTIONS, tmp_path / name, nothing)
     with pytest.raises(UsageError, match="there is no folder"):
         write(made("none"), OPTIONS, tmp_path / "none" / "x.png", nothing)

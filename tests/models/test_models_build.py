@@ -18,6 +18,7 @@ from gancli.training.net import EmaNet, Net
 TINY: dict[str, Any] = {
     "z": 8, "w": 8, "width": 4, "g_width": 4, "d_width": 4, "widest": 8, "mapping": 2, "blocks": 1,
     "g_widths": (16,), "d_widths": (16,), "hold": 10, "fade": 10,
+    "mixed": 4, "side": 32,
 }  # fmt: skip
 NAMES = list(parts("model"))
 SHAPES = [
@@ -34,6 +35,7 @@ VARIANTS = [
     ("r3", {"smooth": False, "expansion": 1.5, "group": 4}),
     ("r3", {"stem": True, "group": 4}),
     ("msg", {"group": 1}),
+    ("fastgan", {"reach": 1, "d_norm": "batch", "spectral": "both"}),
 ]
 
 
@@ -58,7 +60,7 @@ def played(model: Model, shape: Images, dtype: torch.dtype, condition: int = 0, 
     assert fake.shape == real.shape
     assert fake.dtype == dtype
     logits = working["D"](torch.cat([real, fake]), None if c is None else torch.cat([c, c]))
-    assert logits.shape == (8,)
+    assert logits.shape in ((8,), (8, 4))  # of one critic, or of several
     assert logits.dtype == torch.float32
     for net in nets.values():
         gradients = torch.autograd.grad(logits.sum(), net.parameters, retain_graph=True, allow_unused=True)

@@ -8,7 +8,7 @@ import torch
 from gancli.core.errors import UsageError
 from gancli.core.registry import build
 from gancli.core.specs import Images
-from gancli.models.latents import lerp, mix_styles, slerp, synthesize
+from gancli.models.latents import closed_path, lerp, mix_styles, slerp, synthesize
 from gancli.models.layers import ConcatCondition, EmbeddedGenerator
 
 
@@ -34,6 +34,21 @@ def test_slerp_keeps_to_the_sphere_at_even_angles() -> None:
     torch.testing.assert_close(out.norm(dim=1), torch.ones(7))
     torch.testing.assert_close(torch.atan2(out[:, 1], out[:, 0]), torch.linspace(0, torch.pi / 2, 7))
     torch.testing.assert_close(slerp(a, a, torch.tensor([0.3])), a[None])
+
+
+@pytest.mark.parametrize("stops", [1, 2, 3, 8])
+def test_a_closed_path_goes_through_its_stops_without_a_jump(stops: int) -> None:
+    points = torch.randn(stops, 64, generator=torch.Generator().manual_seed(stops))
+    n = 200
+    t = torch.linspace(0, stops, stops * n + 1)[:-1]
+    path = closed_path(points, t)
+    torch.testing.assert_close(path[::n], points)
+    norms = path.norm(dim=1)
+    assert points.norm(dim=1).min() * 0.999 <= norms.min()
+    assert norms.max() <= points.norm(dim=1).max() * 1.001
+    steps = torch.cat([path, path[:1]]).diff(dim=0)
+    turns = (steps - steps.roll(1, 0)).norm(dim=1)  # from each step to the next, the end to the beginning included
+    assert turns.max() <= 0.2 * steps.norm(dim=1).max() + 1e-4
 
 
 def test_truncation_in_w_ends_at_the_mean() -> None:

@@ -1,0 +1,259 @@
+"""The table of pictures: data x preset x budget x seed, scored by ImageNet features, with a page of samples for each run.
+
+    python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best-cpu,fastgan --minutes 10 --measure --threads 2
+    python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best-cpu,fastgan --minutes 10 --device cuda --jobs 8
+    python benchmarks/pictures.py --place RUNS --table
+
+--data NAME=PATH, or NAME=PATH@64 for another size, or NAME=PATH@64@unlabeled. --arms PRESET, or NAME:PRESET:KEY=VALUE;KEY=VALUE for a
+preset with other options. The budget is a number of training images (--images), or the minutes of the machine on which --measure has
+timed a few steps of each arm: the runs themselves may take place on a faster one. A row that is there is not made again.
+
+Samples are compared with the test set; with all training images where the test set has fewer than 400, as papers on few images do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gancli.core.data import Reading, Split
+from gancli.core.images import ImageSamples, grid, png
+from gancli.core.registry import build
+from gancli.evaluation import inputs
+from gancli.evaluation.contracts import silent
+from gancli.evaluation.evaluator import Evaluator
+from gancli.evaluation.generated import Generated
+from gancli.evaluation.metrics.distances import nearest
+from gancli.runs import journal
+from gancli.runs.folder import Run
+from gancli.training.prepare import cache_dir
+
+METRICS = ("fid", "kid", "prc", "memorization")
+FEW = 400  # test images below which samples are compared with the training images
+PAGE = 64  # samples on a page
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run."""
+
+    data: str
+    options: list[str]  # of `gan train`, that name the data
+    arm: str
+    preset: str
+    sets: list[str]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.data}-{self.arm}-{self.seed}"
+
+    def command(self, place: Path, *more: str) -> list[str]:
+        """`gan train`."""
+        sets = [word for item in self.sets for word in ("--set", item)]
+        where = ["--runs-dir", str(place), "--name", self.name, "--preset", self.preset, "--seed", str(self.seed)]
+        return [sys.executable, "-m", "gancli", "train", *self.options, *where, *sets, *more]
+
+
+def data_options(text: str) -> tuple[str, list[str]]:
+    """NAME=PATH@SIZE@unlabeled -> the name, and options of `gan train`."""
+    name, _, rest = text.partition("=")
+    path, *more = rest.split("@")
+    options = ["--data", path]
+    for word in more:
+        options += ["--set", "task.condition=none"] if word == "unlabeled" else ["--image-size", word]
+    return name, options
+
+
+def cells(a: argparse.Namespace) -> Iterator[Cell]:
+    """All runs asked for."""
+    for data in a.data:
+        name, options = data_options(data)
+        for arm in a.arms.split(","):
+            short, _, rest = arm.partition(":")
+            preset, _, sets = rest.partition(":")
+            for seed in map(int, a.seeds.split(",")):
+                yield Cell(name, options, short, preset or short, [s for s in sets.split(";") if s], seed)
+
+
+def rates(place: Path) -> dict[str, float]:
+    """Images per second by data and arm, as --measure found them."""
+    file = place / "rates.json"
+    return dict(json.loads(file.read_text())) if file.is_file() else {}
+
+
+def measure(cell: Cell, a: argparse.Namespace) -> None:
+    """Time a few steps here."""
+    done = subprocess.run(
+        cell.command(a.place, "--dry-run", "--json", "--device", "cpu", "--threads", str(a.threads)),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    found = rates(a.place) | {f"{cell.data} {cell.arm}": json.loads(done.stdout)["images_per_s"]}
+    (a.place / "rates.json").write_text(json.dumps(found, indent=1))
+    print(cell.data, cell.arm, found[f"{cell.data} {cell.arm}"], "images/s", flush=True)
+
+
+def images_of(cell: Cell, a: argparse.Namespace) -> int:
+    """The training images of a run."""
+    if a.images:
+        return int(a.images)
+    return round(rates(a.place)[f"{cell.data} {cell.arm}"] * 60 * a.minutes)
+
+
+def trained(cell: Cell, a: argparse.Namespace) -> None:
+    """Train a run and score it, in processes of their own."""
+    row = a.place / f"{cell.name}.row.json"
+    if row.is_file():
+        return
+    options = ["--images", str(images_of(cell, a)), "--device", a.device, "--threads", str(a.threads), "--quiet"]
+    keep = ["--set", "intervals.keep=1"]
+    if not (a.place / cell.name / "model").is_dir():
+        done = subprocess.run(cell.command(a.place, *options, *keep), capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(cell.name, "failed:", done.stderr.strip()[-300:], flush=True)
+            return
+    score = [sys.executable, __file__, "--place", str(a.place), "--score", cell.name, "--device", a.device]
+    facts = json.dumps({"data": cell.data, "arm": cell.arm, "seed": cell.seed, "minutes": a.minutes, "sets": cell.sets})
+    subprocess.run([*score, "--facts", facts, "--n", str(a.n), "--threads", str(a.threads)], check=True)
+    print(cell.name, json.loads(row.read_text())["scores"], flush=True)
+
+
+def compared_with(split: Split[Any]) -> tuple[Any, str]:
+    """The images that samples are compared with, and what they are called."""
+    return (split.test, "test set") if len(split.test) >= FEW else (split.train, "training set")
+
+
+def scored(made: Generated, split: Split[Any], n: int, device: str) -> dict[str, list[float | None]]:
+    """Scores, their standard errors and reference scores."""
+    reals, name = compared_with(split)
+    out: dict[str, list[float | None]] = {}
+    for features, metrics in ((None, METRICS), (build("features", "random-conv"), ("fid",))):
+        evaluator = Evaluator(
+            split.train, reals, n=n, features=features, cache_dir=cache_dir(), device=device, name=name
+        )  # fmt: skip
+        wanted = [m for m in metrics if m != "memorization" or reals is split.test]
+        found = evaluator(made, wanted, insist=False).scores
+        out |= {key: [score.value, score.error, score.reference] for key, score in found.items()}
+    return out
+
+
+def page(samples: ImageSamples, split: Split[Any], device: str) -> bytes:
+    """The first samples, not chosen, and beside them the training image that is nearest to each by the features."""
+    evaluator = Evaluator(split.train, split.train, n=len(split.train), cache_dir=cache_dir(), device=device)
+    assert evaluator.extractor is not None
+    first = samples.take(slice(0, PAGE))
+    parts = [first.take(slice(i, i + 32)) for i in range(0, len(first), 32)]
+    features = evaluator.extractor(parts, len(first)).features
+    _, index = nearest(features, evaluator.train.extracted.features, 2)
+    train = evaluator.train.take(index[:, 0])
+    left, right = (grid(x.images, 8, zoom=max(1, 64 // x.images.shape[3])) for x in (first, train))
+    gap = np.full((left.shape[0], left.shape[1], 16), 255, np.uint8)
+    return png(np.concatenate([left, gap, right], 2))
+
+
+def score(a: argparse.Namespace) -> None:
+    """Score a run; called in a process of its own."""
+    run = Run(a.place / a.score)
+    how = Reading(cache_dir(), cache_dir(), download=False)
+    model, _, split = inputs.of_run(run, None, how, True, torch.device(a.device))
+    reals, _ = compared_with(split)
+    made = inputs.of_model(model, split.train, reals, a.n, 0, cache_dir(), silent)
+    lines = journal.read(run.journal)
+    row = {
+        **json.loads(a.facts),
+        "preset": run.config().preset,
+        "images": model.tick.images,
+        "seconds": lines[-1]["seconds"],
+        "images_per_s": float(np.median([line["images_per_s"] for line in lines])),
+        "device": run.json("environment.json")["device"],
+        "n_real": min(len(reals), a.n),
+        "scores": scored(made, split, a.n, a.device),
+    }
+    task, spec = model.task, model.spec
+    first = model.generate(task.preview(spec, split.train, PAGE))
+    assert isinstance(first, ImageSamples)
+    (a.place / f"{a.score}.png").write_bytes(page(first, split, a.device))
+    (a.place / f"{a.score}.row.json").write_text(json.dumps(row, indent=1))
+
+
+COLUMNS = ("fid@efficientnet-lite0", "kid@efficientnet-lite0", "precision@efficientnet-lite0", "recall@efficientnet-lite0",
+           "copied@efficientnet-lite0", "fid@random-conv")  # fmt: skip
+
+
+def table(place: Path) -> str:
+    """All rows, the seeds of an arm in one: mean, and the range where there are several."""
+    rows = [json.loads(file.read_text()) for file in sorted(place.glob("*.row.json"))]
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["data"], row["minutes"] or "", row["arm"]), []).append(row)
+
+    def cell(group: list[dict[str, Any]], name: str) -> str:
+        values = [r["scores"][name][0] for r in group if name in r["scores"]]
+        if not values:
+            return "–"
+        span = f" ({min(values):.3g} to {max(values):.3g})" if len(values) > 1 else ""
+        return f"{np.mean(values):.3g}{span}"
+
+    heads = ["data", "minutes", "arm", "images", "seeds", *COLUMNS, "images/s"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "-|" * len(heads)]
+    order = sorted(groups, key=lambda k: (k[0], str(k[1]), np.mean([r["scores"][COLUMNS[0]][0] for r in groups[k]])))
+    for key in order:
+        group = groups[key]
+        first = [key[0], str(key[1]), f"`{key[2]}`", f"{group[0]['images']:,}", str(len(group))]
+        rate = f"{np.median([r['images_per_s'] for r in group]):.0f}"
+        lines.append("| " + " | ".join([*first, *(cell(group, c) for c in COLUMNS), rate]) + " |")
+    return "\n".join(lines)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--place", type=Path, required=True, help="folder of runs, rows and pages")
+    parser.add_argument("--data", action="append", default=[], help="NAME=PATH[@SIZE][@unlabeled]")
+    parser.add_argument("--arms", default="best-cpu,fastgan,projected,dcgan,sngan,r3gan,stylegan2")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--minutes", type=float, default=None)
+    parser.add_argument("--images", type=int, default=None)
+    parser.add_argument("--n", type=int, default=2_000, help="samples that are scored")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
+    for name in ("measure", "table"):
+        parser.add_argument(f"--{name}", action="store_true")
+    parser.add_argument("--score", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--facts", default="{}", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    a = arguments()
+    a.place.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(a.threads)
+    if a.table:
+        print(table(a.place))
+    elif a.score:
+        score(a)
+    elif a.measure:
+        for cell in cells(a):
+            measure(cell, a)
+    else:
+        begun = time.monotonic()
+        with ThreadPoolExecutor(a.jobs) as pool:
+            list(pool.map(lambda cell: trained(cell, a), cells(a)))
+        print(f"{time.monotonic() - begun:.0f} s\n\n{table(a.place)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""A trained model for use elsewhere: formats, and the proof that what was written equals the model."""

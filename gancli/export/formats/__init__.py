@@ -1,1 +1,0 @@
-"""Formats of `gan export --to`: one file each."""
