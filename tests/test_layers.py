@@ -22,7 +22,7 @@ LAYERS = (  # from the lowest; a room imports from its own layer's files in its 
     ("augment", "data", "degradations", "distributed", "losses", "models", "optimizers", "penalties", "runs"),
     ("conditions", "tasks"),
     ("inference",),
-    ("evaluation",),
+    ("evaluation", "export"),
     ("training",),
     ("report",),
     ("cli",),

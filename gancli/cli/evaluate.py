@@ -50,6 +50,7 @@ class Subject:
     data_dir: Path | None
     download: bool
     skip_broken: bool
+    moved: str | None
     ema: bool
     standing: int
     step: int | None
@@ -75,6 +76,7 @@ def command(
     data_dir: o.DataDir = None,
     download: o.Download = True,
     skip_broken: o.SkipBroken = None,
+    data: o.Moved = None,
     runs_dir: o.RunsDir = o.RUNS,
     quiet: o.Quiet = False,
     json: o.Json = False,
@@ -102,7 +104,7 @@ def command(
 
     bounds = _bounds(fail_if or [], chosen := _chosen(metrics))
     part, on = inputs.feature_part(features, feature_weights, feature_hash), _device(device, threads)
-    of = Subject(found, images, against, data_dir, download, bool(skip_broken), ema, standing, step)
+    of = Subject(found, images, against, data_dir, download, bool(skip_broken), data, ema, standing, step)
     generated, source_features, split = _subject(console, of, n, seed, on)
     if rank():
         return  # this rank has had its share of the sampling
@@ -110,7 +112,6 @@ def command(
         generated, split, source_features, metrics=chosen, n=n, seed=seed, features=part, cache_dir=cache_dir(),
         device=str(on), progress=console.bar, note=console.note,
     )  # fmt: skip
-    console.end()
     _report(console, result, out or (found.path if found else None))
     if found is not None and out is None:
         console.note(f"next     gan compare {found.path} OTHER")
@@ -155,7 +156,6 @@ def _of_files(
     reals, samples = own.read(Path(real), "reals"), own.read(Path(fake), "samples")
     known = None if train is None else own.read(train, "training data")
     result = own.evaluate_features(reals, samples, known, metrics=chosen, n=n, seed=seed, progress=console.bar)
-    console.end()
     _report(console, result, out)
     _check_bounds(bounds, result)
     return True
@@ -179,7 +179,7 @@ def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple
     own = inputs.data_dir(of.run) if of.against is None else None
     how = o.reading(console, of.data_dir, of.download, recorded=own)
     model, source, split = inputs.of_run(
-        of.run, of.against, how, of.ema, on, of.step, console.warn, of.standing, of.skip_broken
+        of.run, of.against, how, of.ema, on, of.step, console.warn, of.standing, of.skip_broken, of.moved
     )
     model.ranks = here()
     made = inputs.of_model(model, split.train, split.test, n, seed, cache_dir(), console.bar)
@@ -225,6 +225,7 @@ def _check_bounds(bounds: list[Bound], result: Evaluation) -> None:
 
 def _report(console: Console, result: Evaluation, folder: Path | None) -> None:
     """Write the result, then draw and print it: what can be seen of it may fail, the result is there."""
+    console.end()
     from gancli.core.files import write_atomic
     from gancli.report.classes import warnings
     from gancli.report.evaluation import picture

@@ -77,6 +77,7 @@ Layout = Annotated[
     option("Data", "folders of two domains (trainA, trainB), or side-by-side: A and B in one picture."),
     Key("data.source.layout"),
 ]
+Moved = Annotated[str | None, option("Data", "Where the run's data is now, if it has moved.", "--data")]
 SkipBroken = Annotated[
     bool | None,
     option("Data", "Omit images that cannot be read, instead of stopping.", "--skip-broken"),
@@ -99,7 +100,11 @@ Images = Annotated[
     int | None, option("Training", "Number of training images drawn, instead of epochs."), Key("stop.images")
 ]
 MaxSteps = Annotated[int | None, option("Training", "Maximum number of steps."), Key("stop.max_steps")]
-MaxMinutes = Annotated[float | None, option("Training", "Maximum training time in minutes."), Key("stop.max_minutes")]
+MaxMinutes = Annotated[
+    float | None,
+    option("Training", "Maximum training time in minutes, from this start or resume on."),
+    Key("stop.max_minutes"),
+]
 Until = Annotated[
     str | None, option("Training", 'Stop when a validation score is reached: "fid<8".'), Key("stop.until")
 ]

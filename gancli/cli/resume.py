@@ -18,6 +18,7 @@ def command(
     sets: g.SetOptions,
     runtime: g.RuntimeOptions,
     run: o.RunName = None,
+    data: o.Moved = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
     skip_broken: o.SkipBroken = None,
@@ -27,7 +28,7 @@ def command(
     quiet: o.Quiet = False,
     json: o.Json = False,
 ) -> None:
-    """Resume a run from its last checkpoint. Its length, intervals and runtime may be changed: --epochs 80."""
+    """Resume a run from its last checkpoint. Length, intervals, runtime, batch size, rates may be changed: --epochs 80."""
     from gancli.distributed.ranks import here, rank
     from gancli.report.console import Console
     from gancli.runs import folder
@@ -44,7 +45,7 @@ def command(
     from gancli.training.start import extend
 
     console.note(f"resuming {found.path}")
-    cfg = extend(found, layers)
+    cfg = extend(found, layers, data)
     plan = again(cfg, o.reading(console, data_dir, download, cfg.data, inputs.data_dir(found)), here())
     reporter = Reporter(console)
     reason = train(

@@ -41,6 +41,9 @@ class InfoGAN(Condition):
     def choices(self, spec: Images) -> tuple[int, int]:  # noqa: ARG002
         return self.classes, self.continuous
 
+    def drawn_attributes(self, spec: Images) -> tuple[int, bool]:  # noqa: ARG002
+        return self.classes, True
+
     def encode(
         self,
         y: Tensor | None,

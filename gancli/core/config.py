@@ -75,7 +75,9 @@ class Stop(Frozen):
     epochs: float | None = Field(50, gt=0, le=1e9, description="number of epochs")
     images: int | None = Field(None, gt=0, description="number of training images drawn, instead of epochs")
     max_steps: int | None = Field(None, gt=0, description="maximum number of steps")
-    max_minutes: float | None = Field(None, gt=0, description="maximum training time in minutes, over all sessions")
+    max_minutes: float | None = Field(
+        None, gt=0, description="maximum training time in minutes, from this start or resume on"
+    )
     until: str | None = Field(None, description='validation score that ends training, as in "fid<8"')
     patience: int = Field(1, ge=1, description="number of consecutive validations in which `until` must hold")
 
@@ -83,7 +85,7 @@ class Stop(Frozen):
         """The total number of training images, from `images` or else `epochs`."""
         return self.images or round((self.epochs or 50) * images_in_epoch)
 
-    def expected(self, images_in_epoch: int, images: int, step: int, seconds: float) -> int:
+    def expected(self, images_in_epoch: int, images: int, step: int, seconds: float, begun: float = 0.0) -> int:
         """Estimate the total number of training images, including the limits on steps and minutes.
 
         Args:
@@ -91,6 +93,7 @@ class Stop(Frozen):
             images: images seen so far.
             step: steps done so far.
             seconds: training time so far.
+            begun: training time before this session.
 
         Returns:
             The estimated total, at least `images`.
@@ -99,7 +102,7 @@ class Stop(Frozen):
         if self.max_steps and step:
             ends.append(round(images * self.max_steps / step))
         if self.max_minutes and seconds > 0:
-            ends.append(round(images * self.max_minutes * 60 / seconds))
+            ends.append(round(images * (self.max_minutes * 60 + begun) / seconds))
         return max(images, min(ends))
 
 

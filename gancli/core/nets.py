@@ -251,6 +251,10 @@ class Condition(Part, ABC):
         """The number of classes and of attributes that `encode` uses, that is, what can be chosen in sampling."""
         return spec.classes, spec.attributes
 
+    def drawn_attributes(self, spec: Images) -> tuple[int, bool]:  # noqa: ARG002
+        """How `encode` draws attributes: the first number of `noise` that it uses, and whether they are made uniform."""
+        return 0, False
+
     @abstractmethod
     def head(self, features: int, spec: Images) -> nn.Module:
         """Build the last layer of D.

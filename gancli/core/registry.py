@@ -48,6 +48,7 @@ FOLDERS = {
     "features": "evaluation.features",
     "metric": "evaluation.metrics",
     "baseline": "evaluation.baselines",
+    "export": "export.formats",
 }
 
 ENTRY_POINTS = "gancli.parts"  # the group of installed packages that define parts
@@ -199,7 +200,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     Returns:
         "did you mean ...?" with up to three similar names, or "".
     """
-    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=3, cutoff=0.5)
+    close = difflib.get_close_matches(str(word)[:100], [str(k) for k in known], n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else ""
 
 

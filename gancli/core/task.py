@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gancli.core import sharding
 from gancli.core.contracts import Logs, Loss, Memory, Nets, Optimizer, Tick
 from gancli.core.data import Batch, Dataset, Spec, Split
+from gancli.core.exportable import Exportable
 from gancli.core.registry import Part
 from gancli.core.samples import Ask, FromInput, Samples
 from gancli.core.schedules import always
@@ -119,14 +120,6 @@ class Choices:
     classes: int = 0
     attributes: int = 0
     from_data: bool = True
-
-
-@dataclass(frozen=True)
-class Exportable:
-    """A module for export: plain torch, including cropping, clamping and one-hot encoding."""
-
-    module: nn.Module
-    inputs: Mapping[str, Tensor]  # examples with 2 rows each, by name, in the order of the arguments of `forward`
 
 
 class Task(Part, ABC):

@@ -52,6 +52,34 @@ def source_for(text: str, options: Collection[str] = ()) -> dict[str, Any]:
     raise UsageError(f"no data {text!r}", hint)
 
 
+def elsewhere(source: Source, data: str | None, command: str) -> Source:
+    """A run's source, where the data has moved.
+
+    Args:
+        source: as the run has it.
+        data: where it is now, or another form of the same data; None: where it was.
+        command: which `--data` is an option of, for the message.
+
+    Raises:
+        DataError: it is not where it was.
+    """
+    path = getattr(source, "path", None)
+    if data is None:
+        if path is not None and not Path(path).exists():
+            raise DataError(
+                f"the data of this run is not at {path} any more", f"{command} --data PATH names its place now"
+            )
+        return source
+    own = source.model_dump(mode="json")
+    table = source_for(data, own.keys() - {"name", "path"} if "layout" in own else ())
+    if "path" in table:
+        table["path"] = absolute(table["path"])
+    cls = registry.find("data", table["name"])
+    found = registry.build("data", {**{k: v for k, v in own.items() if k in cls.model_fields}, **table})
+    assert isinstance(found, Source)
+    return found
+
+
 def absolute(path: str) -> str:
     """The path as it is found from anywhere.
 

@@ -22,6 +22,7 @@ from gancli.inference.loading import load
 from gancli.inference.spool import spooled
 from gancli.inference.stream import Stream
 from gancli.runs import folder, history
+from gancli.runs.files import quoted
 
 Progress = Callable[[str, int, int], None]
 
@@ -64,6 +65,7 @@ def of_run(
     warn: Callable[[str], None] = lambda _text: None,
     standing: int = 0,
     skip_broken: bool = False,
+    moved: str | None = None,
 ) -> tuple[Model, Source, Split[Any]]:
     """A run's model, and the data to compare with: its own, or another brought to its images' shape.
 
@@ -79,6 +81,7 @@ def of_run(
         warn: called if the data are not what the run was trained on.
         standing: batches for the standing statistics of batch norm; 0: those of training.
         skip_broken: leave files out that cannot be read.
+        moved: where the run's own data is now; None: where it was.
 
     Raises:
         UsageError: a bare model does not say what its data are.
@@ -94,11 +97,12 @@ def of_run(
             "add --against mnist, or a folder",
         )
     cfg = run.config().data
-    split = converted(find.read(_lenient(cfg.source, skip_broken), how.requested(cfg)), model.task)
+    own = find.elsewhere(cfg.source, moved, f"gan evaluate {quoted(run.path)}")
+    split = converted(find.read(_lenient(own, skip_broken), how.requested(cfg)), model.task)
     model.facts["same_data"] = split.train.fingerprint == _trained_on(run, model.tick.step)
     if not model.facts["same_data"]:
         warn("the data is not what this run was trained on: it is evaluated against what is there now")
-    return model, cfg.source, split
+    return model, own, split
 
 
 def _shaped(how: Reading, spec: Spec) -> Reading:

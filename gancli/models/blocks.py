@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import prod, sqrt
 
@@ -14,6 +14,8 @@ from gancli.core import sharding
 from gancli.core.seeds import generator
 from gancli.models.layers import Reshape
 from gancli.models.norms import PixelNorm
+
+NoiseOf = Sequence[int] | Mapping[int, Tensor] | None  # seeds of N samples, or the noise itself [N, 1, H, W] by layer
 
 
 class SelfAttention(nn.Module):
@@ -80,7 +82,7 @@ class Noise(nn.Module):
     """x + strength * noise, one value per pixel (StyleGAN, 1812.04948, section 2); strength is learned, initially 0.
 
     In training, the noise comes from torch's default generator, which the engine seeds. Otherwise it is a function of the
-    seed of each sample and the key of this layer, or, without seeds, the same for all samples.
+    seed of each sample and the key of this layer, or, without seeds, the same for all samples, or what is given.
     """
 
     def __init__(self, key: int, height: int, width: int) -> None:
@@ -91,10 +93,12 @@ class Noise(nn.Module):
         noise = torch.randn(1, 1, height, width, generator=generator("noise", key), device="cpu")
         self.register_buffer("fixed", noise.to(self.strength.device), persistent=False)
 
-    def forward(self, x: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+    def forward(self, x: Tensor, seeds: NoiseOf = None) -> Tensor:
         n, _, h, w = x.shape
         if self.training:
             noise = sharding.randn(n, 1, h, w, like=x)
+        elif isinstance(seeds, Mapping):
+            noise = seeds[self.key].to(x.dtype)
         elif seeds is not None:
             each = [torch.randn(1, h, w, generator=generator("noise", self.key, s)) for s in seeds]
             noise = torch.stack(each).to(x.device, x.dtype)

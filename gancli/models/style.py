@@ -14,7 +14,6 @@ each pass of G, that is twice).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
 from typing import cast
@@ -32,6 +31,7 @@ from gancli.models.blocks import (
     MinibatchStddev,
     ModulatedConv,
     Noise,
+    NoiseOf,
     ScaledLeakyReLU,
     conv_layers,
     downsample,
@@ -82,7 +82,7 @@ class StyledConv(nn.Module):
         self.conv, self.noise = ModulatedConv(a, b, style), Noise(key, *size)
         self.bias = nn.Parameter(torch.zeros(b))
 
-    def forward(self, x: Tensor, w: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, seeds: NoiseOf = None) -> Tensor:
         return scaled_leaky_relu(self.noise(self.conv(x, w), seeds) + self.bias[:, None, None])
 
 
@@ -117,9 +117,7 @@ class StyleGenerator(nn.Module):
         self.rgb = nn.ModuleList(ToRGB(b, spec.channels, style) for b in wide)
         self.depth = 2 * len(wide)
 
-    def forward(
-        self, z: Tensor, c: Tensor | None = None, seeds: Sequence[int] | None = None, truncation: float = 1.0
-    ) -> Tensor:
+    def forward(self, z: Tensor, c: Tensor | None = None, seeds: NoiseOf = None, truncation: float = 1.0) -> Tensor:
         w = self.styles(z, c, truncation)
         if self.training and self.mixing:
             other = self.styles(sharding.randn(*z.shape, like=z), c, track=False)
@@ -133,7 +131,7 @@ class StyleGenerator(nn.Module):
         w: Tensor = self.mapping(z, c, truncation, track)
         return w[:, None].expand(-1, self.depth, -1)
 
-    def synthesis(self, w: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
+    def synthesis(self, w: Tensor, seeds: NoiseOf = None) -> Tensor:
         """The synthesis network: w [N, depth, w] and seeds of the noise (see `Noise`) -> images [N, C, H, W]."""
         x = self.const.expand(w.shape[0], -1, -1, -1)
         image: Tensor | None = None

@@ -18,6 +18,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAX_JSON = 4 << 20  # bytes
 DEEPEST = 48  # levels of nested tables and lists
 LARGEST = 2**64  # of whole numbers
+MOST_VALUES = 200_000  # keys and values of a file
+MOST_OPTIONS = 20_000  # of a configuration
 MAX_FILE = 16 << 30  # bytes of a file of tensors
 
 
@@ -25,15 +27,26 @@ def as_json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def parse(content: bytes) -> Any:
-    """JSON in which every number is finite, every text is valid and nothing is nested deeply. Raises ValueError."""
+def parse(content: bytes, most: int = MOST_VALUES) -> Any:
+    """JSON in which every number is finite, every text is valid and nothing is nested deeply.
+
+    Args:
+        content: the text.
+        most: keys and values that it may have.
+
+    Raises:
+        ValueError: it is not.
+    """
     try:
         value = json.loads(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    level = [value]
+    level, count = [value], 0
     for _ in range(DEEPEST):
         level = [inner for item in level for inner in _checked(item)]
+        count += len(level)
+        if count > most:
+            raise ValueError(f"it has more than {most:,} keys and values")
         if not level:
             return value
     raise ValueError("it is nested too deeply")
@@ -57,10 +70,10 @@ def _checked(item: Any) -> Any:
     return ()
 
 
-def table(content: bytes, name: str) -> dict[str, Any]:
+def table(content: bytes, name: str, most: int = MOST_VALUES) -> dict[str, Any]:
     """A JSON object, as for `parse`. Raises CheckpointError naming the file if it is anything else."""
     try:
-        value = parse(content)
+        value = parse(content, most)
     except ValueError as error:
         raise CheckpointError(f"{name} is damaged: {error}") from None
     if not isinstance(value, dict):
@@ -89,3 +102,8 @@ def disk(what: str, path: Path, needed: int = 0, then: str = "gan resume") -> It
         if error.errno == errno.ENOENT and (above := [p for p in (missing.parent, missing) if not p.exists()]):
             remedy = f"mkdir -p {shlex.quote(str(above[0]))}"
         raise ResourceError(f"cannot write {what} in {path}: {error.strerror or error}", remedy) from error
+
+
+def quoted(path: Path) -> str:
+    """A path as a word of a shell command."""
+    return shlex.quote(str(path))

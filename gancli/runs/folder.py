@@ -24,13 +24,14 @@ from gancli.core.errors import CheckpointError, ResourceError, UsageError
 from gancli.core.files import Folder
 from gancli.core.registry import nearest
 from gancli.runs import history
-from gancli.runs.files import MAX_JSON, as_json, table
+from gancli.runs.files import MAX_JSON, MOST_OPTIONS, MOST_VALUES, as_json, table
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME = re.compile(r"\w(?:[\w .+@,()-]{0,98}[\w.+@)-])?")  # letters of any script; quoted, a word of a shell
 FILES = (
     "config.json", "environment.json", "data.json", "history.jsonl", "status.json", "metrics.jsonl", "scores.jsonl",
     "monitor.jsonl", "log.txt", "curves.png", "evaluation.json", "evaluation.png", ".lock", "model.safetensors", "README.md",
 )  # fmt: skip
+CONFIG = "config.json"
 FOLDERS = ("checkpoints", "model", "samples")
 OURS = ("config.json", "model.safetensors")  # one of them is in every run and model folder
 
@@ -77,7 +78,7 @@ class Run:
             content = Folder(self.path).read(name, MAX_JSON)
         except CheckpointError as error:
             raise CheckpointError(error.cause, "is this a run folder of gan train?") from None
-        return table(content, str(self.path / name))
+        return table(content, str(self.path / name), MOST_OPTIONS if name == CONFIG else MOST_VALUES)
 
     def write_json(self, name: str, value: Any) -> None:
         Folder(self.path).write(name, as_json(value))
@@ -131,7 +132,7 @@ def _wanted(name: str) -> str:
 def check_place(runs: Path, name: str | None = None) -> None:
     """Check, before anything is computed, that a run can be created. Raises UsageError for the name, ResourceError for the place."""
     if name is not None and not NAME.fullmatch(name):
-        raise UsageError(f"--name {name!r} cannot be a folder's name", "use letters, digits, dots and dashes")
+        raise UsageError(f"--name {name!r} cannot be a folder's name", "use letters, digits, blanks, dots and dashes")
     place = next((p for p in (runs, *runs.absolute().parents) if os.access(p, os.F_OK)), Path("/"))
     if not place.is_dir():
         raise ResourceError(f"cannot make a run folder in {runs}: {place} is a file", "choose another --runs-dir")
@@ -175,7 +176,7 @@ def _durable(path: Path) -> Run:
 
 
 def find(runs: Path, name: str | None) -> Run:
-    """The run with a name or path, or a model folder; without a name, the newest run.
+    """The run with a name or path, or a model folder; without a name, the newest that has a checkpoint, if any has.
 
     Raises:
         UsageError: there is none.
@@ -197,4 +198,9 @@ def _find(runs: Path, name: str | None) -> Run:
     found = [p.parent for p in runs.glob("*/config.json")] if runs.is_dir() else []
     if not found:
         raise UsageError(f"no run in {runs} yet", "gan train makes one; see --runs-dir")
-    return Run(max(found, key=lambda p: ((p / "config.json").stat().st_mtime_ns, p.name)))
+    return Run(max(found, key=lambda p: (_saved(p), (p / "config.json").stat().st_mtime_ns, p.name)))
+
+
+def _saved(run: Path) -> bool:
+    """Whether a run has a checkpoint: the newest that has one goes before one that was refused or has just begun."""
+    return any((run / "checkpoints").glob("[0-9]*"))

@@ -13,9 +13,10 @@ from typing import Any
 
 from gancli.core.errors import CheckpointError
 from gancli.core.files import Folder
-from gancli.runs.files import MAX_JSON, disk, parse
+from gancli.runs.files import MAX_JSON, MOST_OPTIONS, disk, parse
 
 NAME = "history.jsonl"
+MOST_LINES = 2000
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -26,7 +27,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
     out = []
     for number, line in enumerate(held.read(NAME, MAX_JSON).splitlines(), 1):
         try:
-            value = parse(line or b"{}")
+            value = parse(line or b"{}", MOST_OPTIONS)
         except ValueError as error:
             raise CheckpointError(f"{path}, line {number} is damaged: {error}") from None
         if not isinstance(value, dict) or not isinstance(value.get("changes", {}), dict):
@@ -34,7 +35,14 @@ def read(folder: Path) -> list[dict[str, Any]]:
         if value.keys() & {"data", "diverged"} and not (type(value.get("step")) is int and value["step"] >= 0):
             raise CheckpointError(f"{path}, line {number} is damaged: no step")
         out.append(value)
+        if len(out) > MOST_LINES:
+            raise CheckpointError(f"{path} has more than {MOST_LINES:,} lines")
     return out
+
+
+def changes(folder: Path) -> list[dict[str, Any]]:
+    """The changes of the configuration, in order."""
+    return [line["changes"] for line in read(folder) if "changes" in line]
 
 
 def append(folder: Path, entry: dict[str, Any]) -> None:

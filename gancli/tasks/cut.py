@@ -19,12 +19,13 @@ from torch.nn.functional import cross_entropy, normalize
 
 from gancli.core.contracts import Logs, Nets, PenaltyInputs
 from gancli.core.data import Batch, Dataset, Spec
+from gancli.core.exportable import Exportable
 from gancli.core.images import PairSamples
 from gancli.core.registry import of_kind
 from gancli.core.samples import Ask, FromInput
 from gancli.core.seeds import generator
 from gancli.core.specs import Domains, ImageMap
-from gancli.core.task import Context, Exportable, Phase, Task
+from gancli.core.task import Context, Phase, Task
 from gancli.losses.adversarial import critic_loss, generator_loss
 from gancli.tasks.translation import PREVIEWS, as_domains, direction_of, outputs, unpaired
 

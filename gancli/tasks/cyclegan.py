@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from gancli.core import pool
 from gancli.core.contracts import Logs, Memory, Nets, PenaltyInputs
 from gancli.core.data import Batch, Dataset, Spec
+from gancli.core.exportable import Exportable
 from gancli.core.images import CycleSamples, to_uint8
 from gancli.core.registry import of_kind
 from gancli.core.samples import Ask, FromInput
 from gancli.core.seeds import derive, generator
 from gancli.core.specs import Domains, ImageMap, Images
-from gancli.core.task import Context, Exportable, Phase, Task
+from gancli.core.task import Context, Phase, Task
 from gancli.losses.adversarial import critic_loss, generator_loss
 from gancli.tasks.translation import DIRECTIONS, PREVIEWS, as_domains, direction_of, to_float, unpaired
 

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from gancli.core.contracts import Logs, Nets, PenaltyInputs
 from gancli.core.data import Batch, Dataset, Spec
+from gancli.core.exportable import Exportable
 from gancli.core.images import PairSamples
 from gancli.core.registry import of_kind
 from gancli.core.samples import Ask, FromInput
 from gancli.core.specs import ImageMap, Pairs
-from gancli.core.task import Context, Exportable, Phase, Task
+from gancli.core.task import Context, Phase, Task
 from gancli.data.pairs import PairDataset
 from gancli.losses.adversarial import critic_loss, generator_loss
 from gancli.tasks.translation import DIRECTIONS, PREVIEWS, direction_of, noise_of, on_planes, outputs, paired
@@ -146,7 +147,7 @@ class Pix2Pix(Task):
     def apply(self, nets: Nets, batch: Batch, ask: FromInput, spec: Spec) -> Tensor:
         direction_of(self, ask, spec)
         x = batch["source"]
-        out: Tensor = nets["G"](on_planes(x, noise_of(ask.seeds, len(x), self.z, x))).tanh()
+        out: Tensor = nets["G"](on_planes(x, noise_of(ask.seeds, x.shape[0], self.z, x))).tanh()
         return out
 
     def generate(self, nets: Nets, ask: Ask, spec: Spec) -> PairSamples:

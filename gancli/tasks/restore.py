@@ -29,11 +29,12 @@ from torch.nn.functional import interpolate
 
 from gancli.core.contracts import Logs, Nets, PenaltyInputs
 from gancli.core.data import Batch, Dataset, Spec
+from gancli.core.exportable import Exportable
 from gancli.core.images import PairSamples
 from gancli.core.registry import of_kind
 from gancli.core.samples import Ask, FromInput
 from gancli.core.specs import Degraded, ImageMap
-from gancli.core.task import Context, Exportable, Phase, Task
+from gancli.core.task import Context, Phase, Task
 from gancli.data.degraded import DegradedDataset
 from gancli.data.images import ImageDataset
 from gancli.degradations.chain import Chain

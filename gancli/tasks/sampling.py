@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
+from gancli.core.exportable import Draw, Exportable
 from gancli.core.nets import Condition
 from gancli.core.samples import Samples
 from gancli.core.specs import Images
 from gancli.core.task import Choices
+from gancli.models.blocks import Noise
 
 ROW = 8  # samples per row of a grid; without given labels, a row has one class
 
@@ -68,24 +71,63 @@ class Generator(nn.Module):
         net: G.
         condition: of the task.
         spec: of the data.
-        inputs: names of the inputs that the model uses, in the order of `forward`.
     """
 
-    def __init__(self, net: nn.Module, condition: Condition, spec: Images, inputs: Sequence[str]) -> None:
+    def __init__(self, net: nn.Module, condition: Condition, spec: Images) -> None:
         super().__init__()
-        self.net, self.condition, self.spec, self.inputs = net, condition, spec, tuple(inputs)
+        self.net, self.condition, self.spec = net, condition, spec
+        self.noises = [(m.key, *m.fixed.shape[2:]) for m in net.modules() if isinstance(m, Noise)]
 
-    def forward(self, z: Tensor, label: Tensor | None = None, attributes: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        z: Tensor,
+        label: Tensor | None = None,
+        attributes: Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
         """Generate images.
 
         Args:
             z: latent vectors [N, z].
             label: int64 [N].
             attributes: [N, A].
+            noise: of all layers, [N, P]; None: the same for all images.
 
         Returns:
             Images [N, C, H, W] in [-1, 1].
         """
-        c = self.condition.encode(label, attributes, self.spec) if len(self.inputs) > 1 else None
-        images: Tensor = self.net(z, c)
+        conditional = label is not None or attributes is not None
+        c = self.condition.encode(label, attributes, self.spec) if conditional else None
+        images: Tensor = self.net(z, c) if noise is None else self.net(z, c, seeds=self._by_layer(noise))
         return images[:, :, : self.spec.height, : self.spec.width].clamp(-1, 1)
+
+    def _by_layer(self, noise: Tensor) -> dict[int, Tensor]:
+        """The noise of each layer, [N, 1, H, W]."""
+        parts = torch.split(noise, [height * width for _, height, width in self.noises], 1)
+        return {key: x.reshape(x.shape[0], 1, h, w) for (key, h, w), x in zip(self.noises, parts, strict=True)}
+
+
+def exportable(net: nn.Module, z: Draw, condition: Condition, spec: Images) -> Exportable:
+    """The module for export of a task that samples from seeds.
+
+    Args:
+        net: G.
+        z: how the latent vector is drawn.
+        condition: of the task.
+        spec: of the data.
+    """
+    module = Generator(net, condition, spec)
+    draws: dict[str, tuple[Draw, ...]] = {"z": (z,)}
+    inputs = {"z": torch.zeros(2, z.width)}
+    classes, attributes = condition.choices(spec)
+    if classes:
+        inputs["label"] = torch.zeros(2, dtype=torch.int64)
+    if attributes:
+        inputs["attributes"] = torch.zeros(2, attributes)
+        first, uniform = condition.drawn_attributes(spec)
+        path = ("sample", None, "c")
+        draws["attributes"] = (Draw(path, condition.width(spec), first, first + attributes, uniform),)
+    if module.noises:
+        draws["noise"] = tuple(Draw(("noise", key, None), h * w) for key, h, w in module.noises)
+        inputs["noise"] = torch.zeros(2, sum(draw.width for draw in draws["noise"]))
+    return Exportable(module, inputs, draws)

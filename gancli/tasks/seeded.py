@@ -16,14 +16,15 @@ from torch import Tensor
 
 from gancli.core.contracts import Nets
 from gancli.core.data import Dataset, Spec
+from gancli.core.exportable import Draw, Exportable
 from gancli.core.images import ImageSamples, to_uint8
 from gancli.core.registry import of_kind
 from gancli.core.samples import Ask, FromSeeds
 from gancli.core.seeds import generator
 from gancli.core.specs import Images
-from gancli.core.task import Choices, Exportable, Task
+from gancli.core.task import Choices, Task
 from gancli.models.latents import Points, mix_styles, synthesize, to_uniform
-from gancli.tasks.sampling import Generator, class_rows, labels_like
+from gancli.tasks.sampling import class_rows, exportable, labels_like
 
 if TYPE_CHECKING:
     from gancli.core.nets import Condition, Model
@@ -169,10 +170,6 @@ class Seeded(Task):
 
     def exportable(self, nets: Nets, spec: Spec) -> Exportable:
         assert isinstance(spec, Images)
-        inputs = {"z": self.latents([0, 1])}
-        classes, attributes = self.condition.choices(spec)
-        if classes:
-            inputs["label"] = torch.zeros(2, dtype=torch.int64)
-        if attributes:
-            inputs["attributes"] = torch.zeros(2, attributes)
-        return Exportable(Generator(nets["G"], self.condition, spec, list(inputs)), inputs)
+        return exportable(
+            nets["G"], Draw(("sample", None), self.model.z, uniform=self.latent == "uniform"), self.condition, spec
+        )

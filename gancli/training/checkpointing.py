@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from gancli.core import migration
-from gancli.core.config import Config, differences, merge, nest, resolve
+from gancli.core.config import Config, differences, flat, merge, nest, resolve
 from gancli.core.descriptors import amount
 from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
 from gancli.core.files import Folder
@@ -30,7 +30,12 @@ from gancli.training.prepare import Plan
 from gancli.training.state import State
 
 LONGEST = 1e10  # seconds of training
-MAY_CHANGE = ("stop.", "runtime.", "intervals.", "data.source.")  # by a resume; that the data are the same is checked
+MAY_CHANGE = ("stop.", "runtime.", "intervals.")  # that changes nothing of what is learned in a step
+BY_A_RESUME = (  # what else a resume may change, which history.jsonl records
+    *MAY_CHANGE,
+    *("batch_size", "optimizer.", "optimizers.", "ema.", "data.flip", "data.enlarge", "data.repeat"),
+    *("data.source.skip_broken", "data.source.truncated"),
+)
 
 
 def commit(run: folder.Run, plan: Plan, state: State) -> None:
@@ -118,7 +123,7 @@ def restore(run: folder.Run, plan: Plan, state: State, note: Note, allow_data_ch
         note("no checkpoint yet: starting from the beginning")
         return
     point = checkpoint.newest(run.checkpoints, note)
-    _same_config(point.path, point.manifest, plan)
+    _same_config(run, point.path, point.manifest, plan)
     _same_data(run, plan, point.manifest.get("data"), point.step, allow_data_change, note)
     groups: snapshot.Groups = {k: {} for k in ("nets", "ema", "optimizer", "memory")}
     wanted = snapshot.tensors(state)
@@ -145,7 +150,7 @@ def same_config(run: folder.Run, plan: Plan) -> None:
     """Raises UsageError if config.json was edited by hand. Checked before nets are built, which might be enormous."""
     for path in checkpoint.listed(run.checkpoints):
         with suppress(CheckpointError):
-            _same_config(path, checkpoint.manifest_of(path), plan)
+            _same_config(run, path, checkpoint.manifest_of(path), plan)
             break
 
 
@@ -173,15 +178,16 @@ def check_size(run: folder.Run, plan: Plan) -> None:
         )
 
 
-def _same_config(path: Path, manifest: dict[str, Any], plan: Plan) -> None:
-    """Compare the configuration with the one that the checkpoint was written with."""
+def _same_config(run: folder.Run, path: Path, manifest: dict[str, Any], plan: Plan) -> None:
+    """Compare the configuration with the one that the checkpoint was written with, and with the changes that were asked for since."""
     before = manifest.get("config")
     known = migration.run_config(before, getattr(plan.spec, "classes", 0)) if isinstance(before, dict) else {}
     try:
         different = differences(resolve(known), plan.cfg)
     except UsageError as error:
         raise CheckpointError(f"{path} does not fit this gan: {error.cause}", error.remedy) from None
-    wrong = [k for k in different if not k.startswith(MAY_CHANGE)]
+    declared = {*differences(run.config(), plan.cfg), *(k for c in history.changes(run.path) for k in flat(c))}
+    wrong = [k for k in different if not k.startswith(MAY_CHANGE) and k not in declared]
     if wrong:
         was, now = different[wrong[0]]
         raise UsageError(
@@ -283,8 +289,15 @@ def environment(plan: Plan) -> dict[str, Any]:
     }
 
 
-def record_changes(run: folder.Run, cfg: Config) -> None:
+def record_changes(run: folder.Run, cfg: Config, note: Note, step: int) -> None:
     """Record what this session changed in the configuration in history.jsonl. The caller holds the run's lock."""
     different = differences(run.config(), cfg)
-    if different:
-        history.append(run.path, {"changes": merge(nest(k, now) for k, (_, now) in different.items())})
+    if not different:
+        return
+    learned = [f"{k} {was} -> {now}" for k, (was, now) in different.items() if not k.startswith(MAY_CHANGE)]
+    if learned:
+        note(f"changed from step {step:,} on: {', '.join(learned)}")
+    table = [nest(k, now) for k, (_, now) in different.items() if not k.startswith("data.source.")]
+    if any(k.startswith("data.source.") for k in different):  # as a whole: another source has other options
+        table.append(nest("data.source", cfg.data.source.model_dump(mode="json")))
+    history.append(run.path, {"changes": merge(table)})

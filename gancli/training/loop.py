@@ -54,8 +54,8 @@ def fit(task: Task, state: State, loader: Loader, cfg: Config, calls: Callbacks,
     previewing = cfg.intervals.sample or loader.epoch
     saving = cfg.intervals.save or save_interval(loader.epoch)
     validating = validation_interval(cfg, loader.epoch)
-    timer = _Timer(state)
-    reason = "quality" if calls.catch_up(state) == "quality" else finished(state, cfg, total)
+    timer, begun = _Timer(state), state.seconds
+    reason = "quality" if calls.catch_up(state) == "quality" else finished(state, cfg, total, begun)
     if reason:
         _finish(state, loader, cfg, calls, timer)
     while not reason:
@@ -70,7 +70,9 @@ def fit(task: Task, state: State, loader: Loader, cfg: Config, calls: Callbacks,
             calls.epoch(state)
         found = calls.validate(state) if crossed(before, state.images, validating) else ""
         asked = calls.stop_requested() or asked
-        reason = "quality" if found == "quality" else finished(state, cfg, total, ranks) or ("asked" if asked else "")
+        reason = (
+            "quality" if found == "quality" else finished(state, cfg, total, begun, ranks) or ("asked" if asked else "")
+        )
         if reason not in ("", "asked"):
             _finish(state, loader, cfg, calls, timer)
         elif crossed(before, state.images, previewing):
@@ -104,13 +106,13 @@ def crossed(before: int, now: int, interval: int) -> bool:
     return interval > 0 and before // interval != now // interval
 
 
-def finished(state: State, cfg: Config, total: int, ranks: Ranks = ALONE) -> str:
-    """Which of the images, steps and minutes asked for are reached; empty if none."""
+def finished(state: State, cfg: Config, total: int, begun: float, ranks: Ranks = ALONE) -> str:
+    """Which of the images, steps and minutes asked for are reached; empty if none. Minutes count from `begun`, seconds of training."""
     if state.images >= total:
         return "images"
     if cfg.stop.max_steps and state.step >= cfg.stop.max_steps:
         return "steps"
-    if cfg.stop.max_minutes and ranks.request("minutes", state.seconds >= 60 * cfg.stop.max_minutes):
+    if cfg.stop.max_minutes and ranks.request("minutes", state.seconds - begun >= 60 * cfg.stop.max_minutes):
         return "minutes"
     return ""
 

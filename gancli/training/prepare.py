@@ -18,7 +18,7 @@ import torch
 
 from gancli.core import migration
 from gancli.core.config import Config, Data, Layer, differences, merge, presets, read_preset, resolve
-from gancli.core.data import Dataset, Reading, Source, Spec, Split
+from gancli.core.data import Reading, Source, Spec, Split
 from gancli.core.errors import DataError, UsageError
 from gancli.core.registry import build, parts, validated
 from gancli.core.specs import Images
@@ -27,16 +27,10 @@ from gancli.data import cache, find
 from gancli.data.loader import Loader
 from gancli.distributed.ranks import ALONE, Ranks
 from gancli.evaluation.results import parse_bound
-from gancli.training import precision, trial
+from gancli.training import fitting, precision, trial
 from gancli.training.memory import keep_freed
 from gancli.training.state import State, new_state
 from gancli.training.step import step
-
-IMAGES_IN_EPOCH = 10_000  # smaller data sets get several passes per epoch
-STEPS_IN_EPOCH = 150  # batches shrink until an epoch has as many steps
-LARGE_IMAGE = 256 * 256  # pixels from which on a batch is limited
-PIXELS_IN_BATCH = 16 * LARGE_IMAGE
-SMALLEST_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -120,18 +114,22 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
         read_preset(request.preset)
     split = ranks.once_per_host(lambda: find.read(source, reading))
     preset = request.preset or asked.get("preset") or ""
-    preset_chosen = not preset
-    if preset_chosen:
+    if not preset:
         preset, base = _recipe_for(split, asked)
         choices.append(f"{f'preset {preset}' if preset else 'task ' + base['task']['name']}, for {_described(split)}")
     else:
         base = read_preset(preset, _classes(split))
     given: Layer = {"preset": preset, "data": {"source": source.model_dump(mode="json")}}
     plain = resolve(base, given)
-    chosen = _for_size(plain, asked, split.train, choices)
+    chosen = fitting.for_data(plain, asked, split.train, choices)
     cfg = resolve(base, chosen, *(migration.config(layer, _classes(split)) for layer in request.layers), given)
     if cfg.stop.until:
         parse_bound(cfg.stop.until)
+    if size := fitting.size_for(cfg, converted(split, cfg.task).train.spec, asked):
+        cfg, split, said = fitting.scaled(
+            cfg, split, size, lambda how: ranks.once_per_host(lambda: find.read(source, how)), reading
+        )
+        choices.append(said)
     split = converted(split, cfg.task)
     loader, fingerprint = _loader(cfg, split, ranks), _fingerprint(split, ranks)
     length = cfg.stop.total(loader.epoch)
@@ -140,9 +138,8 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     accepted(cfg, loader.spec)
     cfg, plain = (c.replace(task=c.task.resolved(length, loader.spec)) for c in (cfg, plain))
     cfg, loader = _precise(cfg, loader, reading, ranks, choices)
-    classes = _classes(split)
-    if preset_chosen and classes > 1 and not cfg.task.choices(loader.spec).classes:
-        reading.note(f"the nets are not conditional on the {classes} classes; --preset best-cpu is class-conditional")
+    for remark in fitting.remarks(cfg, split):
+        reading.note(remark)
     return Plan(cfg, split, fingerprint, loader, reading, plain, choices, ranks)
 
 
@@ -273,34 +270,6 @@ def _described(split: Split[Any]) -> str:
 
 def _classes(split: Split[Any]) -> int:
     return int(getattr(split.train.spec, "classes", 0))
-
-
-def _for_size(plain: Config, asked: Layer, data: Dataset, choices: list[str]) -> Layer:
-    """Choices for small data sets and for large images.
-
-    Small sets get an epoch of about 10,000 images (several passes), and batches small enough for 150 steps in it: GAN training needs
-    steps, and 50 plain epochs of 1,438 images in batches of 100 are 700 steps, which end in mode collapse. Images of 256x256 and more get
-    batches that fit into a few GB.
-    """
-    n = len(data)
-    repeat = asked.get("data", {}).get("repeat") or (-(-IMAGES_IN_EPOCH // n) if n <= IMAGES_IN_EPOCH // 2 else 1)
-    out: Layer = {"data": {"repeat": repeat}}
-    if repeat > 1:
-        choices.append(f"epochs of {repeat} passes, {n * repeat:,} images, since the data has {n:,}")
-    if "batch_size" in asked:
-        return out
-    batch = plain.batch_size
-    if n * repeat // batch < STEPS_IN_EPOCH:
-        fits = max(16, 2 ** max(0, (n * repeat // STEPS_IN_EPOCH).bit_length() - 1))
-        if fits < batch:
-            batch = fits
-            choices.append(f"batches of {fits}, for at least {STEPS_IN_EPOCH} steps in an epoch")
-    pixels = getattr(data.spec, "height", 1) * getattr(data.spec, "width", 1)
-    fits = max(SMALLEST_BATCH, PIXELS_IN_BATCH // pixels)
-    if pixels >= LARGE_IMAGE and fits < batch:
-        batch = fits
-        choices.append(f"batches of {fits}, which fit into a few GB")
-    return out if batch == plain.batch_size else {**out, "batch_size": batch}
 
 
 def rehearse(plan: Plan, steps: int = 5) -> dict[str, Any]:

@@ -126,6 +126,7 @@ class Session:
         self.ranks.synchronize(self.state)
         self.ranks.on_first_rank(lambda: self._prepare(resumed, allow_data_change))
         snapshot.share(self.state, self.ranks)
+        self.begun = self.state.seconds  # of training before this session
         self.losses = tuple(phase.key for phase in self.state.phases if "/" not in phase.name)
         self.line: dict[str, Any] = {}  # the last scalars
         self.updates: dict[str, float] = {}
@@ -147,9 +148,9 @@ class Session:
         if not resumed:
             return
         restore(run, plan, state, self.sinks.note, allow_data_change)
-        record_changes(run, plan.cfg)
+        record_changes(run, plan.cfg, self.sinks.note, state.step)
         total = plan.cfg.stop.total(plan.loader.epoch)
-        over = finished(state, plan.cfg, total) or reached(run, plan.cfg, state.step)
+        over = finished(state, plan.cfg, total, state.seconds) or reached(run, plan.cfg, state.step)
         self.sinks.rewind(state.step, still_open=bool(state.meter.sums) and not over)
 
     def _schedule(self) -> tuple[list[int], int, int]:
@@ -170,7 +171,7 @@ class Session:
     def progress(self, state: State) -> Progress:
         """How far the run is."""
         stop, epoch = self.plan.cfg.stop, self.plan.loader.epoch
-        total = stop.expected(epoch, state.images, state.step, state.seconds)
+        total = stop.expected(epoch, state.images, state.step, state.seconds, self.begun)
         return Progress(state.step, state.images, epoch, total, state.seconds, self.losses)
 
     def train(self) -> str:

@@ -7,11 +7,13 @@ from typing import Any
 
 from gancli.core.config import Config, Layer, differences, merge, resolve
 from gancli.core.errors import UsageError
+from gancli.data import find
 from gancli.distributed.ranks import job_id, restarted
 from gancli.evaluation.results import parse_bound
 from gancli.runs import folder
-from gancli.runs.files import disk
-from gancli.training.checkpointing import MAY_CHANGE, environment
+from gancli.runs.files import disk, quoted
+from gancli.training.checkpointing import BY_A_RESUME, environment
+from gancli.training.fitting import possible
 from gancli.training.prepare import Plan, Request
 from gancli.training.validation import check
 
@@ -23,6 +25,7 @@ def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.
         UsageError, ResourceError: before anything is trained.
     """
     check(plan)
+    possible(plan.cfg, plan.spec)
     run = folder.create(runs, f"{plan.data_name}-{plan.cfg.preset or plan.cfg.task.name}", name)
     _describe(request, plan, run)
     return run
@@ -65,27 +68,30 @@ def _data_facts(request: Request, plan: Plan) -> dict[str, Any]:
     }
 
 
-def extend(run: folder.Run, layers: list[Layer]) -> Config:
+def extend(run: folder.Run, layers: list[Layer], data: str | None = None) -> Config:
     """The configuration of a run with the changes that a resume may make.
 
     Args:
         run: its folder.
         layers: the changes.
+        data: where its data is now; that it is the same is checked by the fingerprint. None: where it was.
 
     Raises:
         UsageError: something else would change.
+        DataError: the data is not where it was.
     """
     old = run.config()
     changes = merge(layers)
-    if not changes:
-        return old
-    new = resolve(merge([old.dump(), changes]))
-    wrong = {k: v for k, v in differences(old, new).items() if not k.startswith(MAY_CHANGE)}
+    new = resolve(merge([old.dump(), changes])) if changes else old
+    changed = differences(old, new)
+    wrong = {k: v for k, v in changed.items() if not k.startswith(BY_A_RESUME) or k.endswith(".name")}
     if wrong:
         said = ", ".join(f"{k} ({was!r} -> {now!r})" for k, (was, now) in list(wrong.items())[:5])
         raise UsageError(
-            f"a resumed run cannot change {said}", f"start a new one: gan train --config {run.path / 'config.json'}"
+            f"a resumed run cannot change {said}",
+            f"start a new one: gan train --config {quoted(run.path / 'config.json')}",
         )
     if new.stop.until:
         parse_bound(new.stop.until)
-    return new
+    source = find.elsewhere(new.data.source, data, f"gan resume {quoted(run.path)}")
+    return new.replace(data=new.data.replace(source=source))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from gancli.core.config import differences, merge, nest, parse_set, presets, read_preset, resolve
+from gancli.core.config import differences, merge, nest, parse_set, presets, read_preset, read_table, resolve
 from gancli.core.errors import UsageError
 
 BASE = {"data": {"source": "digits"}}
@@ -94,3 +97,20 @@ def test_presets_resolve(name: str) -> None:
     text = presets()[name].read_text()
     assert text.startswith(f"# {name}: "), "the first line says what it is, for gan list"
     resolve(BASE, read_preset(name))
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("kind", ["pipe", "device", "hole", "folder"])
+def test_a_config_that_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, 10 << 30)
+    with pytest.raises(UsageError, match="config file"):
+        read_table(path)

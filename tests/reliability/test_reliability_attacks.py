@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from attacks import ESCAPES, Arena, attacks
+from attacks import Arena
+from malice import ESCAPES, attacks
 
 from gancli.core.errors import CheckpointError
 from gancli.inference.loading import load
@@ -20,7 +21,7 @@ SOME = (
     "a command as the name of a file", "infinite in checkpoints/000020/timings.json", "deep is history.jsonl",
     "surrogate in config.json", "texts lines in monitor.jsonl", "wide lines in metrics.jsonl",
     "dollars lines in metrics.jsonl", "escapes in config.json", "list is evaluation.json",
-    "nets of 400 million parameters",
+    "nets of 400 million parameters", "many options in config.json",
 )  # fmt: skip
 
 

@@ -17,12 +17,13 @@ from torch.nn.functional import leaky_relu
 from gancli.core import pool
 from gancli.core.contracts import Critic, Logs, Memory, Nets, PenaltyInputs
 from gancli.core.data import Dataset, Reading, Source, Spec, Split
+from gancli.core.exportable import Exportable
 from gancli.core.images import PairSamples, to_uint8
 from gancli.core.registry import build
 from gancli.core.samples import Ask, FromInput, Samples
 from gancli.core.seeds import derive
 from gancli.core.specs import Pairs
-from gancli.core.task import Context, Exportable, Phase, Task
+from gancli.core.task import Context, Phase, Task
 from gancli.data.images import ImageDataset
 from gancli.data.pairs import PairDataset
 from gancli.evaluation.contracts import Inputs, Metric, Score

@@ -1,0 +1,1 @@
+"""Formats of `gan export --to`: one file each."""
