@@ -95,9 +95,7 @@ class PenaltyInputs:
     memory: Memory
     tick: Tick
     perturbed: Callable[[float], Tensor] | None = None  # sigma -> G(z + sigma e), e ~ N(0, I)
-    styled: Callable[[int], tuple[Tensor, Tensor]] | None = (
-        None  # n -> w [n, layers, w] of other z, images of w, with graph
-    )
+    styled: Callable[[int], tuple[Tensor, Tensor]] | None = None  # k -> w [N / k, layers, w] of other z, and images
     net: nn.Module | None = None  # the net that the penalty applies to
     logits: tuple[Tensor, Tensor] | None = None  # of reals and fakes
     gradients: tuple[Tensor, Tensor] | None = None  # input gradients at reals and fakes, each [N, C, H, W]

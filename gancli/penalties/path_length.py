@@ -26,20 +26,20 @@ class PathLength(Penalty):
     weight: float = Field(2.0, ge=0, description="gamma")
     every: int = Field(4, ge=1, description="apply on every k-th step, k times as strong")
     decay: float = Field(0.01, gt=0, le=1, description="rate of the moving average of the lengths")
-    shrink: int = Field(2, ge=1, description="use a batch smaller by this factor")
+    shrink: int = Field(2, ge=1, description="use every k-th row of a batch")
 
     def memory(self) -> Memory:
         return {"path-length_mean": torch.zeros(())}
 
     def loss(self, inputs: PenaltyInputs) -> Tensor:
         assert inputs.styled is not None
-        w, images = inputs.styled(max(1, len(inputs.real) // self.shrink))
+        w, images = inputs.styled(self.shrink)
         y = sharding.randn(*images.shape, random=inputs.random).to(images.device, images.dtype)
         lengths = path_lengths(w, images, y)
-        mean = inputs.memory["path-length_mean"]
-        target = mean.lerp(lengths.mean(), self.decay)
+        mean, current = inputs.memory["path-length_mean"], sharding.mean_over_ranks(lengths.mean())
+        target = mean.lerp(current, self.decay)
         with torch.no_grad():
-            mean.lerp_(sharding.mean_over_ranks(lengths.detach().mean()), self.decay * sharding.fraction())
+            mean.lerp_(current.detach(), self.decay * sharding.fraction())
         return (lengths - target).square()
 
 

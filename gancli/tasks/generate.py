@@ -218,9 +218,12 @@ class Generate(Seeded):
             with torch.set_grad_enabled(graph):
                 return self._packed(self._generated(ctx, z))
 
-        def styled(n: int) -> tuple[Tensor, Tensor]:
-            c = self._condition(ctx)
-            w = styles(ctx.nets["G"], self.prior(ctx.noise(self.model.z, "styles"))[:n], None if c is None else c[:n])
+        def styled(step: int) -> tuple[Tensor, Tensor]:
+            some = slice(
+                -ctx.first % step if ctx.batch.n > step else 0, None, step
+            )  # the same rows however it is divided
+            c, z = self._condition(ctx), self.prior(ctx.noise(self.model.z, "styles"))
+            w = styles(ctx.nets["G"], z[some], None if c is None else c[some])
             generator = style_generator(ctx.nets["G"])
             assert generator is not None
             return w, generator.synthesis(w)

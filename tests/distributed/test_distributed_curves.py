@@ -46,6 +46,15 @@ def test_several_ranks_are_one(preset: str, world: int, fork: Fork) -> None:
             assert there == whole["read"][32 * turn : 32 * turn + 32]
 
 
+def test_lazy_penalties_of_both_nets_on_two_ranks(fork: Fork) -> None:
+    """Six steps: later, a rounding difference at the kink of a leaky ReLU grows."""
+    penalties = [{"name": "r1", "every": 4, "lazy_correction": True}, {"name": "path-length", "every": 2}]
+    one = curves("stylegan2", 6, ALONE, task={"penalties": penalties})
+    found = fork(2, lambda here: curves("stylegan2", 6, here, task={"penalties": penalties}))
+    assert {"penalty/D/r1", "penalty/G/path-length"} <= one[4].keys()
+    close(one, found[0], 1e-4)
+
+
 @pytest.mark.parametrize("penalty", ["gp", "dragan", "cr", "r1"])
 @pytest.mark.parametrize("part", [8, 5])
 def test_parts_are_the_whole(penalty: str, part: int, gradients: list[torch.Tensor]) -> None:

@@ -31,7 +31,7 @@ def inputs(critic=linear, n: int = 6, perturbed=None, dtype: torch.dtype = torch
     torch.manual_seed(1)
     real, fake = torch.randn(n, 1, 3, 4).to(dtype), torch.randn(n, 1, 3, 4).to(dtype)
     memory = {key: value for p in NAMES for key, value in made(p).memory().items()}
-    styled = {"styled": lambda count: square_of(torch.randn(count, 2, 5)), "net": torch.nn.Linear(3, 2)}
+    styled = {"styled": lambda step: square_of(torch.randn(n // step, 2, 5)), "net": torch.nn.Linear(3, 2)}
     random = torch.Generator().manual_seed(2)
     return PenaltyInputs(critic, real, fake, random, memory, Tick(0, 0, 0), perturbed or (lambda s: fake + s), **styled)
 

@@ -59,8 +59,8 @@ def test_path_length_of_stylegan2(official: Any, monkeypatch: Any) -> None:
     weight = official.wave(5, 12, k=2).requires_grad_()
     z = official.wave(6, 5, k=1)
 
-    def styled(n: int) -> tuple[Tensor, Tensor]:
-        w = z[:n, None].repeat(1, 2, 1).requires_grad_()
+    def styled(step: int) -> tuple[Tensor, Tensor]:
+        w = z[: len(z) // step, None].repeat(1, 2, 1).requires_grad_()  # the published code takes the first rows
         return w, (w.sum(1).square() @ weight).reshape(-1, 1, 3, 4)
 
     penalty = penalty_of("path-length")
