@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gancli.cli import groups as g
 from gancli.cli import options as o
 from gancli.core.errors import BoundError, UsageError
 
@@ -37,7 +38,25 @@ FeatureWeights = Annotated[Path | None, typer.Option(help="Weights file of the f
 FeatureHash = Annotated[str, typer.Option(help="SHA-256 of that file.")]
 Ema = Annotated[bool, typer.Option(help="Use the EMA weights, or the raw ones.")]
 FailIf = Annotated[list[str] | None, typer.Option(help='Exit with code 8 if this holds: "fid>10".')]
+Degrade = Annotated[
+    str | None,
+    typer.Option(help="Degrade the test images by this, as in gauss:25+jpeg:10, and score their restoration."),
+]
+BaselineName = Annotated[str | None, typer.Option("--baseline", help="Score this baseline instead of a run.")]
+Realism = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Of restorations: 0 faithful, 1 realistic.", show_default="0")
+]
+
 Out = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png. Default: the run.")]
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """What is restored, and by what."""
+
+    degrade: Degrade = None
+    baseline: BaselineName = None
+    realism: Realism = None
 
 
 @dataclass(frozen=True)
@@ -54,12 +73,15 @@ class Subject:
     ema: bool
     standing: int
     step: int | None
+    restoration: Restoration
 
 
+@g.spread
 def command(
     run: o.RunName = None,
     images: Images = None,
     against: Against = None,
+    restoration: Restoration = Restoration(),
     metrics: Metrics = None,
     n: N = 10_000,
     seed: Seed = 0,
@@ -92,9 +114,8 @@ def command(
     o.plugins(plugin)
     if _of_files(console, (features, run, train_features), metrics, n, seed, fail_if or [], out):
         return
-    if images is not None:
-        _check_images(images, run, against, step is not None or not ema or standing > 0)
-    found = None if images is not None else folder.find(runs_dir, run)
+    other = _is_no_run(images, restoration, run, against, step is not None or not ema or standing > 0)
+    found = None if other else folder.find(runs_dir, run)
     if found is not None and run is None:
         console.note(f"run {found.path}")
 
@@ -104,7 +125,7 @@ def command(
 
     bounds = _bounds(fail_if or [], chosen := _chosen(metrics))
     part, on = inputs.feature_part(features, feature_weights, feature_hash), _device(device, threads)
-    of = Subject(found, images, against, data_dir, download, bool(skip_broken), data, ema, standing, step)
+    of = Subject(found, images, against, data_dir, download, bool(skip_broken), data, ema, standing, step, restoration)
     generated, source_features, split = _subject(console, of, n, seed, on)
     if rank():
         return  # this rank has had its share of the sampling
@@ -164,40 +185,63 @@ def _of_files(
 def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple[Generated, str, Split[Any]]:
     """The samples, the features that the data's source names, and the data."""
     from gancli.distributed.ranks import here
-    from gancli.evaluation import inputs
+    from gancli.evaluation import degraded, inputs
     from gancli.training.prepare import cache_dir
 
     if of.run is None:
-        assert of.images is not None and of.against is not None  # noqa: PT018
-        how = o.reading(console, of.data_dir, download=of.download)
-        source, split = inputs.data(of.against, how, of.skip_broken)
-        return (
-            inputs.pictures(of.images, split, how, of.skip_broken),
-            source.features,
-            split,
-        )
+        return _of_no_run(console, of)
     own = inputs.data_dir(of.run) if of.against is None else None
     how = o.reading(console, of.data_dir, of.download, recorded=own)
+    chain = of.restoration.degrade
+    change = (lambda model: model) if chain is None else (lambda model: degraded.restoring(model, chain))
     model, source, split = inputs.of_run(
-        of.run, of.against, how, of.ema, on, of.step, console.warn, of.standing, of.skip_broken, of.moved
+        of.run, of.against, how, of.ema, on, of.step, console.warn, of.standing, of.skip_broken, of.moved, change
     )
     model.ranks = here()
-    made = inputs.of_model(model, split.train, split.test, n, seed, cache_dir(), console.bar)
+    options = {"realism": of.restoration.realism}
+    made = inputs.of_model(model, split.train, split.test, n, seed, cache_dir(), console.bar, options)
     return made, source.features, split
 
 
-def _check_images(images: Path, run: str | None, against: str | None, of_run: bool) -> None:
-    """Raises UsageError for what does not go with --images."""
-    if run is not None:
-        raise UsageError("a run and --images are two things to evaluate", "name one of them")
+def _of_no_run(console: Console, of: Subject) -> tuple[Generated, str, Split[Any]]:
+    """Images from anywhere, or the outputs of a baseline."""
+    from gancli.evaluation import degraded, inputs
+
+    assert of.against is not None
+    how = o.reading(console, of.data_dir, download=of.download)
+    source, split = inputs.data(of.against, how, of.skip_broken)
+    if (chain := of.restoration.degrade) is not None:
+        split = degraded.degraded(split, chain)
+    if of.restoration.baseline is not None:
+        return degraded.of_baseline(of.restoration.baseline, split), source.features, split
+    assert of.images is not None
+    read = inputs.pictures if chain is None else degraded.outputs
+    return read(of.images, split, how, of.skip_broken), source.features, split
+
+
+def _is_no_run(
+    images: Path | None, restoration: Restoration, run: str | None, against: str | None, of_run: bool
+) -> bool:
+    """Whether images or a baseline are evaluated. Raises UsageError for what does not go with them."""
+    baseline = restoration.baseline
+    if images is None and baseline is None:
+        return False
+    if baseline is not None and restoration.degrade is None:
+        raise UsageError("--baseline restores degraded images", "add --degrade gauss:25")
+    what = "--baseline" if images is None else "--images"
+    if run is not None or (images is not None and baseline is not None):
+        raise UsageError(
+            f"{'a run' if run else '--baseline'} and {what} are two things to evaluate", "name one of them"
+        )
     if against is None:
-        raise UsageError("--images needs data to compare with", "add --against mnist, or a folder")
-    if not images.exists():
+        raise UsageError(f"{what} needs data to compare with", "add --against mnist, or a folder")
+    if images is not None and not images.exists():
         raise UsageError(f"--images {images}: there is no such file or folder")
     if of_run:
         raise UsageError(
-            "--images are evaluated as they are", "leave away --step, --standing and --no-ema, which are of a run"
+            f"{what} is evaluated as they are", "leave away --step, --standing and --no-ema, which are of a run"
         )
+    return True
 
 
 def _bounds(texts: list[str], chosen: list[str] | None) -> list[Bound]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, field_validator
 
+from gancli.core.errors import UsageError
 from gancli.core.registry import Frozen
 
 
@@ -180,3 +181,19 @@ class FromPrompt(FromSeeds):
 
     prompt: str = ""
     temperature: float = Field(1.0, gt=0)
+
+
+def with_options(ask: Ask, options: dict[str, Any]) -> Ask:
+    """The request with options of its kind.
+
+    Args:
+        ask: the request.
+        options: by name; those that are None are left out.
+
+    Raises:
+        UsageError: requests of this kind have no such option.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in given.keys() - type(ask).model_fields.keys():
+        raise UsageError(f"this model has no --{name}", f"leave --{name} away")
+    return ask.replace(**given) if given else ask

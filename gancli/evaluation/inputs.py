@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from gancli.core.data import Dataset, Reading, Source, Spec, Split
 from gancli.core.errors import UsageError
 from gancli.core.registry import Part, build
-from gancli.core.samples import Ask
+from gancli.core.samples import Ask, with_options
 from gancli.core.task import Task, converted
 from gancli.data import find
 from gancli.evaluation.generated import Generated
@@ -66,6 +66,7 @@ def of_run(
     standing: int = 0,
     skip_broken: bool = False,
     moved: str | None = None,
+    change: Callable[[Model], Model] = lambda model: model,
 ) -> tuple[Model, Source, Split[Any]]:
     """A run's model, and the data to compare with: its own, or another brought to its images' shape.
 
@@ -82,12 +83,13 @@ def of_run(
         standing: batches for the standing statistics of batch norm; 0: those of training.
         skip_broken: leave files out that cannot be read.
         moved: where the run's own data is now; None: where it was.
+        change: makes another model of it, such as one with other degradations, before the data are read.
 
     Raises:
         UsageError: a bare model does not say what its data are.
         CheckpointError, DataError: the run or the data cannot be read.
     """
-    model = load(run.path, step=step, ema=ema, device=device, standing=standing, note=how.note)
+    model = change(load(run.path, step=step, ema=ema, device=device, standing=standing, note=how.note))
     if against is not None:
         source, split = data(against, _shaped(how, model.spec), skip_broken)
         return model, source, converted(split, model.task)
@@ -107,7 +109,8 @@ def of_run(
 
 def _shaped(how: Reading, spec: Spec) -> Reading:
     """To read data with the height, width and channels of a spec, where it has them."""
-    height, width, channels = (getattr(spec, name, None) for name in ("height", "width", "channels"))
+    image = getattr(spec, "image", spec)
+    height, width, channels = (getattr(image, name, None) for name in ("height", "width", "channels"))
     return replace(how, size=(height, width) if height and width else None, channels=channels)
 
 
@@ -135,7 +138,14 @@ def asked(task: Task, spec: Spec, train: Dataset, reals: Dataset, n: int, seed: 
 
 
 def of_model(
-    model: Model, train: Dataset, reals: Dataset, n: int, seed: int, cache_dir: Path, progress: Progress
+    model: Model,
+    train: Dataset,
+    reals: Dataset,
+    n: int,
+    seed: int,
+    cache_dir: Path,
+    progress: Progress,
+    options: Mapping[str, Any] | None = None,
 ) -> Generated:
     """A model's samples, which are made as they are read.
 
@@ -149,12 +159,14 @@ def of_model(
         seed: samples of seeds seed .. seed + n - 1, where the task takes seeds.
         cache_dir: where temporary files may be written.
         progress: called with what is done, samples done and all samples.
+        options: of the request; those that are None are left out.
     """
-    ask = asked(model.task, model.spec, train, reals, n, seed)
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    ask = with_options(asked(model.task, model.spec, train, reals, n, seed), given)
     stream = Stream(model, ask, lambda done: progress("sampling", done, len(ask)))
     when = {"step": model.tick.step, "images_seen": model.tick.images}
     samples = stream if model.ranks.world == 1 else spooled(stream, len(ask), cache_dir)
-    return Generated(samples, {**when, "seed": seed, **model.facts}, type(ask).paired)
+    return Generated(samples, {**when, "seed": seed, **given, **model.facts}, type(ask).paired)
 
 
 def pictures(path: Path, split: Split[Any], how: Reading, skip_broken: bool = False) -> Generated:

@@ -159,3 +159,44 @@ def test_several_fillings_depend_on_their_seeds() -> None:
     }
     assert np.array_equal(made[0.0][0], made[0.0][1])  # the faithful one is the same
     assert not np.array_equal(made[1.0][0], made[1.0][1])
+
+
+def test_a_run_is_evaluated_on_other_degradations(gan: Gan) -> None:
+    said = gan("train", "--name", "d", "--degrade", "gauss:60", *TINY, "--max-steps", "2")
+    assert said.code == 0, said.err
+    found = {}
+    for chain, realism in (("gauss:60", "0"), ("gauss:5", "0"), ("gauss:5", "1")):
+        words = ["--degrade", chain, "--realism", realism, "--metrics", "psnr", "--n", "30", "--json"]
+        said = gan("evaluate", "d", *words)
+        assert said.code == 0, said.err
+        score = said.json()["scores"]["psnr@pixels"]
+        found[chain, realism] = score["value"], score["baselines"]["identity"]
+    assert found["gauss:60", "0"][1] < 20 < 30 < found["gauss:5", "0"][1]
+    assert said.json()["protocol"]["fakes"]["realism"] == 1
+    for chain, why in (("down:2", "enlarges 1 times"), ("hole:half", "has no masks"), ("gaus:5", "did you mean gauss")):
+        said = gan("evaluate", "d", "--degrade", chain, "--n", "30")
+        assert (said.code, why in said.err) == (2, True), said.err
+
+
+def test_baselines_and_outputs_of_others_are_evaluated(gan: Gan, tmp_path: Path) -> None:
+    words = ["--against", "digits", "--degrade", "gauss:60", "--metrics", "psnr", "--json"]
+    said = gan("evaluate", "--baseline", "median", *words)
+    assert said.code == 0, said.err
+    score = said.json()["scores"]["psnr@pixels"]
+    assert score["value"] == pytest.approx(score["baselines"]["median"])
+    assert said.json()["protocol"]["fakes"]["baseline"] == {"name": "median", "strength": 3}
+    outputs = images(score_count(said.json()), 1, 8, 8)
+    np.savez(tmp_path / "outputs.npz", images=outputs.transpose(0, 2, 3, 1))
+    said = gan("evaluate", "--images", tmp_path / "outputs.npz", *words)
+    assert said.code == 0, said.err
+    assert said.json()["scores"]["psnr@pixels"]["value"] < score["baselines"]["identity"]
+    np.savez(tmp_path / "few.npz", images=outputs[:9].transpose(0, 2, 3, 1))
+    for more, why in (
+        (["--images", tmp_path / "few.npz"], "has 9 images, and the test set"), (["--baseline", "lanczos"], "does not apply"),
+    ):  # fmt: skip
+        said = gan("evaluate", *more, *words)
+        assert (said.code, why in said.err) == (2, True), said.err
+
+
+def score_count(evaluation: dict[str, Any]) -> int:
+    return int(evaluation["protocol"]["n_real"])
