@@ -4,9 +4,10 @@
     python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best-cpu,fastgan --minutes 10 --device cuda --jobs 8
     python benchmarks/pictures.py --place RUNS --table
 
---data NAME=PATH, or NAME=PATH@64 for another size, or NAME=PATH@64@unlabeled. --arms PRESET, or NAME:PRESET:KEY=VALUE;KEY=VALUE for a
-preset with other options. The budget is a number of training images (--images), or the minutes of the machine on which --measure has
-timed a few steps of each arm: the runs themselves may take place on a faster one. A row that is there is not made again.
+--data NAME=PATH, or NAME=PATH@64 for another size, or NAME=PATH@64@unlabeled; PATH may be the name of a data set. --arms PRESET, or
+NAME:PRESET:KEY=VALUE;KEY=VALUE for a preset with other options, or @GROUP (see GROUPS). The budget is a number of training images
+(--images), or the minutes of the machine on which --measure has timed a few steps of each arm: the runs themselves may take place
+on a faster one. A row that is there is not made again.
 
 Samples are compared with the test set; with all training images where the test set has fewer than 400, as papers on few images do.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
@@ -40,6 +42,28 @@ from gancli.runs.folder import Run
 from gancli.training.prepare import cache_dir
 
 METRICS = ("fid", "kid", "prc", "memorization")
+COSINE = 'optimizer.schedule={shape="cosine",final=0.05}'
+FASTER = f"optimizer.lr=5e-4;optimizer.betas=[0.0,0.99];{COSINE}"
+SHIFTS = 'task.augment=[{name="diffaugment",color=false,cutout=0.0,translation=0.125}]'
+COLORS = 'task.augment=[{name="diffaugment",color=true,cutout=0.2,translation=0.125}]'
+FAST = 'task.model={name="fastgan",z=128,g_width=32,d_width=32,widest=256}'
+GROUPS = {  # arms that belong together: --arms @NAME
+    "presets": "best-cpu,fastgan,projected,dcgan,sngan,r3gan,stylegan2",
+    "best": (
+        f"best-cpu,best-augmented:best-cpu:{COLORS},best-fast:best-cpu:{FAST},best-fast-augmented:best-cpu:{FAST};{COLORS},"
+        f"best-wide:best-cpu:task.model.g_width=64;task.model.d_width=64;task.model.widest=256;{COLORS},"
+        f"best-slow:best-cpu:{FAST};{COLORS};optimizer.lr=4e-4"
+    ),
+    "textbook": (  # 1,100,000 images are about 150 s on two cores
+        f"textbook,cosine:textbook:optimizer.lr=4e-4;{COSINE},betas:textbook:{FASTER},smooth:textbook:{FASTER};task.loss.smooth=0.1,"
+        f'r1:textbook:{FASTER};task.penalties=[{{name="r1",weight=0.5,every=4}}],'
+        f'r1-strong:textbook:{FASTER};task.penalties=[{{name="r1",weight=5.0,every=4}}],'
+        f'r1-bare:textbook:{FASTER};task.model.dropout=0.0;task.penalties=[{{name="r1",weight=1.0,every=4}}],'
+        f'shifts:textbook:{FASTER};{SHIFTS},shifts-r1:textbook:{FASTER};{SHIFTS};task.penalties=[{{name="r1",weight=0.5,every=4}}],'
+        f'small:textbook:{FASTER};batch_size=50;task.penalties=[{{name="r1",weight=0.5,every=4}}],'
+        f'lecam:textbook:{FASTER};task.penalties=["lecam"],slow-d:textbook:{FASTER};optimizers.D.lr=2e-4'
+    ),
+}
 FEW = 400  # test images below which samples are compared with the training images
 PAGE = 64  # samples on a page
 
@@ -78,9 +102,12 @@ def data_options(text: str) -> tuple[str, list[str]]:
 
 def cells(a: argparse.Namespace) -> Iterator[Cell]:
     """All runs asked for."""
+    where = [] if a.data_dir is None else ["--data-dir", str(a.data_dir)]
+    arms = GROUPS[a.arms[1:]] if a.arms.startswith("@") else a.arms
     for data in a.data:
         name, options = data_options(data)
-        for arm in a.arms.split(","):
+        options += where
+        for arm in re.split(r",(?=[\w-]+(?:[:,]|$))", arms):
             short, _, rest = arm.partition(":")
             preset, _, sets = rest.partition(":")
             for seed in map(int, a.seeds.split(",")):
@@ -136,30 +163,30 @@ def compared_with(split: Split[Any]) -> tuple[Any, str]:
     return (split.test, "test set") if len(split.test) >= FEW else (split.train, "training set")
 
 
-def scored(made: Generated, split: Split[Any], n: int, device: str) -> dict[str, list[float | None]]:
+def scored(made: Generated, split: Split[Any], source: str, n: int, device: str) -> dict[str, list[float | None]]:
     """Scores, their standard errors and reference scores."""
     reals, name = compared_with(split)
     out: dict[str, list[float | None]] = {}
     for features, metrics in ((None, METRICS), (build("features", "random-conv"), ("fid",))):
         evaluator = Evaluator(
-            split.train, reals, n=n, features=features, cache_dir=cache_dir(), device=device, name=name
-        )  # fmt: skip
+            split.train, reals, source, n=n, features=features, cache_dir=cache_dir(), device=device, name=name
+        )
         wanted = [m for m in metrics if m != "memorization" or reals is split.test]
         found = evaluator(made, wanted, insist=False).scores
         out |= {key: [score.value, score.error, score.reference] for key, score in found.items()}
     return out
 
 
-def page(samples: ImageSamples, split: Split[Any], device: str) -> bytes:
+def page(samples: ImageSamples, split: Split[Any], source: str, device: str) -> bytes:
     """The first samples, not chosen, and beside them the training image that is nearest to each by the features."""
-    evaluator = Evaluator(split.train, split.train, n=len(split.train), cache_dir=cache_dir(), device=device)
+    train = split.train.take(slice(0, 10_000))
+    evaluator = Evaluator(train, train, source, n=len(train), cache_dir=cache_dir(), device=device)
     assert evaluator.extractor is not None
     first = samples.take(slice(0, PAGE))
     parts = [first.take(slice(i, i + 32)) for i in range(0, len(first), 32)]
     features = evaluator.extractor(parts, len(first)).features
     _, index = nearest(features, evaluator.train.extracted.features, 2)
-    train = evaluator.train.take(index[:, 0])
-    left, right = (grid(x.images, 8, zoom=max(1, 64 // x.images.shape[3])) for x in (first, train))
+    left, right = (grid(x.images, 8) for x in (first, evaluator.train.take(index[:, 0])))
     gap = np.full((left.shape[0], left.shape[1], 16), 255, np.uint8)
     return png(np.concatenate([left, gap, right], 2))
 
@@ -167,8 +194,8 @@ def page(samples: ImageSamples, split: Split[Any], device: str) -> bytes:
 def score(a: argparse.Namespace) -> None:
     """Score a run; called in a process of its own."""
     run = Run(a.place / a.score)
-    how = Reading(cache_dir(), cache_dir(), download=False)
-    model, _, split = inputs.of_run(run, None, how, True, torch.device(a.device))
+    how = Reading(inputs.data_dir(run) or cache_dir(), cache_dir(), download=False)
+    model, source, split = inputs.of_run(run, None, how, True, torch.device(a.device))
     reals, _ = compared_with(split)
     made = inputs.of_model(model, split.train, reals, a.n, 0, cache_dir(), silent)
     lines = journal.read(run.journal)
@@ -180,17 +207,25 @@ def score(a: argparse.Namespace) -> None:
         "images_per_s": float(np.median([line["images_per_s"] for line in lines])),
         "device": run.json("environment.json")["device"],
         "n_real": min(len(reals), a.n),
-        "scores": scored(made, split, a.n, a.device),
+        "scores": scored(made, split, source.features, a.n, a.device),
     }
     task, spec = model.task, model.spec
     first = model.generate(task.preview(spec, split.train, PAGE))
     assert isinstance(first, ImageSamples)
-    (a.place / f"{a.score}.png").write_bytes(page(first, split, a.device))
+    (a.place / f"{a.score}.png").write_bytes(page(first, split, source.features, a.device))
     (a.place / f"{a.score}.row.json").write_text(json.dumps(row, indent=1))
 
 
-COLUMNS = ("fid@efficientnet-lite0", "kid@efficientnet-lite0", "precision@efficientnet-lite0", "recall@efficientnet-lite0",
-           "copied@efficientnet-lite0", "fid@random-conv")  # fmt: skip
+COLUMNS = ("fid", "kid", "precision", "recall", "copied", "fid@random-conv")
+
+
+def value(row: dict[str, Any], name: str) -> float | None:
+    """A score of a row, by its features' own; of other features by the whole name."""
+    keys = [
+        k for k in row["scores"] if k == name or ("@" not in name and k.split("@")[0] == name and "random" not in k)
+    ]
+    found = [row["scores"][k][0] for k in keys if not k.endswith("@pixels")]
+    return found[0] if found else None
 
 
 def table(place: Path) -> str:
@@ -201,7 +236,7 @@ def table(place: Path) -> str:
         groups.setdefault((row["data"], row["minutes"] or "", row["arm"]), []).append(row)
 
     def cell(group: list[dict[str, Any]], name: str) -> str:
-        values = [r["scores"][name][0] for r in group if name in r["scores"]]
+        values = [v for r in group if (v := value(r, name)) is not None]
         if not values:
             return "–"
         span = f" ({min(values):.3g} to {max(values):.3g})" if len(values) > 1 else ""
@@ -209,7 +244,7 @@ def table(place: Path) -> str:
 
     heads = ["data", "minutes", "arm", "images", "seeds", *COLUMNS, "images/s"]
     lines = ["| " + " | ".join(heads) + " |", "|" + "-|" * len(heads)]
-    order = sorted(groups, key=lambda k: (k[0], str(k[1]), np.mean([r["scores"][COLUMNS[0]][0] for r in groups[k]])))
+    order = sorted(groups, key=lambda k: (k[0], str(k[1]), np.mean([value(r, "fid") or 0.0 for r in groups[k]])))
     for key in order:
         group = groups[key]
         first = [key[0], str(key[1]), f"`{key[2]}`", f"{group[0]['images']:,}", str(len(group))]
@@ -222,7 +257,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--place", type=Path, required=True, help="folder of runs, rows and pages")
     parser.add_argument("--data", action="append", default=[], help="NAME=PATH[@SIZE][@unlabeled]")
-    parser.add_argument("--arms", default="best-cpu,fastgan,projected,dcgan,sngan,r3gan,stylegan2")
+    parser.add_argument("--data-dir", type=Path, default=None, help="of named data sets")
+    parser.add_argument("--arms", default="@presets")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--minutes", type=float, default=None)
     parser.add_argument("--images", type=int, default=None)
