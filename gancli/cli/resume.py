@@ -48,9 +48,10 @@ def command(
     cfg = extend(found, layers, data)
     plan = again(cfg, o.reading(console, data_dir, download, cfg.data, inputs.data_dir(found)), here())
     reporter = Reporter(console)
-    reason = train(
-        found, plan, [reporter], True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)
-    )[0]
+    with reporter.until_stopped(found, plan.cfg):
+        reason = train(
+            found, plan, [reporter], True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)
+        )[0]
     if plan.ranks.is_first:
         reporter.finish(found, plan.cfg, reason)
     plan.ranks.close()

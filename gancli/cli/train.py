@@ -37,7 +37,8 @@ def command(
     asked = data_options(layers)
 
     from gancli.report.reporter import Reporter
-    from gancli.training.prepare import Request, make, rehearse
+    from gancli.training.prepare import Request, make
+    from gancli.training.rehearsal import rehearse
     from gancli.training.session import train
     from gancli.training.start import begin
     from gancli.training.validation import check
@@ -50,11 +51,14 @@ def command(
     if dry_run:
         check(plan)
         reporter.settings(plan)
-        console.result({**rehearse(plan), **({"config": plan.cfg.dump()} if json else {})})
+        found = rehearse(plan)
+        console.end()
+        console.result({**found, **({"config": plan.cfg.dump()} if json else {})})
         return
     run, resumed = begin(request, plan, runs_dir, name)
     console.open(run)
-    reason = train(run, plan, [reporter], resumed, on_divergence=on_divergence.value)[0]
+    with reporter.until_stopped(run, plan.cfg):
+        reason = train(run, plan, [reporter], resumed, on_divergence=on_divergence.value)[0]
     if plan.ranks.is_first:
         reporter.finish(run, plan.cfg, reason)
     plan.ranks.close()

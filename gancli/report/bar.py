@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
 from gancli.core.sinks import Progress as Progressed
@@ -22,6 +22,17 @@ class Field(ProgressColumn):
         value = task.fields.get(self.name)
         shown = "-" if value is None or math.isnan(value) else format(value, self.form)
         return Text.assemble((f"{self.title or self.name} ", "dim"), shown)
+
+
+class Words(ProgressColumn):
+    """A text of the task's fields, behind its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def render(self, task: Task) -> Text:
+        return Text.assemble((f"{self.name} ", "dim"), str(task.fields.get(self.name, "-")))
 
 
 def title(key: str) -> str:
@@ -52,8 +63,7 @@ def training_bar(console: Console, progress: Progressed) -> tuple[Progress, Task
         *([Field("step", ",")] if step else []),
         *(Field(key, ".3f", title(key)) for key in losses),
         Field("rate", ",.0f", "images/s"),
-        TextColumn("[dim]left"),
-        TimeRemainingColumn(compact=True),
+        Words("left"),
         console=console,
         transient=True,
     )

@@ -16,7 +16,7 @@ from gancli.core.files import Folder
 from gancli.core.registry import Part
 from gancli.core.schema import PAPER, Schema
 from gancli.report.text import short
-from gancli.runs import checkpoint, history, status
+from gancli.runs import checkpoint, history, journal, status
 from gancli.runs.files import MAX_JSON, table
 from gancli.runs.folder import Run
 
@@ -226,14 +226,18 @@ def _state(found: Run) -> dict[str, Any]:
 
 
 def _headline(found: Run, task: str) -> dict[str, Any]:
-    """The task's headline score in evaluation.json, and the step of the model that it is of."""
+    """The task's headline score in evaluation.json, else of the last validation, and the step of the model that it is of."""
     wanted = _headline_of(task)
     out: dict[str, Any] = {"score": wanted or None, "value": None, "score_step": None}
     with suppress(CheckpointError, KeyError, TypeError, AttributeError, ValueError):
         evaluation = found.json("evaluation.json")
         values = [s["value"] for name, s in evaluation["scores"].items() if name.partition("@")[0] == wanted]
         if values:
-            out |= {"value": float(values[0]), "score_step": evaluation["protocol"]["fakes"].get("step")}
+            return out | {"value": float(values[0]), "score_step": evaluation["protocol"]["fakes"].get("step")}
+    for line in reversed(journal.read(found.scores)):  # validations (--evaluate-every)
+        values = [v for name, v in line.items() if name.partition("@")[0] == wanted and isinstance(v, int | float)]
+        if values:
+            return out | {"value": float(values[0]), "score_step": line.get("step"), "validation": True}
     return out
 
 

@@ -23,6 +23,8 @@ def show_runs(console: Console, found: dict[str, Any]) -> None:
         table = [[name, *_row(entry, not score)] for name, entry in found.items()]
         left_out = [heads.index(head) for head in ("images", "data", "preset", "at step", "step")]
         console.sheet(heads, table, right=(4, 5, 6, 7), leave_out=left_out)
+    if any(entry.get("validation") for entry in found.values()):
+        console.say("* on the validation set")
     for name, entry in found.items():
         if "broken" in entry:
             console.warn(f"{name}: {entry['broken']}")
@@ -33,7 +35,8 @@ def _row(entry: dict[str, Any], named: bool) -> list[str]:
     if "broken" in entry:
         return ["broken", *6 * ["-"]]
     step, images, at = (f"{entry[k]:,}" if isinstance(entry[k], int) else "-" for k in ("step", "images", "score_step"))
-    value = "-" if entry["value"] is None else f"{entry['score'] + ' ' if named else ''}{entry['value']:.4g}"
+    value = "-" if entry["value"] is None else f"{entry['value']:.4g}{'*' if entry.get('validation') else ''}"
+    value = f"{entry['score']} {value}" if named and value != "-" else value
     return [entry["data"], entry["preset"] or "-", state(entry), step, images, value, at]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
 from gancli.core.config import flat
-from gancli.core.errors import GanError
+from gancli.core.errors import GanError, StoppedError
 from gancli.core.files import Folder
 from gancli.core.sinks import Progress as Progressed
 from gancli.core.sinks import Sink
@@ -20,6 +21,7 @@ from gancli.report.film import film, previews
 from gancli.report.text import clock, short
 from gancli.runs import journal
 from gancli.training.memory import give_back_freed
+from gancli.training.rehearsal import promise
 
 if TYPE_CHECKING:
     from gancli.core.config import Config
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from gancli.training.prepare import Plan
 
 FILMED = 60.0  # seconds of training from which on a film is made
+PROMISE = 5.0  # seconds of training before it is said what the run will bring
 REFRESH = 0.1  # seconds between updates of the bar
 ENDS = {
     "images": "all images seen", "steps": "steps done", "minutes": "time is up", "quality": "quality reached",
@@ -42,7 +45,8 @@ class Reporter(Sink):
         self.console = console
         self._bar: Progress | None = None
         self._next = self._since = 0.0
-        self._first = 0
+        self._first = self._step = 0
+        self._promised = True
 
     def plan(self, plan: Plan) -> None:
         """Print what will be trained, what was chosen, and what differs from the preset."""
@@ -51,7 +55,10 @@ class Reporter(Sink):
         cfg, split = plan.cfg, plan.split
         sizes = f"{len(split.train):,} training, {len(split.validation):,} validation, {len(split.test):,} test"
         self.console.note(f"data {plan.data_name}: {plan.spec.describe()}; {sizes}")
-        changed = ", ".join(f"{k} {short(a)} -> {short(b)}" for k, (a, b) in plan.changed().items())
+        changes = plan.changed().items()
+        changed = ", ".join(
+            f"{k} {short(b)}" if a is None else f"{k} {short(a)} -> {short(b)}" for k, (a, b) in changes
+        )
         recipe = f"preset {cfg.preset}" if cfg.preset else f"task {cfg.task.name}"
         self.console.note(f"{recipe}{f', with {changed}' if changed else ''}")
 
@@ -62,7 +69,8 @@ class Reporter(Sink):
             self.console.note(f"{'*' if key in changed else ' '} {key:<36} {short(value)}")
 
     def begin(self, progress: Progressed) -> None:
-        self._since, self._first = time.monotonic(), progress.images
+        self._since, self._first, self._step = time.monotonic(), progress.images, progress.step
+        self._promised = False
         self._next = 0.0 if self.console.live else self._since + PLAIN
         if self.console.live:
             bar, self._task = training_bar(self.console.err, progress)
@@ -71,6 +79,8 @@ class Reporter(Sink):
     def step(self, progress: Progressed, logs: Logs) -> None:
         """Shows something ten times a second at most; without a terminal twice a minute."""
         now = time.monotonic()
+        if not self._promised and now - self._since > PROMISE and progress.step - self._step >= 3:
+            self._promise(progress)
         if now < self._next:
             return
         self._next = now + (PLAIN if self._bar is None else REFRESH)
@@ -79,7 +89,8 @@ class Reporter(Sink):
             self._line(progress, losses)
             return
         fields: dict[str, Any] = {"epoch": progress.images / progress.epoch, "step": progress.step}
-        fields |= {"rate": self._rate(progress), **losses}
+        left = clock(self._left(progress)) if progress.images > self._first else "-"
+        fields |= {"rate": self._rate(progress), "left": left, **losses}
         self._bar.update(self._task, completed=progress.images, total=progress.total, **fields)
 
     def event(self, kind: str, **facts: Any) -> None:
@@ -97,6 +108,19 @@ class Reporter(Sink):
         """Images per second in this session."""
         return (progress.images - self._first) / max(time.monotonic() - self._since, 1e-9)
 
+    def _promise(self, progress: Progressed) -> None:
+        """Say once what the rest of the run will bring at this speed."""
+        self._promised = True
+        steps = round(progress.total * progress.step / max(1, progress.images))
+        left = clock(self._left(progress))
+        self.console.note(
+            f"at {self._rate(progress):,.0f} images/s: {steps:,} steps, in {left}; expect {promise(steps)}"
+        )
+
+    def _left(self, progress: Progressed) -> float:
+        """Seconds until the end, at the speed of this session."""
+        return max(0, progress.total - progress.images) / max(self._rate(progress), 1e-9)
+
     def _line(self, progress: Progressed, values: Mapping[str, Any]) -> None:
         epochs = f"{progress.images / progress.epoch:.3g}/{progress.total / progress.epoch:.3g}"
         losses = "  ".join(f"{title(key)} {values[key]:.3f}" for key in progress.losses if key in values)
@@ -107,17 +131,39 @@ class Reporter(Sink):
         self.console.end()
         self._bar = None
 
+    @contextmanager
+    def until_stopped(self, run: Run, cfg: Config) -> Iterator[None]:
+        """Draw the curves of a run that is stopped by a signal, too."""
+        try:
+            yield
+        except StoppedError:
+            if not self.console.rank:
+                self._name_pictures(run, self._draw(run, cfg))
+            raise
+
+    def _draw(self, run: Run, cfg: Config) -> list[dict[str, Any]]:
+        """Write curves.png; returns the lines of the journal."""
+        give_back_freed()
+        lines = journal.read(run.journal)
+        try:
+            curves.draw(lines, run.path / "curves.png", run.name, journal.read(run.scores), cfg.task.headline)
+        except OSError as error:
+            self.console.warn(f"the curves could not be drawn: {error.strerror}")
+        return lines
+
+    def _name_pictures(self, run: Run, lines: list[dict[str, Any]]) -> None:
+        """Say where the curves are; make a film of a longer run."""
+        if (file := run.path / "curves.png").exists():
+            self.console.note(f"curves   {file}")
+        if lines and lines[-1]["seconds"] >= FILMED and len(previews(run)) > 1:
+            self._film(run)
+
     def finish(self, run: Run, cfg: Config, reason: str) -> None:
         """Draw the curves; print why training ended, where the results are, and the next commands.
 
         To be called when the run's state is released, so that its memory is free for the curves.
         """
-        give_back_freed()
-        lines, file = journal.read(run.journal), run.path / "curves.png"
-        try:
-            curves.draw(lines, file, run.name, journal.read(run.scores), cfg.task.headline)
-        except OSError as error:
-            self.console.warn(f"the curves could not be drawn: {error.strerror}")
+        lines = self._draw(run, cfg)
         if cfg.stop.until and reason != "quality":
             more = f"gan resume {run.path} {LONGER.get(reason, '--epochs')} N"
             self.console.warn(f"{cfg.stop.until} was not reached  ->  {more}")
@@ -125,10 +171,7 @@ class Reporter(Sink):
         newest = max(run.samples.glob("*.*"), default=None, key=lambda p: (len(p.name), p.name))
         if newest is not None:
             self.console.note(f"samples  {newest}")
-        if file.exists():
-            self.console.note(f"curves   {file}")
-        if lines and lines[-1]["seconds"] >= FILMED and len(previews(run)) > 1:
-            self._film(run)
+        self._name_pictures(run, lines)
         self.console.note(f"next     gan sample {run.path} --n 64 --out samples{newest.suffix if newest else '.png'}")
         self.console.note(f"         gan evaluate {run.path}")
         self.console.result({"run": str(run.path), "stopped": reason, **(lines[-1] if lines else {})}, only_json=True)

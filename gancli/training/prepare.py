@@ -5,10 +5,8 @@ Every automatic choice is listed in `Plan.choices`, printed and recorded.
 
 from __future__ import annotations
 
-import math
 import os
 import re
-import time
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +28,6 @@ from gancli.evaluation.results import parse_bound
 from gancli.training import fitting, precision, trial
 from gancli.training.memory import keep_freed
 from gancli.training.state import State, new_state
-from gancli.training.step import step
 
 
 @dataclass(frozen=True)
@@ -270,29 +267,3 @@ def _described(split: Split[Any]) -> str:
 
 def _classes(split: Split[Any]) -> int:
     return int(getattr(split.train.spec, "classes", 0))
-
-
-def rehearse(plan: Plan, steps: int = 5) -> dict[str, Any]:
-    """Train a few steps on a state that is discarded, and extrapolate.
-
-    Returns:
-        Parameters by net, images and images per second, minutes, and the peak resident memory in MB.
-    """
-    import resource
-
-    state = plan.state()
-    task, cfg = plan.cfg.task, plan.cfg
-    step(task, state, plan.loader, cfg)
-    start, first = time.monotonic(), state.images
-    for _ in range(steps):
-        step(task, state, plan.loader, cfg)
-    rate = (state.images - first) / (time.monotonic() - start)
-    total = cfg.stop.expected(plan.loader.epoch, state.images, state.step, 0.0)
-    minutes = min(total / rate / 60, cfg.stop.max_minutes or math.inf)
-    return {
-        "parameters": {n: sum(p.numel() for p in net.module.parameters()) for n, net in state.nets.items()},
-        "images": total,
-        "images_per_s": round(rate, 1),
-        "minutes": round(minutes, 1),
-        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-    }

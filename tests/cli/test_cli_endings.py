@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from gancli.core.sinks import Progress
 from gancli.report.console import Console
 from gancli.runs import folder
 from tests.conftest import TINY, Gan
@@ -65,3 +66,30 @@ def test_a_dry_run_checks_what_is_to_be_reached(gan: Gan) -> None:
 def test_the_version_is_asked_for_by_no_variable(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAN_VERSION", "0.1.0")
     assert gan("list", "loss").code == 0
+
+
+def test_a_stopped_run_has_its_curves(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gancli.report.reporter import Reporter
+
+    def stop(_self: Reporter, progress: Progress, _logs: Any) -> None:
+        if progress.step == 120:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Reporter, "step", stop)
+    said = gan("train", "--data", "digits", "--max-steps", "500", "--name", "r", *TINY)
+    assert said.code == 130, said.err
+    assert (tmp_path / "runs_dir/r/curves.png").is_file()
+    assert "curves   " in (tmp_path / "runs_dir/r/log.txt").read_text()
+
+
+def test_what_is_left_is_said_and_what_it_will_bring(capsys: pytest.CaptureFixture[str]) -> None:
+    from gancli.report import reporter
+    from gancli.report.console import Console
+
+    told = reporter.Reporter(Console())
+    told.begin(Progress(10, 1_000, 1_000, 100_000, 5.0))
+    told._since -= 10  # ten seconds ago
+    told.step(Progress(110, 11_000, 1_000, 100_000, 15.0), {})
+    told.step(Progress(111, 11_100, 1_000, 100_000, 15.0), {})
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("at ")]
+    assert lines == ["at 1,000 images/s: 1,000 steps, in 1:29; expect colors and blurred shapes"]

@@ -36,7 +36,7 @@ def test_the_log_of_a_run_tells_what_was_chosen(run: Path) -> None:
     log = (run / "log.txt").read_text().splitlines()
     assert any(line.startswith("chose preset textbook, for ") for line in log)
     assert any(line.startswith("data digits: images 1x8x8, 10 classes; 1,438 training, ") for line in log)
-    assert any(line.startswith("preset textbook, with ") and "stop.max_steps - -> 20" in line for line in log)
+    assert any(line.startswith("preset textbook, with ") and "stop.max_steps 20" in line for line in log)
     assert log.index(f"run {run}") > 3
     assert "done: steps done" in log
 

@@ -141,7 +141,7 @@ class Configs(Part):
 
     def prepare(self) -> None:
         from gancli.inference import loading
-        from gancli.training import prepare
+        from gancli.training import prepare, rehearsal
 
         def rehearse(made: prepare.Plan) -> dict[str, Any]:
             with torch.device("meta"), loading._few_parameters("the configuration"):
@@ -149,7 +149,7 @@ class Configs(Part):
             return {}
 
         digits_once()
-        put(prepare, rehearse=rehearse)
+        put(rehearsal, rehearse=rehearse)
 
     def make(self, rng: Rng) -> Files:
         text, items = rng.choice(self.texts), rng.sample(self.items, rng.randrange(3))
