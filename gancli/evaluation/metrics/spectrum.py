@@ -63,8 +63,8 @@ class Spectrum(Metric):
         return "" if peaks(np.ones((height, width // 2 + 1)), width) else "the images are too small for a spectrum"
 
     def compute(self, inputs: Inputs) -> dict[str, Score]:
-        groups, width = _groups(inputs.fake)
-        whole = peaks(groups.mean(0), width)
+        mean, groups, width = _spectra(inputs.fake)
+        whole = peaks(mean, width)
         worst = max(whole, key=lambda period: whole[period])
         parts = [peaks(group, width)[worst] for group in groups]
         detail = {f"{period} px": value for period, value in whole.items()}
@@ -73,8 +73,8 @@ class Spectrum(Metric):
         return {"grid-power": Score(whole[worst], meaning, "reference", error, f"{GROUPS} groups", detail=detail)}
 
 
-def _groups(of: SampleSet[ImageSamples]) -> tuple[np.ndarray, int]:
-    """The mean spectra of groups of samples [GROUPS, H, W // 2 + 1], of about equal size, and W."""
+def _spectra(of: SampleSet[ImageSamples]) -> tuple[np.ndarray, np.ndarray, int]:
+    """The mean spectrum of all samples [H, W // 2 + 1], those of groups [GROUPS, H, W // 2 + 1] of about equal size, and W."""
     sums, counts, done, width = None, np.zeros(GROUPS), 0, 0
     for chunk in of.chunks():
         found, width = power(chunk).astype(np.float64), chunk.images.shape[3]
@@ -84,4 +84,4 @@ def _groups(of: SampleSet[ImageSamples]) -> tuple[np.ndarray, int]:
         counts += np.bincount(group, minlength=GROUPS)
         done += len(found)
     assert sums is not None
-    return sums / counts[:, None, None], width
+    return sums.sum(0) / counts.sum(), sums / counts[:, None, None], width
