@@ -47,16 +47,20 @@ Realism = Annotated[
     float | None, typer.Option(min=0, max=1, help="Of restorations: 0 faithful, 1 realistic.", show_default="0")
 ]
 
+Direction = Annotated[
+    str | None, typer.Option(help="Of translations: a-to-b or b-to-a.", show_default="the first that was learned")
+]
 Out = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png. Default: the run.")]
 
 
 @dataclass(frozen=True)
 class Restoration:
-    """What is restored, and by what."""
+    """What is restored, and by what; or in which direction it is translated."""
 
     degrade: Degrade = None
     baseline: BaselineName = None
     realism: Realism = None
+    direction: Direction = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,9 @@ def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple
         of.run, of.against, how, of.ema, on, of.step, console.warn, of.standing, of.skip_broken, of.moved, change
     )
     model.ranks = here()
-    options = {"realism": of.restoration.realism}
+    direction = of.restoration.direction
+    split = split if direction is None else inputs.facing(split, model, direction)
+    options = {"realism": of.restoration.realism, "direction": direction}
     made = inputs.of_model(model, split.train, split.test, n, seed, cache_dir(), console.bar, options)
     return made, source.features, split
 

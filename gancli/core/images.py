@@ -173,6 +173,16 @@ class PairSamples(ImageSamples):
 
 
 @dataclass(frozen=True)
+class ManySamples(PairSamples):
+    """Outputs of a mapping with noise, and others for the same inputs."""
+
+    others: np.ndarray = field(kw_only=True)  # uint8 [N, C, H, W]
+
+    def _shown(self) -> list[np.ndarray]:
+        return [self.inputs, self.images, self.others, *([] if self.targets is None else [self.targets])]
+
+
+@dataclass(frozen=True)
 class CycleSamples(PairSamples):
     """Outputs of a translation that has an inverse, and what the inverse makes of them."""
 

@@ -107,6 +107,23 @@ def of_run(
     return model, own, split
 
 
+def facing(split: Split[Any], model: Model, direction: str) -> Split[Any]:
+    """The data for a direction of a translation: input and output are exchanged, unless it is the model's first.
+
+    Raises:
+        UsageError: the model has not learned this direction.
+    """
+    known = list(model.task.maps(model.spec))
+    if direction not in known:
+        raise UsageError(
+            f"this model has not learned the direction {direction!r}", f"it has: {', '.join(known) or 'none'}"
+        )
+    if direction == known[0]:
+        return split
+    parts: list[Any] = [split.train, split.test, split.validation]
+    return Split(*(part.swapped() for part in parts))
+
+
 def _shaped(how: Reading, spec: Spec) -> Reading:
     """To read data with the height, width and channels of a spec, where it has them."""
     image = getattr(spec, "image", spec)

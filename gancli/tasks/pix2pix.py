@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from gancli.core.contracts import Logs, Nets, PenaltyInputs
 from gancli.core.data import Batch, Dataset, Spec
 from gancli.core.exportable import Exportable
-from gancli.core.images import PairSamples
+from gancli.core.images import ManySamples, PairSamples
 from gancli.core.registry import of_kind
 from gancli.core.samples import Ask, FromInput
+from gancli.core.seeds import derive
 from gancli.core.specs import ImageMap, Pairs
 from gancli.core.task import Context, Phase, Task
 from gancli.data.pairs import PairDataset
@@ -152,10 +153,16 @@ class Pix2Pix(Task):
 
     def generate(self, nets: Nets, ask: Ask, spec: Spec) -> PairSamples:
         assert isinstance(ask, FromInput)
-        return outputs(self, nets, ask, spec)
+        made = outputs(self, nets, ask, spec)
+        if not self.z:
+            return made
+        seeds = range(len(ask)) if ask.seeds is None else ask.seeds
+        other = outputs(self, nets, ask.replace(seeds=tuple(derive(seed, "other") for seed in seeds)), spec)
+        return ManySamples(made.images, inputs=made.inputs, targets=made.targets, others=other.images)
 
     def preview(self, spec: Spec, data: Dataset, n: int) -> Ask:  # noqa: ARG002
-        return paired(data, min(n, PREVIEWS))
+        ask = paired(data, min(n, PREVIEWS))
+        return ask.replace(seeds=tuple(range(len(ask)))) if self.z else ask
 
     def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:  # noqa: ARG002
         ask = paired(data, n)
