@@ -225,7 +225,7 @@ class ScaledLeakyReLU(nn.Module):
 
 
 def upsample(x: Tensor, size: tuple[int, int], smooth: bool = True) -> Tensor:
-    """Upsample feature maps.
+    """Upsample feature maps. At the border, the outermost values are repeated (published codes of StyleGAN2 and R3GAN: zeros).
 
     Args:
         x: [N, C, H, W].

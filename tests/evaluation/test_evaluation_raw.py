@@ -10,13 +10,25 @@ import pytest
 import torch
 
 from gancli.core.errors import DataError
+from gancli.evaluation.metrics.copying import three_sample_test
 from gancli.evaluation.metrics.density_coverage import density_coverage
 from gancli.evaluation.metrics.fid import fid
+from gancli.evaluation.metrics.fid_inf import fid_infinity
 from gancli.evaluation.metrics.inception_score import inception_score
 from gancli.evaluation.metrics.kid import kid
 from gancli.evaluation.metrics.prc import precision_recall
+from gancli.evaluation.metrics.swd import sliced_wasserstein
 
-OF_TWO_SETS: list[Callable[[Any, Any], Any]] = [fid, kid, precision_recall, density_coverage]
+
+def infinity(real: Any, fake: Any) -> float:
+    return fid_infinity(real, fake, np.array([20, 30, 40]))
+
+
+def sliced(real: Any, fake: Any) -> float:
+    return sliced_wasserstein(real, fake, np.eye(4))
+
+
+OF_TWO_SETS: list[Callable[[Any, Any], Any]] = [fid, kid, precision_recall, density_coverage, infinity, sliced]
 RANDOM = np.random.default_rng(0)
 REAL, FAKE = RANDOM.standard_normal((60, 4)), RANDOM.standard_normal((50, 4)) + 0.3
 
@@ -59,3 +71,9 @@ def test_the_inception_score_refuses_logits() -> None:
     assert 1 < inception_score(p)[0] < 10
     with pytest.raises(DataError, match="at least 10"):
         inception_score(p[:5])
+
+
+def test_distances_that_are_not_finite_are_refused() -> None:
+    cells = np.zeros(30, np.int64)
+    with pytest.raises(DataError, match="not finite"):
+        three_sample_test(np.ones(30), np.full(30, np.nan), cells, cells)

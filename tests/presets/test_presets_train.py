@@ -157,3 +157,19 @@ def test_a_step_on_another_device_asks_nothing_back(
     logs = step(cfg.task, state, loader, cfg)
     assert {v.device.type for v in logs.values()} == {*asked} == {"meta"}
     assert {t.device.type for net in state.nets.values() for t in (net.flat, *net.moments.values())} == {"meta"}
+
+
+def test_presets_have_what_their_headers_claim_of_the_published_code() -> None:
+    _, _, state = started("stylegan2", torch.float32)
+    d, g = state.nets["D"].rule, state.nets["G"].rule
+    assert (d.lr, *d.betas) == pytest.approx((2.353e-3, 0, 0.990585), rel=1e-3)  # type: ignore[attr-defined]
+    assert (g.lr, *g.betas) == pytest.approx((2e-3, 0, 0.991992), rel=1e-5)  # type: ignore[attr-defined]
+    style, pacgan, infogan = (
+        resolve({"data": {"source": "digits"}}, read_preset(name)) for name in ("stylegan2", "pacgan", "infogan")
+    )
+    assert (style.task.model.residual, style.task.model.group) == (False, 32)  # type: ignore[attr-defined]
+    assert pacgan.batch_size // pacgan.task.group_size == 64
+    assert [phase.repeat for phase in pacgan.task.phases({"D": torch.nn.Identity()})] == [1, 2]
+    assert pacgan.task.latent == infogan.task.latent == "uniform"  # type: ignore[attr-defined]
+    codes = infogan.task.condition  # type: ignore[attr-defined]
+    assert (codes.weight, codes.weight_continuous, codes.hidden) == (1, 1, 128)

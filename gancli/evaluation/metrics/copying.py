@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gancli.core.errors import DataError
 from gancli.evaluation.metrics.resampling import binomial
 
 TAILS = (0.005, 0.01, 0.025, 0.05)  # shares of the pooled set in which copies would gather
@@ -37,8 +38,11 @@ def three_sample_test(
     """C_T and its standard deviation where nothing is copied.
 
     C_T = sum_c P(c) Z_c / sum_c P(c) over the cells with at least `fewest` held-out reals and samples, P(c) the share of
-    held-out reals in the cell; distances [n] and [m], cells [n] and [m]. One cell of all, if none has enough.
+    held-out reals in the cell; distances [n] and [m], cells [n] and [m]. One cell of all, if none has enough. Raises DataError for
+    distances that are not finite.
     """
+    if not (np.isfinite(held).all() and np.isfinite(fake).all()):
+        raise DataError("distances to training data are not finite", "check the features")
     weights, zs = [], []
     for c in np.unique(held_cells):
         p, q = held[held_cells == c], fake[fake_cells == c]

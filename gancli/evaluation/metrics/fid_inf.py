@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from gancli.core.seeds import derive
+from gancli.evaluation import raw
 from gancli.evaluation.contracts import Inputs, Metric, Score, need, too_few
 from gancli.evaluation.metrics.fid import JACKKNIFE_WIDTH, Gaussian, frechet, grouped
 from gancli.evaluation.metrics.resampling import HOW, groups_of, jackknife
@@ -39,6 +40,7 @@ def fid_infinity(real: np.ndarray, fake: np.ndarray, sizes: np.ndarray, shrink: 
 
     With shrink="both" the reals are cut to the same share. Raises DataError for fewer than two sizes.
     """
+    real, fake = raw.pair(real, fake)
     need(len(np.unique(sizes)), 2, "a straight line (over sizes of the set)")
     fakes = prefixes(fake, sizes)
     if shrink == "both":

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from gancli.core.seeds import generator
 from gancli.data.cache import release
+from gancli.evaluation import raw
 from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.metrics.pixels import pixels
 from gancli.evaluation.metrics.resampling import HOW, groups_of, jackknife
@@ -42,7 +43,8 @@ def wasserstein(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def sliced_wasserstein(x: np.ndarray, y: np.ndarray, u: np.ndarray) -> float:
-    """The mean distance over directions u [d, P] of x [N, d] and y [M, d]."""
+    """The mean distance over directions u [d, P] of x [N, d] and y [M, d]. Raises DataError for numbers that are not finite."""
+    x, y = raw.pair(x, y)
     return float(wasserstein(np.sort(x @ u, 0), np.sort(y @ u, 0)).mean())
 
 
