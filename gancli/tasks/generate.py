@@ -1,7 +1,7 @@
 """Image generation with a generator G and a discriminator D (1406.2661).
 
-Phases: `n_critic` turns of D, lazy penalties of D, one turn of G. The turn of G reuses the fakes of the last turn of D, since G
-has not changed in between.
+Phases: `n_critic` turns of D, lazy penalties of D, `g_steps` turns of G, lazy penalties of G. The first turn of G reuses the
+fakes of the last turn of D, since G has not changed in between, unless `data.fresh_real` gives it a batch of its own.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Generate(Seeded):
     quick: ClassVar[tuple[str, ...]] = ("fid", "prc")
     headline: ClassVar[str] = "fid"
     loss: Loss = Field("nonsaturating", validate_default=True, description="the adversarial loss")
-    penalties: tuple[Penalty, ...] = Field((), description="regularization terms of the critic")
+    penalties: tuple[Penalty, ...] = Field((), description="regularization terms of D and G")
     augment: tuple[Augment, ...] = Field((), description="augmentations of the inputs of D")
     n_critic: int = Field(1, ge=1, description="turns of D per step, each with a new batch")
     g_steps: int = Field(1, ge=1, description="turns of G per step, with the same latent vectors")
