@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 
-from gancli.core.errors import DataError, UsageError
+from gancli.core.errors import CheckpointError, DataError, UsageError
 from gancli.core.files import Folder
 from gancli.core.video import captioned, video
+from gancli.data.decode import BrokenImageError, header
 from gancli.report.text import clock
 from gancli.runs import journal
 from gancli.runs.folder import Run
@@ -17,6 +19,10 @@ MOST = 300  # frames
 WIDEST = 720  # pixels: larger previews are reduced
 HOLD = 8  # times that the last frame is shown
 CAP = 1 << 26  # bytes of a preview
+PIXELS = 1 << 24  # of a preview
+LARGEST = 1e15  # of the numbers of a journal
+DATED = ("step", "images", "seconds")  # what a caption needs of a line of the journal
+STEP = re.compile(r"\d{1,15}", re.ASCII)
 FPS = 8.0
 
 
@@ -42,7 +48,7 @@ def film(run: Run, form: str, fps: float = FPS) -> bytes:
             "train longer, or with more previews: --set intervals.sample=10000",
         )
     at = np.unique(np.linspace(0, len(files) - 1, min(MOST, len(files))).round().astype(int))
-    known = {line["step"]: line for line in journal.read(run.journal) if "step" in line}
+    known = {line["step"]: line for line in journal.read(run.journal) if all(_is_number(line.get(k)) for k in DATED)}
     shown = [files[i] for i in at]
     frames = [_frame(run, file, _caption(int(file.stem), known)) for file in shown]
     largest = max((f.shape[1:] for f in frames), key=lambda size: size[0] * size[1])
@@ -52,7 +58,11 @@ def film(run: Run, form: str, fps: float = FPS) -> bytes:
 
 def previews(run: Run) -> list[Path]:
     """The pictures among a run's previews, oldest first; not those of a validation."""
-    return sorted((p for p in run.samples.glob("*.png") if p.stem.isdigit()), key=lambda p: int(p.stem))
+    return sorted((p for p in run.samples.glob("*.png") if STEP.fullmatch(p.stem)), key=lambda p: int(p.stem))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value < LARGEST
 
 
 def _caption(step: int, known: dict[int, dict[str, float]]) -> str:
@@ -68,8 +78,12 @@ def _caption(step: int, known: dict[int, dict[str, float]]) -> str:
 def _frame(run: Run, file: Path, caption: str) -> np.ndarray:
     """A preview with its caption below, uint8 [C, H, W]."""
     try:
-        return captioned((Folder(run.path) / file.parent.name).read(file.name, CAP), caption, WIDEST)
-    except (OSError, ValueError) as error:
+        content = (Folder(run.path) / file.parent.name).read(file.name, CAP)
+        head = header(content)
+        if head.height * head.width > PIXELS:
+            raise ValueError(f"{head.width}x{head.height} pixels are too many")
+        return captioned(content, caption, WIDEST)
+    except (BrokenImageError, CheckpointError, OSError, SyntaxError, ValueError) as error:
         raise DataError(f"cannot read the preview {file}: {error}", "delete it, and make the film again") from None
 
 

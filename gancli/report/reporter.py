@@ -155,7 +155,8 @@ class Reporter(Sink):
         """Say where the curves are; make a film of a longer run."""
         if (file := run.path / "curves.png").exists():
             self.console.note(f"curves   {file}")
-        if lines and lines[-1]["seconds"] >= FILMED and len(previews(run)) > 1:
+        seconds = lines[-1].get("seconds") if lines else None
+        if isinstance(seconds, int | float) and seconds >= FILMED and len(previews(run)) > 1:
             self._film(run)
 
     def finish(self, run: Run, cfg: Config, reason: str) -> None:

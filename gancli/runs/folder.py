@@ -29,7 +29,8 @@ from gancli.runs.files import MAX_JSON, MOST_OPTIONS, MOST_VALUES, as_json, tabl
 NAME = re.compile(r"\w(?:[\w .+@,()-]{0,98}[\w.+@)-])?")  # letters of any script; quoted, a word of a shell
 FILES = (
     "config.json", "environment.json", "data.json", "history.jsonl", "status.json", "metrics.jsonl", "scores.jsonl",
-    "monitor.jsonl", "log.txt", "curves.png", "evaluation.json", "evaluation.png", ".lock", "model.safetensors", "README.md",
+    "monitor.jsonl", "log.txt", "curves.png", "learning.gif", "evaluation.json", "evaluation.png", ".lock",
+    "model.safetensors", "README.md",
 )  # fmt: skip
 CONFIG = "config.json"
 FOLDERS = ("checkpoints", "model", "samples")

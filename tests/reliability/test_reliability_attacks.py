@@ -21,7 +21,7 @@ SOME = (
     "a command as the name of a file", "infinite in checkpoints/000020/timings.json", "deep is history.jsonl",
     "surrogate in config.json", "texts lines in monitor.jsonl", "wide lines in metrics.jsonl",
     "dollars lines in metrics.jsonl", "escapes in config.json", "list is evaluation.json",
-    "nets of 400 million parameters", "many options in config.json",
+    "nets of 400 million parameters", "many options in config.json", "9000 pixels in a preview",
 )  # fmt: skip
 
 
@@ -37,7 +37,10 @@ def test_there_are_many_attacks() -> None:
 @pytest.mark.parametrize("name", SOME)
 def test_an_attack(arena: Arena, name: str) -> None:
     others = arena.verbs()[:-1]
-    verbs = ("resume", "compare" if "evaluation" in name else others[SOME.index(name) % len(others)])
+    verb = (
+        "compare" if "evaluation" in name else "film" if "preview" in name else others[SOME.index(name) % len(others)]
+    )
+    verbs = ("resume", verb)
     assert not list(arena.trial(EVERY[name], verbs=verbs))
 
 

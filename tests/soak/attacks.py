@@ -68,7 +68,7 @@ class Arena:
             assert self.command(verb, self.run)[0] in (0, 2), verb
 
     def verbs(self) -> tuple[str, ...]:
-        return "list", "doctor", "compare", "sample", "evaluate", "resume"
+        return "list", "doctor", "compare", "sample", "film", "evaluate", "resume"
 
     def _words(self, verb: str, run: Path) -> list[str]:
         return {
@@ -76,6 +76,7 @@ class Arena:
             "doctor": ["doctor", str(run)],
             "compare": ["compare", str(run), str(self.other)],
             "sample": ["sample", str(run), "--n", "2", "--out", str(self.place / "out.npz")],
+            "film": ["film", str(run), "--out", str(self.place / "out.gif")],
             "evaluate": ["evaluate", str(run), "--n", "16", "--metrics", "fid", "--features", "random-conv"],
             "resume": ["resume", str(run), "--max-steps", "30", "--threads", "1", "--quiet"],
         }[verb]

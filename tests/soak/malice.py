@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -125,6 +126,14 @@ def _lines(name: str, line: Callable[[int], dict[str, Any]], count: int, run: Pa
     (run / name).write_text("".join(json.dumps(line(i)) + "\n" for i in range(count)))
 
 
+def _preview(side: int, run: Path, victim: Path) -> None:
+    """PNGs whose headers promise so many pixels on a side."""
+    head = b"IHDR" + side.to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0])
+    chunk = (13).to_bytes(4, "big") + head + zlib.crc32(head).to_bytes(4, "big")
+    for step in ("000001", "000002", "9" * 15, "9" * 200):
+        (run / "samples" / f"{step}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + bytes(12))
+
+
 def _options(run: Path, victim: Path) -> None:
     config = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps({**config, **{f"k{i}": 1 for i in range(60_000)}}))
@@ -174,6 +183,7 @@ def attacks() -> list[Attack]:
     for name in ("metrics.jsonl", "scores.jsonl", "monitor.jsonl"):
         out += [Attack(f"{what} lines in {name}", partial(_lines, name, line, 20)) for what, line in keys.items()]
         out.append(Attack(f"many lines in {name}", partial(_lines, name, lambda i: {"step": i}, 300_000)))
+    out += [Attack(f"{size} pixels in a preview", partial(_preview, size)) for size in (30_000, 9_000, 0)]
     out.append(Attack("many options in config.json", _options))
     out.append(
         Attack("many changes", partial(_lines, "history.jsonl", lambda i: {"step": i, "changes": {"seed": i}}, 90_000))
