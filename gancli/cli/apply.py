@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -14,9 +14,12 @@ from gancli.cli.naming import run_and_files
 from gancli.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gancli.data.whole import Picture
     from gancli.inference.apply import Applier
     from gancli.inference.folders import Item, Place
+    from gancli.inference.masks import Masks
     from gancli.report.console import Console
 
 PLACE = 4
@@ -46,6 +49,25 @@ Tile = Annotated[
 ]
 BatchSize = Annotated[
     int, typer.Option(min=1, help="Accepted for scripts: pictures are mapped one at a time.", hidden=True)
+]
+Mask = Annotated[
+    str | None,
+    typer.Option(
+        help="Missing pixels: a file, folder or zip. Default: NAME_mask.png beside NAME.png, or what is transparent."
+    ),
+]
+HoleColor = Annotated[
+    str,
+    typer.Option("--hole", help="What is missing in masks: white, black or alpha.", show_default="alpha 0, else white"),
+]
+Realism = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Of restorations: 0 faithful, 1 realistic.",
+        show_default="0; 1 where inputs have several outputs",
+    ),
 ]
 Ema = Annotated[bool, typer.Option(help="Use the EMA weights, or the raw ones.")]
 
@@ -83,6 +105,9 @@ def command(
     alpha: Alpha = "keep",
     compare: Compare = False,
     target: Target = None,
+    mask: Mask = None,
+    hole: HoleColor = "auto",
+    realism: Realism = None,
     tile: Tile = None,
     batch_size: BatchSize = 1,  # noqa: ARG001
     ema: Ema = True,
@@ -110,9 +135,11 @@ def command(
     from gancli.inference.apply import Applier
     from gancli.inference.folders import Place, items
     from gancli.inference.loading import load
+    from gancli.inference.masks import Masks
     from gancli.training import precision
 
-    wanted = items(named)
+    masks = Masks(mask, cast("Any", hole))
+    wanted = masks.apart(items(named))
     place = Place(out if out != "applied" or named != ["-"] else "-", f".{format_}")
     if place.is_pipe and json:
         raise UsageError("--json and --out - both write to standard output", "name a file")
@@ -120,10 +147,13 @@ def command(
     files = place.files(wanted, endings)
     precision.set_threads(threads or 0)
     model = load(found.path, step=step, ema=ema, device=precision.device(device or "auto"), note=console.note)
-    applier = Applier(model, direction, "keep" if alpha == "keep" else "drop", tile)
+    applier = Applier(model, direction, "keep" if alpha == "keep" else "drop", tile, {"realism": realism})
+    if mask is not None and not applier.map.masks:
+        raise UsageError("this model fills no missing pixels", "leave --mask away, or train with --preset inpaint")
     if n > 1 and not applier.map.answers:
         raise UsageError("this model has one output for each picture", "leave --n away, or train with --set task.z=8")
-    job = _Job(console, applier, flags, place, {"run": found.name, "step": model.tick.step})
+    facts = {"run": found.name, "step": model.tick.step, **({} if realism is None else {"realism": realism})}
+    job = _Job(console, applier, flags, place, facts, masks)
     job.run(wanted, files)
 
 
@@ -136,12 +166,15 @@ class _Job:
     flags: Flags
     place: Place
     facts: dict[str, Any]
+    masks: Masks
+    alone: bool = True
 
     def run(self, wanted: list[Item], files: list[list[Path]]) -> None:
         """Map and write all pictures, and report. Raises DataError at the end if some cannot be read."""
         from gancli.data.collection import shown
         from gancli.data.decode import BrokenImageError
 
+        self.alone = len(wanted) == 1
         targets, written, skipped = self._targets(), [], dict[str, str]()
         for i, (item, paths) in enumerate(zip(wanted, files, strict=True)):
             try:
@@ -175,12 +208,33 @@ class _Job:
 
         picture = whole.read(item.read())
         truth = None if target is None else whole.read(target.read())
+        mask = self._mask(item, picture)
         for i, path in enumerate(paths):
             seed = self.flags.seed + i if self.applier.map.answers else None
-            made = self.applier(picture, seed)
+            made = self.applier(picture, seed, mask)
             recipe = {**self.facts, "input": item.name, **({} if seed is None else {"seed": seed})}
             self._write(beside(picture, made, truth) if self.flags.compare else made, path, recipe)
         return [str(path) for path in paths]
+
+    def _mask(self, item: Item, picture: Picture) -> np.ndarray | None:
+        """The missing pixels, if the model fills them. Of several pictures, one without a mask is skipped (BrokenImageError)."""
+        from gancli.data.decode import BrokenImageError
+        from gancli.inference.masks import said
+
+        if not self.applier.map.masks:
+            return None
+        try:
+            mask = self.masks.of(item, picture)
+        except DataError as error:
+            if self.alone:
+                raise
+            raise BrokenImageError(error.cause) from None
+        text, warning = said(mask)
+        if warning:
+            self.console.warn(f"{item.name}: {warning}")
+        elif self.alone:
+            self.console.note(text)
+        return mask
 
     def _write(self, picture: Picture, path: Path, recipe: dict[str, Any]) -> None:
         from gancli.core.files import Folder

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor
 from gancli.core.contracts import Nets
 from gancli.core.data import Batch
 from gancli.core.errors import UsageError
-from gancli.core.samples import FromInput
+from gancli.core.samples import FromInput, with_options
 from gancli.core.specs import ImageMap
 from gancli.data.whole import DEEP, Picture
 from gancli.inference.generator import Model
@@ -49,16 +49,18 @@ class Applier:
         alpha: what becomes of an alpha channel: kept as it is, or dropped (the model sees the background in any case).
         tile: side of the tiles that larger images are divided into; default: tiles of 1,024 pixels for images of more than
             1.5 million.
+        options: of the request, such as `realism`; those that are None are left out.
         progress: called with the number of passes over a tile so far.
 
     Raises:
-        UsageError: the task does not map images to images, or not in this direction.
+        UsageError: the task does not map images to images, not in this direction, or has no such option.
     """
 
     model: Model
     direction: str = ""
     alpha: Alpha = "keep"
     tile: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     progress: Callable[[int], None] = field(default=lambda _passes: None)
 
     def __post_init__(self) -> None:
@@ -66,6 +68,14 @@ class Applier:
         if not task.maps(self.model.spec):
             raise UsageError(f"the task {task.name!r} makes its samples from {asks.needs}, not from images", asks.verb)
         self.map  # noqa: B018 - raises
+        self._ask(None)
+
+    def _ask(self, seed: int | None) -> FromInput:
+        """The request for an image, which itself is in the batch, in full depth."""
+        nothing = np.zeros((1, 1, 1, 1), np.uint8)
+        asks = cast("type[FromInput]", self.model.task.asks)
+        ask = asks(images=nothing, seeds=None if seed is None else (seed,), direction=self.direction)
+        return cast("FromInput", with_options(ask, dict(self.options)))
 
     @cached_property
     def map(self) -> ImageMap:
@@ -129,9 +139,7 @@ class Applier:
         model = self.model
         device = next(next(iter(nets.values())).parameters()).device
         batch = Batch({name: value.to(device) for name, value in fields.items()})
-        nothing = np.zeros((1, 1, 1, 1), np.uint8)  # the images themselves are in the batch, in full depth
-        ask = FromInput(images=nothing, seeds=None if seed is None else (seed,), direction=self.direction)
-        return model.task.apply(nets, batch, ask, model.spec)
+        return model.task.apply(nets, batch, self._ask(seed), model.spec)
 
     def _cut(self, images: Tensor) -> np.ndarray:
         return images[0].float().clamp(-1, 1).cpu().numpy()

@@ -58,7 +58,9 @@ ENLARGED_BY = 2  # pixels around a pixel of a small image that its enlarged pixe
 class FromDegraded(FromInput):
     """A request for one restored image per degraded image."""
 
-    realism: float = Field(0.0, ge=0, le=1, description="0: the most faithful, 1: the most realistic")
+    realism: float | None = Field(
+        None, ge=0, le=1, description="0: the most faithful, 1: the most realistic; default: 0, with seeds 1"
+    )
 
 
 class Restore(Task):
@@ -214,7 +216,8 @@ class Restore(Task):
         return {"restore": ImageMap(source, image, grid, halo, self.z > 0 and self.realistic > 0, scale, spec.mask)}
 
     def apply(self, nets: Nets, batch: Batch, ask: FromInput, spec: Spec) -> Tensor:  # noqa: ARG002
-        realism = ask.realism if isinstance(ask, FromDegraded) else 0.0
+        realism = ask.realism if isinstance(ask, FromDegraded) else None
+        realism = float(ask.seeds is not None) if realism is None else realism
         x = batch["source"]
         z = noise_of(ask.seeds if realism else None, len(x), self.z, x)
         return self._restored(_Dial(nets, realism), batch, z).clamp(-1, 1)
@@ -232,7 +235,7 @@ class Restore(Task):
 
     def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:  # noqa: ARG002
         ask = self._of(data, n)
-        return ask.replace(seeds=tuple(range(seed, seed + len(ask)))) if self.z else ask
+        return ask.replace(seeds=tuple(range(seed, seed + len(ask))), realism=0.0) if self.z else ask
 
     def exportable(self, nets: Nets, spec: Spec) -> Exportable:
         assert isinstance(spec, Degraded)
