@@ -145,7 +145,7 @@ def work(asked: argparse.Namespace, presets: list[str]) -> None:
                 raise UsageError(f"{file} is of other --images or --n", "delete it to make it again")
             continue
         source = {"name": "mnist", "attributes": preset == "attributes"}
-        layers: list[Layer] = [{"preset": preset, "data": {"source": source, "validation": asked.validation}}]
+        layers: list[Layer] = [{"preset": preset, "data": {"source": source}}]
         try:
             trained(run, layers, asked.data_dir, asked.images, max(1, asked.images // asked.points), asked.threads)
         except DivergedError as error:
@@ -237,7 +237,6 @@ def main() -> None:
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--n", type=int, default=10_000, help="samples that are evaluated")
     p.add_argument("--score", type=float, default=0.317, help="the FID to be timed: the textbook run's after 50 epochs")
-    p.add_argument("--validation", type=float, default=0.05, help="share of the training images that is held out")
     p.add_argument("--docs", type=Path, default=Path("docs"))
     p.add_argument("--table", action="store_true", help="only rewrite the table")
     asked = p.parse_args()
