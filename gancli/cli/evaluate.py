@@ -26,7 +26,8 @@ FEW = 3  # warnings of classes
 Images = Annotated[Path | None, typer.Option(help="Evaluate this folder, .zip or .npz instead of a run.")]
 Against = Annotated[str | None, typer.Option(help="Data set to compare with. Default: the run's own.")]
 Metrics = Annotated[
-    str | None, typer.Option(help="Comma-separated metrics (gan list metrics). Default: all that apply, but for slow ones.")
+    str | None,
+    typer.Option(help="Comma-separated metrics (gan list metrics). Default: all that apply, but for slow ones."),
 ]
 N = Annotated[int, typer.Option("--n", "-n", min=2, max=1_000_000, help="Number of samples.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed of samples and subsets.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -57,9 +58,16 @@ def baselines(key: Mapping[str, Any], cache_dir: Path, make: Callable[[], Baseli
     path = cache_dir / "baselines" / f"{sha256(json.dumps(plain(key), sort_keys=True).encode())[:32]}.json"
     try:
         found = json.loads(recall(path))
-        return {name: {k: Score(**fields) for k, fields in of.items()} for name, of in found.items()}
-    except (CheckpointError, ValueError, TypeError, AttributeError):
+        return {name: {k: _score(fields) for k, fields in of.items()} for name, of in found.items()}
+    except (CheckpointError, ValueError, TypeError, AttributeError, KeyError):
         made = make()
         kept = {name: {k: asdict(score) for k, score in of.items()} for name, of in made.items()}
         write(path, json.dumps(plain(kept)).encode())
         return made
+
+
+def _score(fields: dict[str, Any]) -> Score:
+    """A score as it was kept; JSON has no NaN, so that what is no finite number was kept as null."""
+    value, values = (fields[key] for key in ("value", "values"))
+    numbers = tuple(math.nan if v is None else v for v in (value, *values))
+    return Score(**{**fields, "value": numbers[0], "values": numbers[1:]})

@@ -59,18 +59,20 @@ class Baselines:
         return out
 
     def _fitted(self, part: Baseline, few: PairSamples) -> Baseline:
-        """The baseline with its options chosen, from the cache where they are known."""
+        """The baseline with its options chosen, from the cache where they are known and all that fitting finds."""
         key = {
             "version": VERSION,
             "seed": self._seed,
             "train": self._train.fingerprint,
             "part": part.model_dump(mode="json"),
         }
-        kept = cache.options(key, self._folder) if type(part).__module__.startswith("gancli.") else None
+        cached = type(part).__module__.startswith("gancli.") and not part.__private_attributes__
+        kept = cache.options(key, self._folder) if cached else None
         if kept is not None:
             return cast("Baseline", build("baseline", kept))
         fitted = part.fit(few if part.fits <= len(few) else self._some(part.fits))
-        cache.options(key, self._folder, fitted.model_dump(mode="json"))
+        if cached:
+            cache.options(key, self._folder, fitted.model_dump(mode="json"))
         return fitted
 
     def _some(self, n: int) -> PairSamples:

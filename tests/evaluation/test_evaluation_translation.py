@@ -114,6 +114,13 @@ def scores(samples: PairSamples, data: Any, tmp_path: Path, names: list[str]) ->
     return {key.partition("@")[0]: score for key, score in found.scores.items()}
 
 
+def test_what_a_baseline_has_learned_is_there_again(tmp_path: Path) -> None:
+    """Options come from the cache; what fitting finds besides is found again, for scores that are asked for later."""
+    samples = PairSamples(B, inputs=A)
+    first, second = (scores(samples, PAIRS, tmp_path, [name]) for name in ("l1", "psnr"))
+    assert {"color-table", "linear"} <= first["l1"].baselines.keys() == second["psnr"].baselines.keys()
+
+
 def test_cycles_and_hidden_information(tmp_path: Path) -> None:
     cycles = np.clip(A.astype(int) + 4, 0, 255).astype(np.uint8)
     noisy = np.clip(A.astype(int) + 40, 0, 255).astype(np.uint8)
