@@ -166,6 +166,45 @@ def row(name: str, both: list[dict[str, Any]], key: str, minutes: float) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def baselines(args: argparse.Namespace, name: str) -> None:
+    """Print the scores of the baselines alone."""
+    from gancli.data.degraded import DegradedDataset
+    from gancli.data.mnist import MNIST
+    from gancli.degradations.chain import parse
+    from gancli.evaluation.compared import Baselines
+    from gancli.evaluation.metrics.l1 import L1
+    from gancli.evaluation.metrics.psnr import PSNR
+    from gancli.evaluation.metrics.ssim import SSIM
+    from gancli.evaluation.sets import StoredSet
+
+    _, chain, data, _, _ = RESTORATIONS[name]
+    source = MNIST() if data == "mnist" else Photographs(root=str(args.data_dir / "cifar10-photos"))
+    split = source.read(Reading(args.data_dir, args.out / "cache"))
+    train, test = (
+        DegradedDataset(part, parse(chain), fixed=True) for part in (split.train, split.test.take(slice(0, 1000)))
+    )
+    real: StoredSet[Any] = StoredSet("test set", test.samples(), lambda _: None, folder=args.out)  # type: ignore[arg-type,return-value]
+    found = Baselines(train, real, 0, args.out / "cache", lambda *_: None, lambda _, made: made)  # type: ignore[arg-type,return-value]
+    samples = real.samples
+    for part, made in zip(found.fitted.values(), found.inputs().values(), strict=True):
+        images: np.ndarray = made.images  # type: ignore[attr-defined]
+        cells = [
+            name,
+            chain,
+            part.name,
+            str(part.model_dump().get("strength", "")),
+        ]
+        cells += [
+            f"{metric.compared(images, samples.images, None).mean():.{n}f}" for metric, n in ((PSNR(), 2), (SSIM(), 3))
+        ]
+        if samples.masks is not None:
+            cells += [
+                f"{np.nanmean(m.compared(images, samples.images, samples.masks)):.{n}f}"
+                for m, n in ((PSNR(), 2), (L1(), 1))
+            ]
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=RESTORATIONS)
@@ -176,9 +215,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="any configuration key")
+    parser.add_argument("--baselines", action="store_true", help="score the baselines alone; nothing is trained")
     args = parser.parse_args()
     args.data_dir = args.data_dir.resolve()
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.baselines:
+        for name in args.names:
+            baselines(args, name)
+        return
     print(f"| {' | '.join(COLUMNS)} |\n|{'-|' * len(COLUMNS)}", flush=True)
     for name in args.names:
         _, _, data, key, _ = RESTORATIONS[name]

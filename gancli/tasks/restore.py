@@ -29,6 +29,7 @@ from torch.nn.functional import interpolate
 
 from gancli.core.contracts import Logs, Nets, PenaltyInputs
 from gancli.core.data import Batch, Dataset, Spec
+from gancli.core.errors import UsageError
 from gancli.core.exportable import Exportable
 from gancli.core.images import PairSamples
 from gancli.core.registry import of_kind
@@ -108,6 +109,11 @@ class Restore(Task):
 
     def nets(self, spec: Spec) -> dict[str, nn.Module]:
         assert isinstance(spec, Degraded)
+        if spec.scale != self.scale:
+            raise UsageError(
+                f"inputs are {spec.scale} times smaller than images, and the degradations make them {self.scale} times smaller",
+                "use another preset or --degrade",
+            )
         image, masks = spec.image, int(spec.mask)
         size = (image.height, image.width)
         translators = ("G", "R") if self.realistic else ("G",)

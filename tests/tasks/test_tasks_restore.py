@@ -200,3 +200,26 @@ def test_baselines_and_outputs_of_others_are_evaluated(gan: Gan, tmp_path: Path)
 
 def score_count(evaluation: dict[str, Any]) -> int:
     return int(evaluation["protocol"]["n_real"])
+
+
+@pytest.mark.parametrize(
+    "layout", ["clean/{} degraded/{}", "gt/{} lq/{}", "train/gt/{} train/lq/{}", "HQ/train/{} LQ/train/{}"]
+)
+def test_folders_of_degraded_images_and_originals(layout: str, gan: Gan, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for i, image in enumerate(images(40, 1, 12, 12)):
+        for place, x in zip(layout.split(), (image, 255 - image), strict=True):
+            file = tmp_path / "data" / place.format(f"{i}.png")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(x[0]).save(file)
+    Image.fromarray(image[0]).save(file.with_name("alone.png"))
+    said = gan(
+        "train", "--name", "p", *["--data", str(tmp_path / "data"), *TINY[2:]], "--max-steps", "1", "--batch-size", "4"
+    )
+    assert said.code == 0, said.err
+    assert "1 pictures of A have no partner" in said.err
+    model = gancli.load(tmp_path / "runs_dir/p")
+    assert model.spec == Degraded(image=Images(channels=1, height=12, width=12))
+    said = gan("evaluate", "p", "--n", "2", "--metrics", "psnr", "--json")
+    assert said.code == 0, said.err
