@@ -19,7 +19,18 @@ PAGE = ROOT.parent / "docs" / "architecture.md"
 
 LAYERS = (  # from the lowest; a room imports from its own layer's files in its own room, and from lower layers
     ("core",),
-    ("augment", "data", "degradations", "distributed", "losses", "models", "optimizers", "penalties", "runs"),
+    (
+        "augment",
+        "data",
+        "degradations",
+        "distributed",
+        "loggers",
+        "losses",
+        "models",
+        "optimizers",
+        "penalties",
+        "runs",
+    ),
     ("conditions", "tasks"),
     ("inference",),
     ("evaluation", "export"),

@@ -64,6 +64,7 @@ class LengthOptions:
     evaluate_every: o.EvaluateEvery = None
     save_every: o.SaveEvery = None
     keep: o.Keep = None
+    log: o.Log = None
 
 
 @dataclass(frozen=True)

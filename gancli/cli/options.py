@@ -56,6 +56,11 @@ def size(text: str | None) -> list[int] | None:
     return [int(match[1]), int(match[2] or match[1])]
 
 
+def names(text: str) -> list[str]:
+    """ "a,b" -> ["a", "b"]; "" -> []."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 RunName = Annotated[str | None, typer.Argument(metavar="RUN", help="Run name or path. Default: the newest run.")]
 Plugin = Annotated[list[Path] | None, option("", "Python file that defines parts; may be given several times.")]
 Set = Annotated[list[str] | None, option("", "Any configuration key (gan list config).", "--set", metavar="KEY=VALUE")]
@@ -118,6 +123,11 @@ OnDivergence = Annotated[
 RunsDir = Annotated[Path, option("Output", "Folder for runs.", envvar="GAN_RUNS_DIR")]
 Name = Annotated[str | None, option("Output", "Name of the run folder.", show_default="DATA-PRESET-NUMBER")]
 SaveEvery = Annotated[int | None, option("Output", "Images between checkpoints.", min=1), Key("intervals.save")]
+Log = Annotated[
+    str | None,
+    option("Output", "Also log to these: tensorboard (gan list logger).", "--log", metavar="NAME,NAME"),
+    Key("runtime.log", names),
+]
 Keep = Annotated[
     int | None, option("Output", "Number of checkpoints kept, besides the best.", min=1), Key("intervals.keep")
 ]

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     from gancli.core.contracts import Optimizer
     from gancli.core.data import Source
+    from gancli.core.loggers import Logger
     from gancli.core.task import Task
 else:
+    Logger = Annotated[Part, *of_kind("logger")]
     Optimizer = Annotated[Part, *of_kind("optimizer")]
     Source = Annotated[Part, *of_kind("data")]
     Task = Annotated[Part, *of_kind("task")]
@@ -41,14 +43,10 @@ class Data(Frozen):
     """The training data: source, image size and channels, splits, augmentation."""
 
     source: Source = Field(description="data set name, or a table of a name and options")
-    image_size: tuple[Pixels, Pixels] | None = Field(
-        None, description="height and width in pixels; default: those of the data"
-    )
+    image_size: tuple[Pixels, Pixels] | None = Field(None, description="height and width; default: those of the data")
     channels: Literal[1, 3] | None = Field(None, description="1: grayscale, 3: RGB; default: those of the data")
     holdout: float = Field(0.1, ge=0, lt=1, description="fraction held out as test set, if the data set has none")
-    validation: float = Field(
-        0.05, ge=0, lt=1, description="fraction held out as validation set, if the data set has none"
-    )
+    validation: float = Field(0.05, ge=0, lt=1, description="fraction held out as validation set, if the data has none")
     repeat: int | None = Field(None, ge=1, description="passes over the data per epoch; default: about 10,000 images")
     flip: bool = Field(False, description="random horizontal flips")
     enlarge: float = Field(1.0, ge=1, le=4, description="enlarge by this factor, crop at random (1.12); 1: no crops")
@@ -116,9 +114,7 @@ class Intervals(Frozen):
 
     log: int = Field(50, ge=1, description="steps between lines of metrics.jsonl")
     sample: int | None = Field(None, gt=0, description="images between sample grids; default: one epoch")
-    save: int | None = Field(
-        None, gt=0, description="images between checkpoints; default: whole epochs, about 50,000 images"
-    )
+    save: int | None = Field(None, gt=0, description="images between checkpoints; default: epochs, 50,000 images")
     evaluate: int | None = Field(
         None, gt=0, description="images between validations; default: one epoch if `stop.until` is set, else none"
     )
@@ -136,6 +132,7 @@ class Runtime(Frozen):
     threads: int = Field(0, ge=0, description="CPU threads; 0: all cores")
     micro_batch: int | None = Field(None, gt=0, description="images per forward pass; gradients are accumulated")
     deterministic: bool = Field(False, description="deterministic GPU kernels only")
+    log: tuple[Logger, ...] = Field((), description="further outputs of metrics and previews")
 
 
 class Config(Frozen):

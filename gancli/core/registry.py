@@ -49,9 +49,10 @@ FOLDERS = {
     "metric": "evaluation.metrics",
     "baseline": "evaluation.baselines",
     "export": "export.formats",
+    "logger": "loggers",
 }
 
-ENTRY_POINTS = "gancli.parts"  # the group of installed packages that define parts
+ENTRY_POINTS = ("gancli.parts", "gancli.loggers")  # the group of installed packages that define parts
 SCHEMA_KEY = "x-part"  # holds the kind of part in the schema of a field; `core/schema.py` replaces it by a reference
 
 _parts: dict[str, dict[str, type[Part]]] = {kind: {} for kind in FOLDERS}
@@ -111,7 +112,7 @@ def kinds() -> tuple[str, ...]:
 def extended() -> bool:
     """Whether there are parts from outside of gancli: of plug-ins, or of installed packages."""
     ours = all(cls.__module__.startswith("gancli.") for found in _parts.values() for cls in found.values())
-    return not ours or bool(importlib.metadata.entry_points(group=ENTRY_POINTS))
+    return not ours or bool(_entry_points())
 
 
 def _scan(kind: str) -> None:
@@ -124,8 +125,13 @@ def _scan(kind: str) -> None:
         importlib.import_module(f"gancli.{folder}.{module.name}")
     if "entry points" not in _scanned:
         _scanned.add("entry points")
-        for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        for point in _entry_points():
             point.load()
+
+
+def _entry_points() -> list[importlib.metadata.EntryPoint]:
+    """Of installed packages."""
+    return [point for group in ENTRY_POINTS for point in importlib.metadata.entry_points(group=group)]
 
 
 def load_plugin(file: Path) -> None:

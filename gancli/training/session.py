@@ -16,6 +16,7 @@ from typing import Any
 from gancli.core.contracts import Logs
 from gancli.core.errors import DivergedError, GanError, ResourceError, StoppedError
 from gancli.core.files import Folder
+from gancli.core.loggers import guarded
 from gancli.core.printable import printable
 from gancli.core.sinks import Progress, Sink, Sinks
 from gancli.runs import checkpoint, folder, history, journal
@@ -73,6 +74,7 @@ def train(
         every = Sinks(sinks)
         if ranks.is_first:
             every.sinks = [Recorder(run, every.warn), Status(run), *every.sinks]
+            every.sinks += guarded(plan.cfg.runtime.log, run.path, plan.cfg.dump(), every.warn)
             for place in (run.path, run.samples, run.model):
                 Folder(place, inside=int(place != run.path)).sweep()
         if resumed:

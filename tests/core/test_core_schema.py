@@ -60,6 +60,7 @@ def test_every_part_of_a_configuration_is_in_it(whole: dict[str, Any]) -> None:
         "penalty",
         "augment",
         "condition",
+        "logger",
         "translator",
         "critic",
         "degradation",

@@ -1,0 +1,35 @@
+"""The metrics, scores and previews of a run as a folder of event files, for TensorBoard. It was not necessary to train with `--log`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gancli.core.errors import UsageError
+from gancli.core.files import Folder
+from gancli.core.samples import File
+from gancli.export.contracts import Export, Source
+from gancli.loggers.tensorboard import EventFiles
+from gancli.runs import journal
+from gancli.runs.folder import Run
+
+MOST = 64 << 20  # bytes of a preview
+
+
+class TensorBoard(Export):
+    name = "tensorboard"
+
+    def write(self, source: Source, path: Path) -> None:
+        run = Run(source.path)
+        lines = journal.read(run.journal)
+        if not lines:
+            raise UsageError(f"{source.path} has no metrics", "name the folder of a run")
+        files = EventFiles(path, run.json("config.json"))
+        for line in lines:
+            files.scalars(line["step"], line)
+        for line in journal.read(run.scores):
+            files.event("validation", line=line)
+        previews = Folder(run.samples)
+        for name in sorted(previews.entries()):
+            stem, _, kind = Path(name).stem.partition("-")
+            if stem.isdigit():
+                files.rendered(int(stem), kind or "samples", File(Path(name).suffix, previews.read(name, MOST)))

@@ -1,0 +1,1 @@
+"""Loggers: training metrics and previews for other programs, one file each."""
