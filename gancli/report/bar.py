@@ -72,4 +72,4 @@ def training_bar(console: Console, progress: Progressed) -> tuple[Progress, Task
 
 def _width(losses: list[str], bar_width: int, step: bool) -> int:
     """The columns that a line takes at most: epoch, bar, step, losses, images/s, time left."""
-    return 12 + bar_width + (14 if step else 0) + sum(len(title(key)) + 9 for key in losses) + 17 + 5 + 8
+    return 12 + bar_width + 1 + (14 if step else 0) + sum(len(title(key)) + 9 for key in losses) + 17 + 5 + 8
