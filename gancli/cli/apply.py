@@ -16,6 +16,7 @@ from gancli.core.errors import DataError, UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from gancli.core.specs import ImageMap
     from gancli.data.whole import Picture
     from gancli.inference.apply import Applier
     from gancli.inference.folders import Item, Place
@@ -148,13 +149,18 @@ def command(
     precision.set_threads(threads or 0)
     model = load(found.path, step=step, ema=ema, device=precision.device(device or "auto"), note=console.note)
     applier = Applier(model, direction, "keep" if alpha == "keep" else "drop", tile, {"realism": realism})
-    if mask is not None and not applier.map.masks:
-        raise UsageError("this model fills no missing pixels", "leave --mask away, or train with --preset inpaint")
-    if n > 1 and not applier.map.answers:
-        raise UsageError("this model has one output for each picture", "leave --n away, or train with --set task.z=8")
+    _check_map(applier.map, mask, n)
     facts = {"run": found.name, "step": model.tick.step, **({} if realism is None else {"realism": realism})}
     job = _Job(console, applier, flags, place, facts, masks)
     job.run(wanted, files)
+
+
+def _check_map(of: ImageMap, mask: str | None, n: int) -> None:
+    """Raises UsageError for what the model has not learned."""
+    if mask is not None and not of.masks:
+        raise UsageError("this model fills no missing pixels", "leave --mask away, or train with --preset inpaint")
+    if n > 1 and not of.answers:
+        raise UsageError("this model has one output for each picture", "leave --n away, or train with --set task.z=8")
 
 
 @dataclass

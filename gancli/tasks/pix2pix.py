@@ -44,6 +44,7 @@ else:
 class Pix2Pix(Task):
     name = "pix2pix"
     accepts: ClassVar[type[Spec]] = Pairs
+    is_default: ClassVar[bool] = True
     asks: ClassVar[type[Ask]] = FromInput
     quick: ClassVar[tuple[str, ...]] = ("l1", "ssim", "kid")
     headline: ClassVar[str] = "l1"

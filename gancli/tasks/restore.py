@@ -67,6 +67,7 @@ class FromDegraded(FromInput):
 class Restore(Task):
     name = "restore"
     accepts: ClassVar[type[Spec]] = Degraded
+    is_default: ClassVar[bool] = True
     asks: ClassVar[type[Ask]] = FromDegraded
     ema: ClassVar[tuple[str, ...]] = ("G", "R")
     quick: ClassVar[tuple[str, ...]] = ("psnr", "ssim")

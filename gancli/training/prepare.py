@@ -250,7 +250,7 @@ def _recipe_for(split: Split[Any], asked: Layer) -> tuple[str, Layer]:
         return name, read_preset(name, _classes(split))
     fit = [name for name in takes or known if isinstance(spec, (known[name].accepts, Images))]
     if len(fit) > 1:
-        fit = [name for name in fit if known[name].is_default]
+        fit = [name for name in fit if known[name].is_default] or fit
     if named is None and len(fit) != 1:
         there = f"there are: {', '.join(fit)}" if fit else "gan list task names the tasks"
         raise UsageError(f"{len(fit) or 'no'} tasks learn from {spec.name}", f"{there}; name one: --set task.name=NAME")

@@ -12,6 +12,7 @@ import torch
 
 from gancli.core.data import Split
 from gancli.core.errors import CheckpointError, DataError, UsageError
+from gancli.core.images import ImageSamples
 from gancli.core.registry import build, parts
 from gancli.data.images import ImageDataset
 from gancli.evaluation.contracts import Inputs, Metric, Score
@@ -28,10 +29,10 @@ def evaluator(split: Split, n: int, cache: Path) -> Evaluator:
 
 
 def test_every_metric_gives_what_it_says_with_a_reference_score(found: Evaluation) -> None:
-    expected = {
-        s for name, cls in parts("metric").items() if issubclass(cls, Metric) for s in cls.gives
-        if "test" not in name and cls.reference != "paired"
-    }  # fmt: skip
+    known = {name: cls for name, cls in parts("metric").items() if issubclass(cls, Metric) and "test" not in name}
+    usual = {name: cls for name, cls in known.items() if not cls.on_request}
+    of_images = {name: cls for name, cls in usual.items() if issubclass(ImageSamples, cls.accepts)}
+    expected = {score for cls in of_images.values() for score in cls.gives}
     assert {k.split("@")[0] for k in found.scores} == expected - {"attribute-agreement"}
     assert {"fid@digits-v1", "swd@pixels", "copied@pixels", "cas@pixels"} <= set(found.scores)
     for name, score in found.scores.items():
@@ -40,8 +41,7 @@ def test_every_metric_gives_what_it_says_with_a_reference_score(found: Evaluatio
         assert score.reference is not None or name.startswith("copied-p"), name
     assert found.scores["fid@digits-v1"].value > (found.scores["fid@digits-v1"].reference or 0)
     assert found.scores["copied-p@digits-v1"].value < 0.05
-    of_pairs = {name for name, cls in parts("metric").items() if issubclass(cls, Metric) and cls.reference == "paired"}
-    assert set(found.protocol["skipped"]) == {"attribute-agreement"} | of_pairs
+    assert set(found.protocol["skipped"]) == {"attribute-agreement"} | (usual.keys() - of_images.keys())
 
 
 def test_attributes_asked_for_are_measured(digits: Split, cache: Path) -> None:
@@ -220,7 +220,11 @@ def test_data_without_labels_gets_what_applies(pictures: Split, cache: Path) -> 
     found = evaluate(fakes, plain, "auto", features=features, cache_dir=cache, note=notes.append)
     assert "fid@random-conv" in found.scores
     of_classes = {"cas", "class-histogram", "class-quality", "inception-score", "modes", "per-class-fid"}
-    of_pairs = {name for name, reason in found.protocol["skipped"].items() if "pair samples" in reason}
+    of_pairs = {
+        name
+        for name, reason in found.protocol["skipped"].items()
+        if "pair samples" in reason or "cycle samples" in reason
+    }
     assert set(found.protocol["skipped"]) - of_pairs == of_classes | {"label-agreement", "attribute-agreement"}
     assert found.protocol["n_real"] == 200
     assert "the test set has 200 samples" in notes[0]

@@ -28,7 +28,7 @@ def writer(gan: Gan, tmp_path: Path) -> Path:
 @pytest.fixture
 def negative(gan: Gan, tmp_path: Path) -> Path:
     """A run on pairs."""
-    words = ["--data", "toy-pairs", "--name", "p", "--evaluate-every", "160", *SMALL]
+    words = ["--data", "toy-pairs", "--set", "task.name=toy-negative", "--name", "p", "--evaluate-every", "160", *SMALL]
     said = gan("train", "--plugin", PAIRS, *words)
     assert said.code == 0, said.err
     return tmp_path / "runs_dir/p"
