@@ -72,7 +72,7 @@ class Paired(Translation):
                 return 0
         except (DataError, OSError):
             return 0
-        return 3 if originals(names) else -1
+        return 3 if originals(names) else 0
 
     def survey(self, how: Reading) -> tuple[FileCollection, Scan, dict[str, Side]]:
         files = self.files()

@@ -143,6 +143,7 @@ def test_gan_data_says_what_is_there(gan: Gan, write: Write, tmp_path: Path) -> 
     wide = write("wide", {f"{i}.png": plain(i, size=(32, 16)) for i in range(12)})
     assert "--layout side-by-side" in gan("data", wide).err
     said = gan("data", wide, "--layout", "side-by-side", "--json")
+    assert said.code == 0, said.err
     assert said.json()["shape"] == [3, 16, 16]
     said = gan("train", "--data", wide, "--layout", "side-by-side", "--dry-run", "--max-steps", "1", "--json")
     assert said.code == 0, said.err
