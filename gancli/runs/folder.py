@@ -21,7 +21,7 @@ from gancli.core import migration
 from gancli.core.config import Config, merge, resolve
 from gancli.core.descriptors import ForeignError
 from gancli.core.errors import CheckpointError, ResourceError, UsageError
-from gancli.core.files import Folder
+from gancli.core.files import OWN_KINDS, Folder
 from gancli.core.registry import nearest
 from gancli.runs import history
 from gancli.runs.files import MAX_JSON, MOST_OPTIONS, MOST_VALUES, as_json, table
@@ -94,7 +94,7 @@ class Run:
         try:
             for place in (top, *(top / name for name in FOLDERS)):
                 for name, kind in place.entries().items():
-                    wanted = _wanted(name) if place is top else kind if kind in ("file", "folder") else "file"
+                    wanted = _wanted(name) if place is top else kind if kind in OWN_KINDS else "file"
                     if wanted not in ("", kind):
                         raise CheckpointError(f"{place.path / name} is a {kind}, where a {wanted} belongs", "remove it")
         except OSError as error:

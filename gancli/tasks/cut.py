@@ -27,7 +27,7 @@ from gancli.core.seeds import generator
 from gancli.core.specs import Domains, ImageMap
 from gancli.core.task import Context, Phase, Task
 from gancli.losses.adversarial import critic_loss, generator_loss
-from gancli.tasks.translation import PREVIEWS, as_domains, direction_of, outputs, unpaired
+from gancli.tasks.translation import PREVIEWS, as_domains, direction_of, exportable, outputs, unpaired
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Loss
@@ -174,5 +174,4 @@ class CUT(Task):
 
     def exportable(self, nets: Nets, spec: Spec) -> Exportable:
         assert isinstance(spec, Domains)
-        image = torch.zeros(2, spec.a.channels, spec.a.height, spec.a.width)
-        return Exportable(nn.Sequential(nets["G"], nn.Tanh()), {"image": image})
+        return exportable(nets["G"], (spec.a.channels, spec.a.height, spec.a.width))

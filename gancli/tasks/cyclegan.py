@@ -27,7 +27,7 @@ from gancli.core.seeds import derive, generator
 from gancli.core.specs import Domains, ImageMap, Images
 from gancli.core.task import Context, Phase, Task
 from gancli.losses.adversarial import critic_loss, generator_loss
-from gancli.tasks.translation import DIRECTIONS, PREVIEWS, as_domains, direction_of, to_float, unpaired
+from gancli.tasks.translation import DIRECTIONS, PREVIEWS, as_domains, direction_of, exportable, to_float, unpaired
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Loss
@@ -169,9 +169,7 @@ class CycleGAN(Task):
 
     def exportable(self, nets: Nets, spec: Spec) -> Exportable:
         assert isinstance(spec, Domains)
-        return Exportable(
-            nn.Sequential(nets["G"], nn.Tanh()), {"image": torch.zeros(2, spec.a.channels, *size_of(spec.a))}
-        )
+        return exportable(nets["G"], (spec.a.channels, spec.a.height, spec.a.width))
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:

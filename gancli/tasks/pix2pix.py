@@ -28,7 +28,16 @@ from gancli.core.specs import ImageMap, Pairs
 from gancli.core.task import Context, Phase, Task
 from gancli.data.pairs import PairDataset
 from gancli.losses.adversarial import critic_loss, generator_loss
-from gancli.tasks.translation import DIRECTIONS, PREVIEWS, direction_of, noise_of, on_planes, outputs, paired
+from gancli.tasks.translation import (
+    DIRECTIONS,
+    PREVIEWS,
+    direction_of,
+    exportable,
+    noise_of,
+    on_planes,
+    outputs,
+    paired,
+)
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Loss
@@ -172,5 +181,4 @@ class Pix2Pix(Task):
     def exportable(self, nets: Nets, spec: Spec) -> Exportable:
         assert isinstance(spec, Pairs)
         source = spec.source
-        shape = (2, source.channels + self.z, source.height, source.width)
-        return Exportable(nn.Sequential(nets["G"], nn.Tanh()), {"image": torch.zeros(shape)})
+        return exportable(nets["G"], (source.channels + self.z, source.height, source.width))

@@ -7,11 +7,12 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gancli.core.contracts import Nets
 from gancli.core.data import Batch, Dataset, Spec
 from gancli.core.errors import UsageError
+from gancli.core.exportable import Exportable
 from gancli.core.images import PairSamples, to_uint8
 from gancli.core.registry import nearest
 from gancli.core.samples import FromInput
@@ -94,3 +95,22 @@ def paired(data: Dataset, n: int) -> FromInput:
     """A request for the first n inputs of a data set of pairs, with their targets."""
     known = cast("PairSamples", data.take(slice(0, n)).samples())
     return FromInput(images=known.inputs, targets=known.images)
+
+
+class _Translated(nn.Module):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.tanh(self.net(image))
+
+
+def exportable(net: nn.Module, shape: tuple[int, int, int]) -> Exportable:
+    """A translator's net with its last activation, for export.
+
+    Args:
+        net: the translator.
+        shape: of an input, [C, H, W].
+    """
+    return Exportable(_Translated(net), {"image": torch.zeros(2, *shape)})

@@ -57,6 +57,9 @@ def test_gradients_reach_all_weights(kind: str, name: str, dtype: torch.dtype) -
     torch.manual_seed(0)
     part = small(kind, name)
     module = part.net(3, 3, (32, 32)) if kind == "translator" else part.net(3, (32, 32))
+    with torch.no_grad():
+        for weight in module.parameters():  # some start at zero, which stops gradients
+            weight.add_(0.01 * torch.randn_like(weight))
     rule: Any = build("optimizer", "adam")
     net = Net(module, rule, torch.device("cpu"), dtype)
     out = net.working(torch.rand(4, 3, 32, 32).to(dtype))
@@ -71,7 +74,7 @@ def test_gradients_reach_all_weights(kind: str, name: str, dtype: torch.dtype) -
 def test_grid_and_reach(name: str, size: tuple[int, int]) -> None:
     """Without norms: a shift by the grid shifts the output; a change farther away than the reach changes nothing."""
     torch.manual_seed(0)
-    part = small("translator", name, norm="none")
+    part = small("translator", name, **({"norm": "none"} if "norm" in parts("translator")[name].model_fields else {}))
     net, grid, reach = part.net(1, 1, size).eval(), part.grid(size), part.reach(size)
     for layer in net.modules():  # large weights: tiny ones would hide a dependence
         if isinstance(layer, torch.nn.Conv2d):
