@@ -31,6 +31,7 @@ from typing import BinaryIO
 from gancli.core import descriptors as fd
 from gancli.core.errors import CheckpointError
 
+OWN_KINDS = ("file", "folder")  # of the entries of a folder, those that `gan` makes
 MOST_NAMES = 200_000  # entries of a folder that is listed
 LONGEST_LINE = 1 << 20  # bytes
 LEFT = re.compile(r"\.gan-[0-9a-f]{16}\.part")  # a temporary file
