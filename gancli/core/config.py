@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from gancli.core import migration
+from gancli.core.cases import chosen
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import read_capped
 from gancli.core.interval import Interval
 from gancli.core.registry import Frozen, Part, nearest, of_kind, validated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gancli.core.contracts import Optimizer
     from gancli.core.data import Source
@@ -167,13 +168,13 @@ def presets() -> dict[str, Path]:
     return {p.stem: p for p in sorted(folder.glob("*.toml"))}
 
 
-def read_preset(name: str, classes: int = 2) -> Layer:
+def read_preset(name: str, classes: int = 2, facts: Mapping[str, float] | None = None) -> Layer:
     """Read a preset.
 
     Args:
         name: name of the preset.
-        classes: number of classes of the data. With fewer than two, the preset's table `unlabeled` is merged over the
-            rest.
+        classes: number of classes of the data. With fewer than two, the preset's table `unlabeled` is merged over the rest.
+        facts: what else is known of the data, for presets with cases (`core/cases.py`).
 
     Returns:
         The preset as a nested table.
@@ -185,7 +186,10 @@ def read_preset(name: str, classes: int = 2) -> Layer:
     if not isinstance(name, str) or name not in known:
         raise UsageError(f"no preset {name!r}", nearest(str(name), known) or f"there are: {', '.join(known)}")
     table = read_table(known[name])
-    rule = table.pop("unlabeled", {})
+    rule, _ = table.pop("unlabeled", {}), table.pop("better", "")
+    if "case" in table:
+        base, more = chosen(table["case"], {"classes": classes, **(facts or {})})
+        return merge([read_preset(base, classes), more])
     return merge([table, rule]) if classes < 2 else table
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
-from gancli.core.config import flat
+from gancli.core.config import flat, presets, read_table
 from gancli.core.errors import GanError, StoppedError
 from gancli.core.files import Folder
 from gancli.core.sinks import Progress as Progressed
@@ -175,6 +175,8 @@ class Reporter(Sink):
         self._name_pictures(run, lines)
         self.console.note(f"next     gan sample {run.path} --n 64 --out samples{newest.suffix if newest else '.png'}")
         self.console.note(f"         gan evaluate {run.path}")
+        if cfg.preset in presets() and (better := read_table(presets()[cfg.preset]).get("better")):
+            self.console.note(f"better   {better}")
         self.console.result({"run": str(run.path), "stopped": reason, **(lines[-1] if lines else {})}, only_json=True)
 
     def _film(self, run: Run) -> None:

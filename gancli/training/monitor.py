@@ -106,14 +106,14 @@ class Monitor:
         for old in self.lines:
             holds = (holds | {*old.get("warned", ())}) - {*old.get("over", ())}
         lines = [*self.lines, line]
-        early = line["images"] < EARLY * self.plan.cfg.stop.total(self.plan.loader.epoch)
+        share = line["images"] / self.plan.cfg.stop.total(self.plan.loader.epoch)
         for rule in RULES:
             for signal, kind in rule.signals(line).items():
                 where = f"({signal} {line.get(signal, 0):.3g} at step {line['step']:,})"
                 name = name_of(signal)
-                if kind not in holds and rule.broken(lines, signal):
+                if kind not in holds and share >= rule.after and rule.broken(lines, signal):
                     line.setdefault("warned", []).append(kind)
-                    passing = "; so early in a run it often passes" if early and rule.past else ""
+                    passing = "; so early in a run it often passes" if share < EARLY and rule.past else ""
                     self.warn(f"{rule.text.format(name)}{passing} {where}")
                 elif kind in holds and rule.over(lines, signal):
                     line.setdefault("over", []).append(kind)

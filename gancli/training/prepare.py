@@ -27,7 +27,10 @@ from gancli.distributed.ranks import ALONE, Ranks
 from gancli.evaluation.results import parse_bound
 from gancli.training import fitting, precision, trial
 from gancli.training.memory import keep_freed
+from gancli.training.rehearsal import rehearse
 from gancli.training.state import State, new_state
+
+PATIENCE = 5.0  # seconds of timing steps, to fit schedules to minutes
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
         preset, base = _recipe_for(split, asked)
         choices.append(f"{f'preset {preset}' if preset else 'task ' + base['task']['name']}, for {_described(split)}")
     else:
-        base = read_preset(preset, _classes(split))
+        base = read_preset(preset, _classes(split), _facts(split))
     given: Layer = {"preset": preset, "data": {"source": source.model_dump(mode="json")}}
     plain = resolve(base, given)
     chosen = fitting.for_data(plain, asked, split.train, choices)
@@ -129,7 +132,7 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
         choices.append(said)
     split = converted(split, cfg.task)
     loader, fingerprint = _loader(cfg, split, ranks), _fingerprint(split, ranks)
-    length = cfg.stop.total(loader.epoch)
+    length, open_task = cfg.stop.total(loader.epoch), cfg.task
     if length < 1:
         raise UsageError(f"{cfg.stop.epochs:g} epochs of {loader.epoch:,} images are not one image", "use --images")
     accepted(cfg, loader.spec)
@@ -137,7 +140,27 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     cfg, loader = _precise(cfg, loader, reading, ranks, choices)
     for remark in fitting.remarks(cfg, split):
         reading.note(remark)
-    return Plan(cfg, split, fingerprint, loader, reading, plain, choices, ranks)
+    plan = Plan(cfg, split, fingerprint, loader, reading, plain, choices, ranks)
+    if cfg.stop.max_minutes and not asked.get("stop", {}).keys() & {"images", "epochs", "max_steps", "until"}:
+        _fit_to_minutes(plan, open_task, cfg.stop.max_minutes)
+    return plan
+
+
+def _fit_to_minutes(plan: Plan, task: Task, minutes: float) -> None:
+    """Make the run as long as the minutes last, if it is longer: what depends on its length, such as learning rates, then ends with it.
+
+    Args:
+        plan: of the run; changed in place.
+        task: as configured, with what depends on the length still open.
+        minutes: the limit.
+    """
+    cfg = plan.cfg
+    rate = -float(plan.ranks.maximum([-rehearse(plan, PATIENCE)["images_per_s"]])[0])
+    images = max(cfg.batch_size, round(rate * 60 * minutes))
+    if images >= cfg.stop.total(plan.loader.epoch):
+        return
+    plan.cfg = cfg.replace(stop=cfg.stop.replace(images=images), task=task.resolved(images, plan.spec))
+    plan.choices.append(f"schedules for {images:,} images, about what {minutes:g} minutes are enough for here")
 
 
 def accepted(cfg: Config, spec: Spec) -> None:
@@ -246,8 +269,8 @@ def _recipe_for(split: Split[Any], asked: Layer) -> tuple[str, Layer]:
     usual = str(Config.model_fields["task"].default)
     if isinstance(spec, Images) and named in (None, usual) and (usual in takes or not takes):
         small = spec.channels == 1 and spec.height * spec.width <= 32 * 32
-        name = "textbook" if small else "dcgan"
-        return name, read_preset(name, _classes(split))
+        name = "textbook" if small else "best"
+        return name, read_preset(name, _classes(split), _facts(split))
     fit = [name for name in takes or known if isinstance(spec, (known[name].accepts, Images))]
     if len(fit) > 1:
         fit = [name for name in fit if known[name].is_default] or fit
@@ -256,6 +279,14 @@ def _recipe_for(split: Split[Any], asked: Layer) -> tuple[str, Layer]:
         raise UsageError(f"{len(fit) or 'no'} tasks learn from {spec.name}", f"{there}; name one: --set task.name=NAME")
     name = named or fit[0]
     return (name, read_preset(name, _classes(split))) if name in presets() else ("", {"task": {"name": name}})
+
+
+def _facts(split: Split[Any]) -> dict[str, float]:
+    """What the cases of a preset may depend on."""
+    spec, images = split.train.spec, {"images": float(len(split.train))}
+    if not isinstance(spec, Images):
+        return images
+    return {**images, "side": max(spec.height, spec.width), "channels": spec.channels}
 
 
 def _described(split: Split[Any]) -> str:

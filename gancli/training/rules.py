@@ -22,6 +22,7 @@ class Rule:
     text: str  # what it means, and what to try
     past: str = ""  # what is said when it is over
     mean: bool = False  # of the looks, instead of each
+    after: float = 0.0  # the share of a run before which there is no warning, because it often passes
 
     def signals(self, line: Mapping[str, Any]) -> dict[str, str]:
         """The signals of a line that the rule applies to, and the kind of warning for each."""
@@ -53,7 +54,7 @@ def name_of(signal: str) -> str:
 AUGMENT = "try --set 'task.augment=[\"diffaugment\"]', or more data"
 RULES = (
     Rule("collapse", "spread", 0.25, False, 3,
-         "the samples look alike: mode collapse; try another --preset, one with a gradient penalty such as r3gan, or another --seed",
+         "the samples look alike: mode collapse; try --set 'task.penalties=[\"r1\"]', another --preset or another --seed",
          "the samples differ again"),
     Rule("few images", "known", 300, False, 1, f"so few images are soon memorized; {AUGMENT}"),
     Rule("overfitting of {}", "overfit/*", 0.58, True, 4,
@@ -65,6 +66,6 @@ RULES = (
     Rule("no gradient of {}", "grad/G*", 1e-7, False, 2,
          "{} learns nothing: no gradient reaches it; try another loss, or another seed", "{} learns again"),
     Rule("classes", "classes", 0.4, True, 6,
-         "some classes are missing from the samples, or nearly; try --set task.pack=2, or another --preset",
-         "all classes are among the samples again"),
+         "some classes are missing from the samples, or nearly; try --set 'task.penalties=[\"r1\"]', or another --preset",
+         "all classes are among the samples again", after=0.25),
 )  # fmt: skip

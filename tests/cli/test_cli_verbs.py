@@ -175,7 +175,7 @@ def test_trains_on_a_flat_folder_of_grey_28x20_and_on_a_zip(gan: Gan, tmp_path: 
     small = ["--set", "task.model.g_width=8", "--set", "task.model.d_width=8"]
     said = gan("train", "--data", tmp_path / "z.zip", "--max-steps", "2", "--name", "zip", "--batch-size", "8", *small)
     assert said.code == 0, said.err
-    assert json.loads((tmp_path / "runs_dir/zip/config.json").read_text())["preset"] == "dcgan"
+    assert json.loads((tmp_path / "runs_dir/zip/config.json").read_text())["preset"] == "best"
 
 
 def test_quiet_says_nothing(gan: Gan) -> None:

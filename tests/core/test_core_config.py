@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gancli.core.cases import chosen
 from gancli.core.config import differences, merge, nest, parse_set, presets, read_preset, read_table, resolve
 from gancli.core.errors import UsageError
 
@@ -114,3 +115,29 @@ def test_a_config_that_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) 
         os.truncate(path, 10 << 30)
     with pytest.raises(UsageError, match="config file"):
         read_table(path)
+
+
+CASES = [
+    {"when": {"side_above": 64, "images_below": 1000}, "preset": "a", "batch_size": 4},
+    {"when": {"channels": 3}, "preset": "b"},
+    {"preset": "c"},
+]
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"side": 128, "images": 999, "channels": 3}, "a"), ({"side": 64, "images": 999, "channels": 3}, "b"),
+        ({"side": 128, "images": 1000, "channels": 1}, "c"), ({}, "c"),
+    ],
+)  # fmt: skip
+def test_the_first_case_that_holds_is_chosen(facts: dict[str, float], name: str) -> None:
+    assert chosen(CASES, facts) == (name, {"batch_size": 4} if name == "a" else {})
+
+
+def test_best_is_chosen_for_the_data() -> None:
+    few, grey = {"channels": 3, "images": 500, "side": 64}, {"channels": 1, "images": 500, "side": 28}
+    assert read_preset("best", 10, grey) == read_preset("best-cpu", 10)
+    assert read_preset("best", 0, few)["task"]["augment"][0]["name"] == "diffaugment"
+    assert read_preset("best", 0, few)["task"]["condition"] == "none"
+    assert "case" not in read_preset("best")

@@ -78,6 +78,20 @@ def test_two_critics_are_warned_of_by_name_and_neither_takes_the_other_s_back(tm
     assert over == ["D_A hardly tells training images from validation images any more (overfit/D_A 0.5 at step 7)"]
 
 
+def test_missing_classes_are_no_matter_before_a_quarter_of_the_run(tmp_path: Path) -> None:
+    said = list[str]()
+    looking = monitor(tmp_path, said, [])
+    total = looking.plan.cfg.stop.total(looking.plan.loader.epoch)
+    for share in (0.05, 0.1, 0.12, 0.15, 0.2, 0.22, 0.24):
+        line = {"step": 1, "images": int(share * total), "classes": 0.8}
+        looking._apply_rules(line)
+        looking.lines.append(line)
+    assert not said
+    looking._apply_rules({"step": 2, "images": int(0.3 * total), "classes": 0.8})
+    assert len(said) == 1
+    assert "some classes are missing" in said[0]
+
+
 def test_what_was_warned_of_in_format_1_is_not_said_again(tmp_path: Path) -> None:
     from gancli.runs import journal
 

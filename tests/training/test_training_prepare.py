@@ -11,7 +11,7 @@ import torch
 
 from gancli.core.config import Layer
 from gancli.core.data import Reading
-from gancli.training import precision, trial
+from gancli.training import precision, prepare, trial
 from gancli.training.prepare import Plan, Request, again, make
 
 
@@ -72,3 +72,15 @@ def test_batches_of_large_images_fit_into_memory(side: int, asked: int | None, b
     ]
     made = make(Request(layers, "dcgan", how.data_dir, how.cache_dir, False), how)
     assert made.cfg.batch_size == batch
+
+
+def test_schedules_fit_into_the_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "rehearse", lambda _plan, _seconds: {"images_per_s": 100.0})
+    fitted = plan(tmp_path, "progressive", {"stop": {"max_minutes": 2.0}})
+    assert fitted.cfg.stop.total(fitted.loader.epoch) == 12_000
+    assert fitted.cfg.task == plan(tmp_path, "progressive", {"stop": {"images": 12_000}}).cfg.task
+    assert any("12,000 images" in said and "2 minutes" in said for said in fitted.choices)
+    for given in ({"images": 5_000_000}, {"epochs": 3}, {"max_steps": 7}):
+        kept = plan(tmp_path, "progressive", {"stop": {"max_minutes": 2.0, **given}})
+        assert not any("minutes" in said for said in kept.choices)
+    assert plan(tmp_path, "textbook", {"stop": {"max_minutes": 1e6}}).cfg.stop.images is None
