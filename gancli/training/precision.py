@@ -6,8 +6,8 @@ import os
 
 import torch
 
-from gancli.core.errors import UsageError
 from gancli.core.config import Runtime
+from gancli.core.errors import UsageError
 
 MOST_THREADS = 1024
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # compute dtypes
