@@ -1,0 +1,79 @@
+"""A folder for a model hub: weights as safetensors, the architecture, and a model card with a YAML head.
+
+`gancli.load` reads the folder, also after it was downloaded. Upload it with the hub's own client: hf upload USER/NAME FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gancli.core.errors import CheckpointError
+from gancli.core.samples import FromInput, FromPrompt
+from gancli.export.contracts import Export, Runner, Source, by_torch
+from gancli.inference.generator import describe
+from gancli.runs import tensors
+from gancli.runs.files import as_json
+from gancli.runs.folder import Run
+
+
+class Hub(Export):
+    name = "hub"
+
+    def write(self, source: Source, path: Path) -> None:
+        path.mkdir()
+        model = source.model
+        weights = {
+            f"{n}.{k}": v for n in model.nets if n in model.task.ema for k, v in model.nets[n].state_dict().items()
+        }
+        (path / "model.safetensors").write_bytes(b"".join(tensors.encode(weights, {"format": "pt"})))
+        (path / "config.json").write_bytes(as_json(describe(model)))
+        (path / "README.md").write_text(card(source))
+
+    def runner(self, source: Source, path: Path) -> Runner | None:
+        loaded = Source(path, direction=source.direction).exportable
+        return lambda inputs: by_torch(loaded, inputs)
+
+
+def card(source: Source) -> str:
+    """The model card. Its head is YAML, of which JSON values are a part."""
+    facts, asks = source.facts, source.model.task.asks
+    pipeline = "unconditional-image-generation"
+    if issubclass(asks, FromInput):
+        pipeline = "image-to-image"
+    if issubclass(asks, FromPrompt):
+        pipeline = "text-generation"
+    data = str(facts["data"])
+    head: dict[str, Any] = {
+        "library_name": "gancli",
+        "pipeline_tag": pipeline,
+        "license": source.license,
+        "tags": ["gan", str(facts["task"]), *([str(facts["preset"])] if facts["preset"] else [])],
+        "datasets": [data],
+    }
+    scores = _scores(source)
+    if scores:
+        what = {"task": {"type": pipeline}, "dataset": {"name": data, "type": data}, "metrics": scores}
+        head["model-index"] = [{"name": source.name, "results": [what]}]
+    lines = "".join(f"{key}: {json.dumps(value)}\n" for key, value in head.items())
+    weights = "EMA weights" if facts["ema"] else "raw weights"
+    return (
+        f"---\n{lines}---\n\n# {json.dumps(source.name)[1:-1]}\n\nA GAN trained by `gan` ({weights}, step {facts['step']:,}): task "
+        f"`{facts['task']}`, preset `{facts['preset']}`, data `{json.dumps(data)[1:-1]}`.\n\n"
+        '```python\nimport gancli\n\nmodel = gancli.load("FOLDER")  # the folder that was downloaded\n```\n\n'
+        f"SHA-256 of the weights: `{facts['weights_sha256']}`. Nothing in this folder is a pickle.\n"
+    )
+
+
+def _scores(source: Source) -> list[dict[str, Any]]:
+    """The scores of `gan evaluate`, if they are of this step: the name of each contains its features."""
+    with suppress(CheckpointError, KeyError, TypeError, AttributeError):
+        found = Run(source.path).json("evaluation.json")
+        if found["protocol"]["fakes"]["step"] == source.model.tick.step:
+            return [
+                {"type": name.partition("@")[0], "name": name, "value": score["value"]}
+                for name, score in found["scores"].items()
+            ]
+    return []
