@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from sklearn.datasets import load_digits
 
+from gancli.core.config import Layer, read_preset, resolve
+from gancli.core.specs import Domains, Pairs
 from gancli.training import precision
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+DIGITS: Layer = {"data": {"source": "digits"}}
 TINY = ["--set", "task.model.g_widths=[16]", "--set", "task.model.d_widths=[16]", "--batch-size", "32"]
 
 
@@ -123,3 +129,15 @@ class Official:
 @pytest.fixture(scope="session")
 def official() -> Official:
     return Official()
+
+
+def data_of(preset: str, place: Path) -> Any:
+    """A configuration of data that a preset trains on: digits, or two folders of digits and their negatives."""
+    if not issubclass(resolve({"preset": preset}, read_preset(preset), DIGITS).task.accepts, Pairs | Domains):
+        return "digits"
+    images = load_digits().images[:60].astype(np.uint8) * 15
+    for side, made in (("A", images), ("B", 255 - images)):
+        (place / f"train{side}").mkdir(parents=True)
+        for i, image in enumerate(made):
+            Image.fromarray(image.repeat(2, 0).repeat(2, 1)).save(place / f"train{side}" / f"{i}.png")
+    return {"name": "translation", "path": str(place), "paired": preset == "pix2pix"}

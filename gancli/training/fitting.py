@@ -70,7 +70,11 @@ def size_for(cfg: Config, spec: Spec, asked: Layer) -> tuple[int, int] | None:
     Returns:
         (height, width), the largest square that they take, not larger than the images if there is one; None if nothing is to be done.
     """
-    if not isinstance(spec, Images) or asked.get("data", {}).get("image_size"):
+    if (
+        not isinstance(spec, Images)
+        or not isinstance(spec, cfg.task.accepts)
+        or asked.get("data", {}).get("image_size")
+    ):
         return None
     if _takes(cfg, spec):
         return None

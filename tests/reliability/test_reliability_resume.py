@@ -17,6 +17,7 @@ from gancli.runs import checkpoint
 from gancli.runs.tensors import decode
 from gancli.training.prepare import again
 from gancli.training.start import extend
+from tests.conftest import data_of
 
 SMALL = {
     "g_width": 16, "d_width": 16, "width": 16, "widest": 16, "group": 8, "blocks": 1, "z": 8, "w": 8, "mapping": 1,
@@ -38,11 +39,16 @@ def measured(place: Path) -> Path:
 def smaller(preset: str, place: Path) -> Layer:
     """Overrides that make a preset tiny, where it has such options."""
     cfg = resolve(read_preset(preset), {"preset": preset, "data": {"source": "digits"}})
-    model: Any = getattr(cfg.task, "model", None)
-    options = {k: v for k, v in SMALL.items() if model is not None and k in type(model).model_fields}
-    task = {"model": options} if options else {}
-    shape: Layer = {"image_size": [16, 16]} if type(model).__name__ != "MLP" else {}
-    source: Any = {"name": "folder", "path": str(measured(place / "pictures"))} if preset == "attributes" else "digits"
+    task: Layer = {}
+    for name in ("model", "translator", "critic"):
+        part: Any = getattr(cfg.task, name, None)
+        options = {k: v for k, v in SMALL.items() if part is not None and k in type(part).model_fields}
+        task |= {name: options} if options else {}
+    shape: Layer = {"image_size": [16, 16]} if type(getattr(cfg.task, "model", None)).__name__ != "MLP" else {}
+    pictures = place / "pictures"
+    source = (
+        {"name": "folder", "path": str(measured(pictures))} if preset == "attributes" else data_of(preset, pictures)
+    )
     return {
         "preset": preset, "task": task, "batch_size": 20, "data": {**shape, "repeat": 1, "source": source},
         "intervals": {"log": 3, "sample": 240, "save": 10_000},

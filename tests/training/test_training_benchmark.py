@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from gancli.core.config import Layer, presets
+from gancli.core.config import Layer, merge, presets
 from gancli.core.data import Reading
 from gancli.training import benchmark
 from gancli.training.prepare import Plan, Request, make
+from tests.conftest import data_of
 
 SMALL: Layer = {"data": {"source": "digits"}, "batch_size": 8, "runtime": {"threads": 1}}
 PRESETS = sorted(set(presets()) - {"attributes"})  # the digits have none
@@ -18,7 +19,8 @@ PRESETS = sorted(set(presets()) - {"attributes"})  # the digits have none
 
 def plan(preset: str, place: Path) -> Plan:
     how = Reading(place, place / "cache")
-    return make(Request([SMALL], preset, how.data_dir, how.cache_dir, False), how)
+    data = {"data": {"source": data_of(preset, place / "pictures")}}
+    return make(Request([merge([SMALL, data])], preset, how.data_dir, how.cache_dir, False), how)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
