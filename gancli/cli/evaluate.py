@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,13 +24,26 @@ if TYPE_CHECKING:
 PLACE = 4
 FEW = 3  # warnings of classes
 
+
+class PartName(StrEnum):
+    """A part of the data."""
+
+    test = "test"
+    validation = "validation"
+    train = "train"
+
+
 Images = Annotated[Path | None, typer.Option(help="Evaluate this folder, .zip or .npz instead of a run.")]
 Against = Annotated[str | None, typer.Option(help="Data set to compare with. Default: the run's own.")]
 Metrics = Annotated[
     str | None,
     typer.Option(help="Comma-separated metrics (gan list metrics). Default: all that apply, but for slow ones."),
 ]
-N = Annotated[int, typer.Option("--n", "-n", min=2, max=1_000_000, help="Number of samples.")]
+N = Annotated[
+    int | None,
+    typer.Option("--n", "-n", min=2, max=1_000_000, help="Number of samples.", show_default="10,000; of --images all"),
+]
+Part = Annotated[PartName, typer.Option("--split", help="Part of the data to compare with.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Random seed of samples and subsets.")]
 FeatureName = Annotated[
     str | None, typer.Option(help="Feature extractor (gan list features), or two files: --features REAL.npz FAKE.npz.")
@@ -52,6 +66,9 @@ Direction = Annotated[
     str | None, typer.Option(help="Of translations: a-to-b or b-to-a.", show_default="the first that was learned")
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png. Default: the run.")]
+
+
+USUAL = 10_000  # samples of a run
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,7 @@ class Subject:
     standing: int
     step: int | None
     restoration: Restoration
+    part: str
 
 
 @g.spread
@@ -88,8 +106,9 @@ def command(
     against: Against = None,
     restoration: Restoration = Restoration(),
     metrics: Metrics = None,
-    n: N = 10_000,
+    n: N = None,
     seed: Seed = 0,
+    split: Part = PartName.test,
     features: FeatureName = None,
     feature_weights: FeatureWeights = None,
     feature_hash: FeatureHash = "",
@@ -113,16 +132,13 @@ def command(
     """Score the samples of a run, or a folder of images: FID, precision, recall, memorization and more."""
     from gancli.distributed.ranks import rank
     from gancli.report.console import Console
-    from gancli.runs import folder
 
     console = Console(quiet=quiet, json=json, rank=rank())
     o.plugins(plugin)
-    if _of_files(console, (features, run, train_features), metrics, n, seed, fail_if or [], out):
+    if _of_files(console, (features, run, train_features), metrics, n or USUAL, seed, fail_if or [], out):
         return
     other = _is_no_run(images, restoration, run, against, step is not None or not ema or standing > 0)
-    found = None if other else folder.find(runs_dir, run)
-    if found is not None and run is None:
-        console.note(f"run {found.path}")
+    found = None if other else _run(console, runs_dir, run)
 
     from gancli.evaluation import inputs
     from gancli.evaluation.evaluator import evaluate
@@ -130,18 +146,29 @@ def command(
 
     bounds = _bounds(fail_if or [], chosen := _chosen(metrics))
     part, on = inputs.feature_part(features, feature_weights, feature_hash), _device(device, threads)
-    of = Subject(found, images, against, data_dir, download, bool(skip_broken), data, ema, standing, step, restoration)
-    generated, source_features, split = _subject(console, of, n, seed, on)
+    rest = (ema, standing, step, restoration, split.value)
+    of = Subject(found, images, against, data_dir, download, bool(skip_broken), data, *rest)
+    generated, source_features, whole = _subject(console, of, n or USUAL, seed, on)
     if rank():
         return  # this rank has had its share of the sampling
     result = evaluate(
-        generated, split, source_features, metrics=chosen, n=n, seed=seed, features=part, cache_dir=cache_dir(),
+        generated, whole, source_features, metrics=chosen, n=n, name=f"{split.value} set",
+        untrained=found is None and whole.train is whole.test, seed=seed, features=part, cache_dir=cache_dir(),
         device=str(on), progress=console.bar, note=console.note,
     )  # fmt: skip
     _report(console, result, out or (found.path if found else None))
     if found is not None and out is None:
         console.note(f"next     gan compare {found.path} OTHER")
     _check_bounds(bounds, result)
+
+
+def _run(console: Console, runs_dir: Path, name: str | None) -> Run:
+    from gancli.runs import folder
+
+    found = folder.find(runs_dir, name)
+    if name is None:
+        console.note(f"run {found.path}")
+    return found
 
 
 def _device(device: str | None, threads: int | None) -> Any:
@@ -189,6 +216,7 @@ def _of_files(
 
 def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple[Generated, str, Split[Any]]:
     """The samples, the features that the data's source names, and the data."""
+    from gancli.core.data import Split
     from gancli.distributed.ranks import here
     from gancli.evaluation import degraded, inputs
     from gancli.training.prepare import cache_dir
@@ -206,8 +234,9 @@ def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple
     direction = of.restoration.direction
     split = split if direction is None else inputs.facing(split, model, direction)
     options = {"realism": of.restoration.realism, "direction": direction}
-    made = inputs.of_model(model, split.train, split.test, n, seed, cache_dir(), console.bar, options)
-    return made, source.features, split
+    reals = getattr(split, of.part)
+    made = inputs.of_model(model, split.train, reals, n, seed, cache_dir(), console.bar, options)
+    return made, source.features, Split(split.train, reals)
 
 
 def _of_no_run(console: Console, of: Subject) -> tuple[Generated, str, Split[Any]]:
@@ -216,8 +245,10 @@ def _of_no_run(console: Console, of: Subject) -> tuple[Generated, str, Split[Any
 
     assert of.against is not None
     how = o.reading(console, of.data_dir, download=of.download)
-    source, split = inputs.data(of.against, how, of.skip_broken)
-    if (chain := of.restoration.degrade) is not None:
+    chain = of.restoration.degrade
+    read_data = inputs.data if chain is not None or of.images is None else inputs.against
+    source, split = read_data(of.against, how, of.skip_broken)
+    if chain is not None:
         split = degraded.degraded(split, chain)
     if of.restoration.baseline is not None:
         return degraded.of_baseline(of.restoration.baseline, split), source.features, split

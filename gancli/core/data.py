@@ -221,6 +221,7 @@ class Reading:
     time_limit: float = 600.0  # of downloads, in seconds
     holdout: float = 0.1  # fraction of the data for the test set, if the source has none
     validation: float = 0.05  # fraction of the training set for the validation set, if the source has none
+    whole: bool = False  # whether all parts of the data are the training set
     range: tuple[float, float] | Literal["auto"] | None = None  # values of black and white; None: by type and values
     labels: str | None = None  # column of the labels file, or array, that holds the classes; "none": no labels
     unlabeled: Literal["drop", "keep"] | None = None  # what becomes of images that a labels file leaves out

@@ -13,7 +13,7 @@ import re
 import tokenize
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -165,6 +165,7 @@ def assemble(
     choice = values.choose(
         values.total(found.images.stats() for found in parts), parts[0].images.dtype, how.range, f"the images of {what}"
     )
+    known = replace(known, parts=None) if how.whole else known
     order = holdout.arranged(count, known.labels, known.parts)
     place = np.argsort(order)
     channels = 3 if layouts[0].channels == 4 and how.channels != 4 else layouts[0].channels

@@ -9,6 +9,7 @@ validation and test set are views.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from statistics import median_low
 from typing import ClassVar
 
@@ -78,6 +79,7 @@ class Pictures(Source, ABC):
         size, channels = chosen_size(used, how), chosen_channels(used, how)
         index, items = self._items(files, used, how)
         beside, ranges, doubts = known.known.take(index), *self._ranges(files, used, how)
+        beside = replace(beside, parts=None) if how.whole else beside
         order = holdout.arranged(len(items), beside.labels, beside.parts)
         broken: dict[str, str] = {}
 

@@ -39,6 +39,7 @@ from gancli.evaluation.selection import available, choose_features, chosen, comp
 from gancli.evaluation.sets import StoredSet, StreamedSet
 from gancli.inference.stream import Stream
 
+USUAL = 10_000  # samples
 TRAIN_LIMIT = 100_000  # training data that are searched for copies
 
 
@@ -84,7 +85,8 @@ class Evaluator:
             )
         for what, data in (("training set", train), (name, reals)):
             if not len(data):
-                raise DataError(f"the {what} is empty", "hold out more (--set data.holdout=0.2)")
+                more = "--split train compares with training data" if "test" in what else "set data.validation=0.2"
+                raise DataError(f"the {what} is empty", more)
         self.data, self.name, self.n, self.seed = train, name, n, seed
         self.cache_dir, self.progress = cache_dir, progress
         part = choose_features(features, source_features, train)
@@ -130,23 +132,23 @@ class Evaluator:
         assert self.extractor is not None
         return self.extractor(chunks, n, progress, "samples")
 
-    def _inputs(self, fake: SampleSet[Any]) -> Inputs:
-        """What the metrics are given of these samples."""
+    def _inputs(self, fake: SampleSet[Any], real: SampleSet[Any] | None = None) -> Inputs:
+        """What the metrics are given of these samples; `real`: others than those that samples are compared with."""
         return Inputs(
-            self.real,
+            real or self.real,
             fake,
             self.train,
-            reference=lambda: self._inputs(self._reference(len(fake), fake.labels is not None)),
+            reference=lambda: self.reference_inputs(len(fake), fake.labels is not None),
             baselines=self.baselines.inputs,
             classes=classes_of(self.data),
             columns=() if self.extractor is None else self.extractor.columns,
             seed=self.seed,
-            known_of_reals=self._known_of_reals,
+            known_of_reals={} if real else self._known_of_reals,
             attribute_names=tuple(getattr(self.data, "attribute_names", ())),
             measure=getattr(self.data, "measure", None),
         )
 
-    def _reference(self, n: int, labeled: bool) -> SampleSet[Any]:
+    def reference_inputs(self, n: int, labeled: bool) -> Inputs:
         """As many training data as there are samples, in their place."""
         some = subset(len(self.train), n, self.seed, "floor")
 
@@ -158,7 +160,7 @@ class Evaluator:
             return Extracted(whole.features[some], None if p is None else p[some])
 
         rows = some if self.train.rows is None else self.train.rows[some]
-        return self._stored(self.data, "training data in the samples' place", rows, extract, labeled)
+        return self._inputs(self._stored(self.data, "training data in the samples' place", rows, extract, labeled))
 
     def _of_baseline(self, name: str, made: Samples) -> Inputs:
         return self._inputs(StoredSet(name, made, lambda of: self._extract(of.chunks(), len(of)), **self._more))
@@ -291,6 +293,7 @@ class Evaluator:
             "data": [self.real.fingerprint, self.train.fingerprint],
             "labels": inputs.fake.labels is not None,
             "baselines": self.baselines.options if metric.scores_baselines else [],
+            "of": type(self).__name__,
         }
         return cache.baselines(key, self.cache_dir, lambda: metric.baselines(inputs))
 
@@ -301,13 +304,15 @@ def evaluate(
     source_features: str = "auto",
     *,
     metrics: Sequence[str | Metric] | None = None,
-    n: int = 10_000,
+    n: int | None = None,
     seed: int = 0,
     features: Part | None = None,
     cache_dir: Path,
     device: str = "cpu",
     progress: Progress = silent,
     note: Callable[[str], None] = lambda _text: None,
+    name: str = "test set",
+    untrained: bool = False,
 ) -> Evaluation:
     """Score at most n samples against as many data of the test set, or all there are.
 
@@ -316,30 +321,27 @@ def evaluate(
         split: the data.
         source_features: the features that the data's source names, or "auto".
         metrics: by name, by a score's name, or as parts; None: all that are available.
-        n: samples, and reals, that are looked at.
+        n: samples, and reals, that are looked at; None: all where nothing was trained, else 10,000.
         seed: of which are looked at, and of what metrics draw.
         features: other features.
         cache_dir: where features and reference scores are kept.
         device: of the feature net.
         progress: called with what is done, how much, and of how much.
         note: called with lines of words.
+        name: of the set that `split.test` is.
+        untrained: whether nothing was trained on the data, all of which are in both sets.
 
     Raises:
         GanError: the samples cannot be scored, or a metric is not available; with the cause.
     """
+    from gancli.evaluation.untrained import Untrained
+
     many = len(generated.samples)
-    evaluator = Evaluator(
-        split.train,
-        split.test,
-        source_features,
-        n=min(n, many) if many > 1 else n,
-        seed=seed,
-        features=features,
-        cache_dir=cache_dir,
-        device=device,
-        progress=progress,
-        note=note,
-    )
+    most = n or max(2, many, len(split.test)) if untrained else min(n or USUAL, many) if many > 1 else n or USUAL
+    evaluator = (Untrained if untrained else Evaluator)(
+        split.train, split.test, source_features, n=most, seed=seed, features=features, cache_dir=cache_dir,
+        device=device, progress=progress, note=note, name="all images" if untrained else name,
+    )  # fmt: skip
     return evaluator(generated, metrics)
 
 

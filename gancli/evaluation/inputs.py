@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from gancli.core.data import Dataset, Reading, Source, Spec, Split
@@ -15,6 +16,7 @@ from gancli.core.registry import Part, build
 from gancli.core.samples import Ask, with_options
 from gancli.core.task import Task, converted
 from gancli.data import find
+from gancli.evaluation.contracts import classes_of
 from gancli.evaluation.generated import Generated
 from gancli.evaluation.selection import compared_with
 from gancli.inference.generator import Model
@@ -40,6 +42,15 @@ def data(text: str, how: Reading, skip_broken: bool = False) -> tuple[Source, Sp
     """A data set by name or path; with `skip_broken` files that cannot be read are left out."""
     source = _lenient(build("data", find.source_for(text)), skip_broken)
     return source, find.read(source, how)
+
+
+def against(text: str, how: Reading, skip_broken: bool = False) -> tuple[Source, Split[Any]]:
+    """Data that images of no run are compared with: all of a folder or file; a known data set with its own test set as it is."""
+    source = _lenient(build("data", find.source_for(text)), skip_broken)
+    if not hasattr(source, "path"):
+        return source, find.read(source, how)
+    found = find.read(source, replace(how, holdout=0.0, validation=0.0, whole=True)).train
+    return source, Split(found, found)
 
 
 def _lenient(source: Part, skip_broken: bool) -> Source:
@@ -189,7 +200,27 @@ def of_model(
 def pictures(path: Path, split: Split[Any], how: Reading, skip_broken: bool = False) -> Generated:
     """Samples from a folder, a zip or an npz, in the shape of the data."""
     found = _lenient(build("data", find.source_for(str(path.absolute()))), skip_broken)
-    both = find.read(found, replace(_shaped(how, split.test.spec), holdout=0.0, validation=0.0))
-    packed = both.train.samples().pack()
-    nobody_asked = {key: value for key, value in packed.items() if key not in ("labels", "attributes")}
-    return Generated(type(both.train.samples()).unpack(nobody_asked), {"images": path.name})
+    shaped = replace(_shaped(how, split.test.spec), holdout=0.0, validation=0.0, whole=True)
+    both = find.read(found, shaped).train
+    packed = both.samples().pack()
+    beside = {key: value for key, value in packed.items() if key not in ("labels", "attributes")}
+    labels = _translated(packed.get("labels"), classes_of(both), classes_of(split.train))
+    if labels is not None:
+        beside["labels"] = labels
+    elif packed.get("labels") is not None and classes_of(split.train):
+        how.note("the classes of the images are not those of the data, and are not used")
+    return Generated(type(both.samples()).unpack(beside), {"images": path.name})
+
+
+def _translated(labels: np.ndarray | None, own: Sequence[str], wanted: Sequence[str]) -> np.ndarray | None:
+    """Labels as numbers of other classes of the same names; classes named by numbers alone may be meant as these numbers."""
+    if labels is None or not wanted:
+        return None
+    numbers = all(name.isdecimal() and int(name) < len(wanted) for name in own) and not any(
+        n.isdecimal() for n in wanted
+    )
+    if not numbers and not set(own) <= set(wanted):
+        return None
+    table = [int(name) if numbers else list(wanted).index(name) for name in own]
+    translated: np.ndarray = np.array(table, np.int64)[labels]
+    return translated

@@ -1,0 +1,52 @@
+"""Evaluate images that no run made against a folder or file of images: nothing was trained, so nothing is held out.
+
+All of the data are the reals. The reference score is that of one random half of them against the other. What asks whether training data
+were copied is not available, since there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gancli.core.samples import Samples
+from gancli.core.seeds import derive
+from gancli.evaluation.contracts import Inputs, Metric
+from gancli.evaluation.evaluator import Evaluator
+
+FEWEST = 4  # reals that can be halved
+
+
+class Untrained(Evaluator):
+    """An evaluator whose training data are its reals."""
+
+    def reference_inputs(self, n: int, labeled: bool) -> Inputs:  # noqa: ARG002
+        """One half of the reals in the place of the samples, the other as the reals."""
+        order = np.random.Generator(np.random.PCG64(derive(self.seed, "halves"))).permutation(len(self.real))
+        rows = order if self.real.rows is None else self.real.rows[order]
+        middle = len(rows) // 2
+        a, b = (
+            self._stored(self.data, f"{name} half of the reals", np.sort(part), self._extract_kept, labeled)
+            for name, part in (("one", rows[:middle]), ("the other", rows[middle : 2 * middle]))
+        )
+        return self._inputs(a, b)
+
+    def objections(
+        self,
+        metrics: Sequence[Metric],
+        n: int,
+        labels: np.ndarray | None = None,
+        attributes: np.ndarray | None = None,
+        kind: type[Samples] | None = None,
+        paired: bool = False,
+    ) -> dict[str, str]:
+        why = super().objections(metrics, n, labels, attributes, kind, paired)
+        trained = {m.name: "nothing was trained: there are no training data" for m in metrics if m.whole_train}
+        return why | trained
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        if len(self.real) < FEWEST:
+            options["baselines"] = False
+        return super().__call__(*args, **options)
