@@ -35,7 +35,7 @@ def idx(path: Path, array: np.ndarray) -> None:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what the pages speak of: a small MNIST, a folder of photos."""
+    """A folder with what the pages speak of: a small MNIST, a folder of photos, a photo with a mask."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -50,6 +50,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for i in range(30):
             noise = np.random.Generator(np.random.PCG64(i)).integers(0, 256, (40, 40, 3), np.uint8)
             Image.fromarray(noise).save(tmp_path / "photos" / kind / f"{i}.png")
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    Image.fromarray((noise[:, :, 0] > 200).astype(np.uint8) * 255).save(tmp_path / "mask.png")
     for name, value in BRIEF.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("GAN_RUNS_DIR")
