@@ -30,3 +30,8 @@ def __getattr__(name: str) -> Any:
 
         return Model
     raise AttributeError(f"module 'gancli' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What there is, for completion: `load` and `Model` are there before they are imported."""
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
 
     from gancli.evaluation.results import Evaluation
     from gancli.report.console import Console
+    from gancli.report.groups import Group
     from gancli.runs.folder import Run
 
 PLACE = 5
+Csv = Annotated[Path | None, o.option("Output", "Write all scores, by run and by group, to this CSV file.")]
+Plot = Annotated[Path | None, o.option("Output", "Write a PNG with curves and scores, a dot for each seed.")]
 FIRST = ("preset", "data", "task", "optimizer", "optimizers", "batch_size", "ema", "seed", "stop")
 
 
@@ -25,11 +29,14 @@ def command(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs that have been evaluated.")],
     runs_dir: o.RunsDir = o.RUNS,
     plugin: o.Plugin = None,
+    csv: Csv = None,
+    plot: Plot = None,
     json: o.Json = False,
 ) -> None:
-    """Compare the scores of runs side by side. Different protocols are rejected."""
+    """Compare the scores of runs; several seeds are one row. Different protocols are rejected."""
     from gancli.core.files import Folder
     from gancli.evaluation.results import Evaluation, compare, plain
+    from gancli.report import groups
     from gancli.report.comparison import best, show
     from gancli.report.console import Console
     from gancli.runs import folder
@@ -55,12 +62,39 @@ def command(
         scores = {name: e.scores[row["score"]] for name, e in found.items() if row["score"] in e.scores}
         row |= {"better": next(iter(scores.values())).better, "best": best(scores), "steps": steps}
     _stale(console, there, steps)
+    different = _different(console, there)
+    together = groups.grouped(list(found), different)
+    _write(console, there, found, together, csv, plot)
     if json:
-        console.dump(plain({"rows": rows}))
+        seeds = {g.label: list(g.runs) for g in together}
+        means = {score: {k: asdict(m) for k, m in of.items()} for score, of in groups.table(found, together).items()}
+        console.dump(plain({"rows": rows, "groups": seeds, "means": means}))
     elif not rows:
         console.note("these evaluations hold no score")
-    else:
-        show(console, rows, next(iter(found.values())).protocol, _different(console, there))
+    elif not show(console, rows, next(iter(found.values())).protocol, different) or len(together) < len(found):
+        groups.show(console, found, together)
+
+
+def _write(
+    console: Console, there: Mapping[str, Run], found: Mapping[str, Evaluation], together: list[Group],
+    csv: Path | None, plot: Path | None,
+) -> None:  # fmt: skip
+    """The files of --csv and --plot."""
+    from gancli.core.files import write_atomic
+    from gancli.report import groups
+    from gancli.runs import journal
+    from gancli.runs.files import disk
+
+    if csv is not None:
+        with disk("the table", csv, then=""):
+            write_atomic(csv, groups.as_csv(found, together).encode())
+        console.note(f"table    {csv}")
+    if plot is not None:
+        if plot.suffix.lower() != ".png":
+            raise UsageError(f"--plot {plot}: it is a picture", "use .png")
+        with disk("the plot", plot, then=""):
+            groups.plot(found, together, {name: journal.read(run.journal) for name, run in there.items()}, plot)
+        console.note(f"plot     {plot}")
 
 
 def _step(fakes: Any) -> Any:

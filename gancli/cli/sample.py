@@ -12,6 +12,8 @@ from gancli.cli import options as o
 from gancli.core.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gancli.inference.generator import Model
     from gancli.inference.writing import SampleOptions
     from gancli.report.console import Console
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 PLACE = 3
 LAST = 2**63 - 1  # of the seeds
 MOST = 1_000_000  # samples
+FORMS = (".png", ".txt", ".gif", ".mp4", ".npz")  # of --out
 
 N = Annotated[
     int | None,
@@ -108,6 +111,27 @@ class Flags:
             raise UsageError(f"--mix {self.mix} makes {count:,} images", "name fewer seeds")
         return seeds, rows
 
+    def check(self, warn: Callable[[str], None], own_forms: bool) -> None:
+        """Refuse, before anything is loaded, what cannot be made or written.
+
+        Args:
+            warn: called with a sentence on what is ignored.
+            own_forms: whether plug-ins may know other forms.
+
+        Raises:
+            UsageError: the form is not known, the folder is not there, or as of `numbers`.
+        """
+        self.numbers()
+        out = Path(self.out)
+        suffix = "" if self.folder else out.suffix.lower()
+        if suffix and suffix not in FORMS and not own_forms:
+            raise UsageError(f"--out {out}: do not know the form {suffix!r}", f"use {', '.join(FORMS)} or a folder/")
+        if suffix and not out.parent.is_dir():
+            raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
+
+        if self.frames is not None and not self.walk:
+            warn("--frames are those of a walk (--out walk.gif): there are none here")
+
     def options(self, model: Model, facts: dict[str, Any]) -> SampleOptions:
         """The same for a model, whose classes may have been named."""
         from gancli.inference.writing import SampleOptions
@@ -153,7 +177,7 @@ def command(
 
     console = Console(quiet=quiet, json=json, rank=rank())
     flags = Flags(n, out, seed, seeds, label, labels, attr, truncation, best_of, nrow, mix, mix_at, frames)
-    flags.numbers()
+    flags.check(console.warn, own_forms=bool(plugin))
     o.plugins(plugin)
     found = folder.find(runs_dir, run)
     if run is None:

@@ -27,6 +27,7 @@ from pydantic import (
     model_serializer,
 )
 
+from gancli.core import plugins
 from gancli.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -141,11 +142,11 @@ def load_plugin(file: Path) -> None:
         file: the file. Its code is executed.
 
     Raises:
-        UsageError: the file does not exist or cannot be imported.
+        UsageError: the file does not exist or cannot be imported, or a class in it is no part.
     """
     if not file.is_file():
         raise UsageError(f"no plugin file {file}")
-    module_name = f"gancli_plugin_{file.stem}"
+    module_name = f"{plugins.PREFIX}{file.stem}"
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin {file} is not a Python file", "give a file that ends in .py")
@@ -156,7 +157,9 @@ def load_plugin(file: Path) -> None:
     except UsageError:
         raise
     except Exception as error:
-        raise UsageError(f"plugin {file} cannot be imported: {type(error).__name__}: {error}") from error
+        said = " ".join(str(error).split())
+        raise UsageError(f"plugin {file} cannot be imported: {type(error).__name__}: {said[:300]}") from error
+    plugins.register(module, file)
 
 
 def parts(kind: str) -> dict[str, type[Part]]:
@@ -192,6 +195,9 @@ def find(kind: str, name: str) -> type[Part]:
     """
     known = parts(kind)
     if name not in known:
+        others = [other for other, there in _parts.items() if name in there]
+        if others:
+            raise UsageError(f"no {kind} {name!r}", f"{name!r} is a {others[0]}")
         raise UsageError(f"no {kind} {name!r}", nearest(name, known) or f"there are: {', '.join(known)}")
     return known[name]
 

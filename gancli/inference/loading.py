@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from gancli.core.data import Spec
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import Folder
 from gancli.core.kernels import accelerate
-from gancli.core.registry import build
+from gancli.core.plugins import changed, missing
+from gancli.core.registry import build, load_plugin
 from gancli.core.sinks import Note
 from gancli.core.task import Task
 from gancli.inference.generator import Model
@@ -37,6 +38,7 @@ def load(
     device: str | torch.device = "cpu",
     standing: int = 0,
     note: Note = lambda _text: None,
+    plugins: Sequence[str | Path] = (),
 ) -> Model:
     """A trained model.
 
@@ -48,6 +50,7 @@ def load(
         standing: batches of samples from which G's batch statistics are computed anew (`inference.standing`); 0: those
             of training.
         note: called with messages, such as of a damaged checkpoint that was skipped.
+        plugins: Python files that define the model's own parts. They are executed.
 
     Returns:
         The model.
@@ -56,7 +59,11 @@ def load(
         CheckpointError: the files are missing, damaged or of another program.
         UsageError: the weights or the step are not available, or a part is unknown.
     """
+    for file in plugins:
+        load_plugin(Path(file))
     model = _found(Path(path), step, ema, device, note)
+    for text in changed(model.facts.get("plugins")):
+        note(text)
     if standing:
         set_standing_statistics(model, standing)
     return model
@@ -159,7 +166,8 @@ def _blueprint(table: dict[str, Any], name: str) -> tuple[Task, Spec, Tick, Nets
             raise CheckpointError(f"{name}: the task {task.name!r} does not learn from {spec.name}")
         plan = planned(task, spec, name)
     except UsageError as error:
-        raise CheckpointError(f"{name} does not fit this gan: {error.cause}", error.remedy) from None
+        remedy = missing(table.get("facts", {}).get("plugins")) or error.remedy
+        raise CheckpointError(f"{name} does not fit this gan: {error.cause}", remedy) from None
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{name}: its configuration is damaged: {error!r}") from None
     return task, spec, tick, plan

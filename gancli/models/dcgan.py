@@ -6,13 +6,14 @@ stages, 64x64 -> 4x4 in four. The number of channels doubles with each halving, 
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from gancli.core.nets import Model, Trunk
 from gancli.core.specs import Images
+from gancli.models.blocks import upsample
 from gancli.models.layers import (
     ChannelsLastConv,
     ConcatCondition,
@@ -25,6 +26,17 @@ from gancli.models.layers import (
 from gancli.models.norms import NetChoice, NormName, applies_to, norm, spectral_norm
 
 
+class SmoothUp(nn.Conv2d):
+    """3x3 convolution, then bilinear upsampling, [N, a, H, W] -> [N, b, *size]: no phase of the grid has weights of its own."""
+
+    def __init__(self, a: int, b: int, size: tuple[int, int], bias: bool) -> None:
+        super().__init__(a, b, 3, padding=1, bias=bias)
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return upsample(super().forward(x), self.size)
+
+
 class DCGAN(Model):
     name = "dcgan"
     z: int = Field(100, ge=1, description="width of the latent vector")
@@ -34,6 +46,9 @@ class DCGAN(Model):
     slope: float = Field(0.2, ge=0, description="negative slope of D's leaky ReLU")
     g_norm: NormName = Field("batch", description="normalization of G")
     d_norm: NormName = Field("batch", description="normalization of D; not batch with a gradient penalty")
+    up: Literal["transposed", "smooth"] = Field(
+        "transposed", description="how G enlarges maps; smooth: 3x3 convolution, then bilinear, without grid patterns"
+    )
     spectral: NetChoice = Field("none", description="nets with spectral normalization (1802.05957)")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
@@ -49,11 +64,17 @@ class DCGAN(Model):
         for i, size in enumerate(sizes[-2::-1]):
             last = i + 1 == len(wide)
             out = spec.channels if last else wide[i + 1]
-            odd = (size[0] - 2 * sizes[-1 - i][0], size[1] - 2 * sizes[-1 - i][1])
-            layers.append(nn.ConvTranspose2d(wide[i], out, 4, 2, 1, output_padding=odd, bias=last or bare))
+            layers.append(self._up(wide[i], out, sizes[-1 - i], size, bias=last or bare))
             layers += [nn.Tanh()] if last else [norm(self.g_norm, out), nn.ReLU(inplace=True)]
         net = _initialized(nn.Sequential(*layers))
         return ConcatCondition(spectral_norm(net) if applies_to(self.spectral, "G") else net)
+
+    def _up(self, a: int, b: int, before: tuple[int, int], after: tuple[int, int], bias: bool) -> nn.Module:
+        """The layer that enlarges feature maps: [N, a, *before] -> [N, b, *after]."""
+        if self.up == "smooth":
+            return SmoothUp(a, b, after, bias)
+        odd = (after[0] - 2 * before[0], after[1] - 2 * before[1])
+        return nn.ConvTranspose2d(a, b, 4, 2, 1, output_padding=odd, bias=bias)
 
     def discriminator(self, spec: Images, condition: int) -> Trunk:
         sizes = map_sizes(spec)

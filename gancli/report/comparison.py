@@ -32,8 +32,8 @@ def best(scores: Mapping[str, Score]) -> str | None:
 
 def show(
     console: Console, rows: list[dict[str, Any]], p: Mapping[str, Any], different: dict[str, dict[str, Any]]
-) -> None:
-    """Print the comparison, in as many tables as it takes for the runs to fit the terminal.
+) -> bool:
+    """Print the comparison, a column for each run, if all of them fit the terminal; returns whether they do.
 
     Args:
         console: to print to.
@@ -54,30 +54,28 @@ def show(
         scores = [_told(row["runs"][name], row["best"] == name) for row in rows]
         values = [short(of.get(name))[:24] for of in shown.values()]
         columns[name] = [f"{step:,}" if isinstance(step, int) else "–", *_cells(scores), *values]
-    console.say(compared(p), "bold")
     fixed = max(map(len, labels)) + max(map(len, ("reference", *references))) + 7
     cell = max(len(text) for column in columns.values() for text in column)
     heads = {name: _folded(printable(name), cell) for name in names}
     each = max(cell, *(len(line) for head in heads.values() for line in head.split("\n"))) + 2
-    many = max(1, (console.width - fixed) // each)
-    for start in range(0, len(names), many):
-        console.say("")
-        part = names[start : start + many]
-        table = [
-            list(cells) for cells in zip(labels, arrows, references, *(columns[name] for name in part), strict=True)
-        ]
-        bold = {(i + 1, 3 + k) for i, row in enumerate(rows) for k, name in enumerate(part) if row["best"] == name}
-        console.sheet(["score", "", "reference", *(heads[name] for name in part)], table, (2,), bold)
+    if len(names) > max(2, (console.width - fixed) // each):
+        return False
+    console.say(compared(p), "bold")
+    console.say("")
+    table = [list(cells) for cells in zip(labels, arrows, references, *columns.values(), strict=True)]
+    bold = {(i + 1, 3 + k) for i, row in enumerate(rows) for k, name in enumerate(names) if row["best"] == name}
+    console.sheet(["score", "", "reference", *heads.values()], table, (2,), bold)
     console.say("")
     console.say(legend())
     if len(names) > 1:
-        console.say("* is the best, by more than two joint standard errors.")
+        console.say("* is the best, by more than two joint standard errors of sampling; other seeds may differ.")
         more = len(different) - len(shown)
         console.say(
             f"Below the scores: what differs between the configurations{f', and {more} keys more' if more else ''}."
             if shown
             else "The configurations do not differ."
         )
+    return True
 
 
 def _told(score: Mapping[str, Any], best: bool) -> tuple[str, str, bool]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gancli.core import migration
+from gancli.core import migration, plugins
 from gancli.core.config import Config, merge, resolve
 from gancli.core.descriptors import ForeignError
 from gancli.core.errors import CheckpointError, ResourceError, UsageError
@@ -109,6 +109,8 @@ class Run:
         try:
             return resolve(merge(layers))
         except UsageError as error:
+            with suppress(CheckpointError):
+                error.remedy = plugins.missing(self.json("environment.json").get("plugins")) or error.remedy
             raise CheckpointError(
                 f"{self.path / 'config.json'} does not fit this gan: {error.cause}", error.remedy
             ) from None

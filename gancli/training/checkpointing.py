@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from gancli.core import migration
+from gancli.core import migration, plugins
 from gancli.core.config import Config, differences, flat, merge, nest, resolve
 from gancli.core.descriptors import amount
 from gancli.core.errors import CheckpointError, DataError, ResourceError, UsageError
@@ -218,7 +218,9 @@ def _same_machine(point: checkpoint.Checkpoint, plan: Plan, note: Note) -> None:
 
 def facts(plan: Plan) -> dict[str, Any]:
     """The origin of a model, kept in its config.json."""
+    used = plugins.used_by(plan.cfg.task, plan.spec)
     return {
+        **({"plugins": used} if used else {}),
         "preset": plan.cfg.preset,
         "data": plan.data_name,
         "images": len(plan.split.train),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gancli.core import plugins
 from gancli.core.config import Config, Layer, differences, merge, resolve
 from gancli.core.errors import UsageError
 from gancli.data import find
@@ -32,7 +33,12 @@ def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.
 
 
 def _describe(request: Request, plan: Plan, run: folder.Run) -> None:
-    known = {"ranks": plan.ranks.world, **({"job": job_id()} if job_id() else {})}
+    used = plugins.used_by(plan.cfg)
+    known = {
+        "ranks": plan.ranks.world,
+        **({"plugins": used} if used else {}),
+        **({"job": job_id()} if job_id() else {}),
+    }
     with disk("the run", run.path):
         run.write_json("environment.json", {**environment(plan), **known})
         run.write_json("data.json", _data_facts(request, plan))

@@ -185,3 +185,13 @@ def test_the_best_of_several_are_samples_of_other_seeds(gan: Gan, run: Path, tmp
     assert said.code == 2
     assert "name the run folder" in said.err
     assert gan("sample", run, "--seed", str(MOST // 2), "--n", "1", "--best-of", "4", "--out", best).code == 2
+
+
+def test_what_cannot_be_written_is_refused_before_loading(gan: Gan, tmp_path: Path) -> None:
+    """There is not even a run."""
+    for words, named in (
+        (["--out", "x.avi"], "use .png, .txt, .gif, .mp4, .npz or a folder/"),
+        (["--out", tmp_path / "none/x.png"], "mkdir -p"),
+    ):
+        said = gan("sample", *words)
+        assert (said.code, named in said.err) == (2, True), said.err
