@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SMALLEST = 4  # images of a batch that stands for a larger one
 STEPS = 5  # that are timed
-PROMISES = (  # steps from which on -> what to expect of them; seen at 64x64 (docs/first-hours.md)
+PROMISES = (  # steps from which on -> what to expect, a rule of thumb (docs/first-hours.md)
     (0, "noise, then blobs"),
     (500, "colors and blurred shapes"),
     (5_000, "shapes, with few details"),
