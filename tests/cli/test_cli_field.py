@@ -119,7 +119,7 @@ def test_data_that_moved(form: str, gan: Gan, tmp_path: Path) -> None:
 
 def test_minutes_are_those_of_this_start(gan: Gan, tmp_path: Path) -> None:
     root = pics(tmp_path / "ok", 24)
-    night = ("--max-minutes", "0.001")
+    night = ("--max-minutes", "0.001", "--epochs", "1000")
     assert gan("train", "--data", root, "--preset", "textbook", "--batch-size", "4", *night, "--name", "n").code == 0
     steps = []
     for _ in range(2):
