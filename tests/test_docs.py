@@ -52,11 +52,32 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             Image.fromarray(noise).save(tmp_path / "photos" / kind / f"{i}.png")
     Image.fromarray(noise).save(tmp_path / "photo.png")
     Image.fromarray((noise[:, :, 0] > 200).astype(np.uint8) * 255).save(tmp_path / "mask.png")
+    _maps(tmp_path)
     for name, value in BRIEF.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("GAN_RUNS_DIR")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _maps(desk: Path) -> None:
+    """Pairs of pictures, two domains without pairs, pictures that hold A and B side by side, and one to translate."""
+    for i in range(40):
+        a = np.random.Generator(np.random.PCG64(i)).integers(0, 256, (32, 32, 3), np.uint8)
+        both = {
+            "maps/trainA": a,
+            "maps/trainB": 255 - a,
+            "horses/trainA": a,
+            "facades": np.concatenate([a, 255 - a], 1),
+        }
+        for folder, image in both.items():
+            (desk / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(desk / folder / f"{i}.png")
+        (desk / "horses/trainB").mkdir(exist_ok=True)
+        Image.fromarray(255 - a).save(desk / "horses/trainB" / f"zebra{i}.png")
+    (desk / "pictures").mkdir()
+    for path in (desk / "photo.jpg", desk / "pictures" / "one.png"):
+        Image.fromarray(np.zeros((50, 70, 3), np.uint8)).save(path)
 
 
 def commands(page: Path) -> list[tuple[str, str]]:

@@ -103,11 +103,13 @@ class Ask(Frozen):
     Attributes:
         needs: the kind of input, for messages.
         verb: the command that makes such requests.
+        example: its arguments after the name of the run; SUFFIX is that of a rendered file.
         paired: whether row i was made from datum i of a data set, which has a target for it.
     """
 
     needs: ClassVar[str] = "a request"
     verb: ClassVar[str] = "gan sample"
+    example: ClassVar[str] = "--n 64 --out samplesSUFFIX"
     paired: ClassVar[bool] = False
 
     def __len__(self) -> int:
@@ -158,6 +160,7 @@ class FromInput(Ask):
 
     needs: ClassVar[str] = "input images"
     verb: ClassVar[str] = "gan apply"
+    example: ClassVar[str] = "photo.png --out outputSUFFIX"
     paired: ClassVar[bool] = True
     images: np.ndarray = Field(description="uint8 [N, C, H, W]")
     masks: np.ndarray | None = Field(None, description="uint8 [N, 1, H, W]; 255: missing")

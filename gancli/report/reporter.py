@@ -173,7 +173,9 @@ class Reporter(Sink):
         if newest is not None:
             self.console.note(f"samples  {newest}")
         self._name_pictures(run, lines)
-        self.console.note(f"next     gan sample {run.path} --n 64 --out samples{newest.suffix if newest else '.png'}")
+        asks = cfg.task.asks
+        example = asks.example.replace("SUFFIX", newest.suffix if newest else ".png")
+        self.console.note(f"next     {asks.verb} {run.path} {example}")
         self.console.note(f"         gan evaluate {run.path}")
         if cfg.preset in presets() and (better := read_table(presets()[cfg.preset]).get("better")):
             self.console.note(f"better   {better}")

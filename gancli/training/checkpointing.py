@@ -233,10 +233,12 @@ def card(run: folder.Run, plan: Plan, state: State) -> str:
     """The model folder's README."""
     known = {key: printable(str(value)) for key, value in facts(plan).items()}
     name, what = printable(run.name), "The generator (EMA weights)" if state.ema else "The generator"
+    asks = plan.cfg.task.asks
+    example = f"{asks.verb} {name} {asks.example.replace('SUFFIX', '.png')}"
     return (
         f"# {name}\n\n{what} of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
         f"({len(plan.split.train):,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
-        f"    gan sample {name} --n 64 --out grid.png\n\n"
+        f"    {example}\n\n"
         "`model.safetensors` holds the weights in float32, `config.json` the architecture.\n\n"
         f"{_scored(run, plan, state.step)}Scores: `gan evaluate`.\n"
     )
