@@ -1,4 +1,4 @@
-"""How a verb is told its run: RUN as the first word, or `--run RUN`; without either the newest."""
+"""How commands name a run: RUN as the first argument, or `--run RUN`; without either the newest."""
 
 from __future__ import annotations
 

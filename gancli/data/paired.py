@@ -21,8 +21,7 @@ from gancli.data import sides
 from gancli.data.collection import FileCollection, Scan, scan
 from gancli.data.pairs import PairDataset
 from gancli.data.sides import Side
-from gancli.data.translation import Translation
-from gancli.data.zipped import ZipCollection
+from gancli.data.translation import Translation, folders_of
 
 DOMAINS = {  # names of folders -> domain
     **dict.fromkeys(("degraded", "lq", "noisy", "input"), "A"),
@@ -63,16 +62,8 @@ class Paired(Translation):
 
     @classmethod
     def claims(cls, path: Path) -> int:
-        try:
-            if path.suffix.lower() == ".zip" and path.is_file():
-                names = [entry.name for entry in ZipCollection(path).entries]
-            elif path.is_dir():
-                names = [f"{p.relative_to(path)}/x" for depth in ("*", "*/*") for p in path.glob(depth) if p.is_dir()]
-            else:
-                return 0
-        except (DataError, OSError):
-            return 0
-        return 3 if originals(names) else 0
+        names = folders_of(path)
+        return 3 if names is not None and originals(names) else 0
 
     def survey(self, how: Reading) -> tuple[FileCollection, Scan, dict[str, Side]]:
         files = self.files()

@@ -32,6 +32,18 @@ LISTED = 5  # names in a message
 MOST_UNLIKE = 0.5  # share of the smaller domain's names that must have a partner for pairs
 
 
+def folders_of(path: Path) -> list[str] | None:
+    """Names in a zip archive, or in the two upper levels of a folder a name for each folder; None if it is neither."""
+    try:
+        if path.suffix.lower() == ".zip" and path.is_file():
+            return [entry.name for entry in ZipCollection(path).entries]
+        if path.is_dir():
+            return [f"{p.relative_to(path)}/x" for depth in ("*", "*/*") for p in path.glob(depth) if p.is_dir()]
+    except (DataError, OSError):
+        return None
+    return None
+
+
 class Translation(Source):
     name = "translation"
     path: str = Field(description="folder or zip")
@@ -46,14 +58,8 @@ class Translation(Source):
 
     @classmethod
     def claims(cls, path: Path) -> int:
-        try:
-            if path.suffix.lower() == ".zip" and path.is_file():
-                names = [entry.name for entry in ZipCollection(path).entries]
-            elif path.is_dir():
-                names = [f"{p.relative_to(path)}/x" for depth in ("*", "*/*") for p in path.glob(depth) if p.is_dir()]
-            else:
-                return 0
-        except (DataError, OSError):
+        names = folders_of(path)
+        if names is None:
             return 0
         return 2 if sides.domains(names) else -1
 

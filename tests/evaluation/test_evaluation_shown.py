@@ -67,8 +67,8 @@ def test_a_bound_is_met_or_not(found: Evaluation) -> None:
 
 @pytest.mark.parametrize(("value", "met", "fails"), [(9.0, True, True), (7.0, False, False), (np.nan, False, True)])
 def test_what_is_no_number_fails_a_gate(value: float, met: bool, fails: bool) -> None:
-    bound, judged = parse_bound("fid>8"), Evaluation({"fid@x": Score(value, "")}, {})
-    assert (bound.met(judged), bound.fails(judged)) == (met, fails)
+    bound, evaluation = parse_bound("fid>8"), Evaluation({"fid@x": Score(value, "")}, {})
+    assert (bound.met(evaluation), bound.fails(evaluation)) == (met, fails)
     assert parse_bound("fid>8").fails(Evaluation({"fid@x": Score(np.inf, "")}, {}))
 
 
