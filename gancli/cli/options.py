@@ -107,7 +107,10 @@ Images = Annotated[
 MaxSteps = Annotated[int | None, option("Training", "Maximum number of steps."), Key("stop.max_steps")]
 MaxMinutes = Annotated[
     float | None,
-    option("Training", "Maximum training time in minutes, from this start or resume on."),
+    option(
+        "Training",
+        "Maximum minutes of training from this start or resume on. Without a length (--epochs, ...), the schedules are fitted to them.",
+    ),
     Key("stop.max_minutes"),
 ]
 Until = Annotated[
