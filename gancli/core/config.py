@@ -51,6 +51,7 @@ class Data(Frozen):
     repeat: int | None = Field(None, ge=1, description="passes over the data per epoch; default: about 10,000 images")
     flip: bool = Field(False, description="random horizontal flips")
     enlarge: float = Field(1.0, ge=1, le=4, description="enlarge by this factor, crop at random (1.12); 1: no crops")
+    balance: bool = Field(False, description="draw all classes equally often, however few images one has")
     fresh_real: bool = Field(False, description="each net reads a batch of its own, not D's again (2501.05441)")
     range: Literal["auto"] | Interval | None = Field(
         None, description='values of black and white, "0,4095"; auto: least and greatest; default: by type and values'

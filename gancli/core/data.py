@@ -171,6 +171,17 @@ class Dataset(ABC):
             raise UsageError(f"{self.spec.name} cannot be augmented", "use --set data.flip=false")
         return self
 
+    def balanced(self) -> Self:
+        """Draw all classes equally often: a batch of n from K classes holds each n // K times or once more.
+
+        Returns:
+            The data set with such a stream.
+
+        Raises:
+            UsageError: the data have no classes.
+        """
+        raise UsageError(f"{self.spec.name} are not drawn by class", "use --set data.balance=false")
+
     def for_evaluation(self) -> Self:
         """The data set without anything random, for use as validation or test set."""
         return self

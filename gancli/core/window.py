@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Orders:
-    """Random permutations of the data, one per epoch, of which the last four are cached.
+    """Random permutations of the data, one per epoch, of which the last four are cached; of balanced streams the last two of each class.
 
     Args:
         seed: of the run.
@@ -24,11 +24,20 @@ class Orders:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._permutation = lru_cache(maxsize=4)(self._randperm)
+        self._of_classes: dict[str, dict[int, Tensor]] = {}
 
     def _randperm(self, name: str, size: int, epoch: int) -> Tensor:
         import torch
 
         return torch.randperm(size, generator=generator(self.seed, name, epoch))
+
+    def _of_class(self, name: str, size: int, epoch: int) -> Tensor:
+        kept = self._of_classes.setdefault(name, {})
+        if epoch not in kept:
+            for old in sorted(kept)[: len(kept) - 1]:
+                del kept[old]
+            kept[epoch] = self._randperm(name, size, epoch)
+        return kept[epoch]
 
     def indices(self, name: str, size: int, position: int, n: int) -> Tensor:
         """The indices of n consecutive positions of the stream; position p has index permutation(p // size)[p % size].
@@ -44,15 +53,47 @@ class Orders:
         Returns:
             int64 [n].
         """
+        return self._stream(self._permutation, name, size, position, n)
+
+    @staticmethod
+    def _stream(of: Callable[[str, int, int], Tensor], name: str, size: int, position: int, n: int) -> Tensor:
         import torch
 
         out = []
         while n > 0:
             epoch, at = divmod(position, size)
-            piece = self._permutation(name, size, epoch)[at : at + n]
+            piece = of(name, size, epoch)[at : at + n]
             out.append(piece)
             position, n = position + len(piece), n - len(piece)
         return out[0] if len(out) == 1 else torch.cat(out)
+
+    def balanced(self, members: Sequence[Tensor], position: int, n: int) -> Tensor:
+        """The indices of n consecutive positions of a stream in which all classes are equally frequent.
+
+        Of K classes, positions b K to b K + K - 1 hold each class once, in a random order; each class has a shuffled stream
+        of its own, of which this is datum b. A batch of n holds each class n // K times or once more.
+
+        Args:
+            members: indices int64 [n_c] of the data of each class, none empty.
+            position: the first position.
+            n: number of positions.
+
+        Returns:
+            int64 [n].
+        """
+        import torch
+
+        count = len(members)
+        first, last = position // count, (position + n - 1) // count + 1
+        order = self._stream(self._of_class, "classes", count, position, n)
+        block = torch.arange(position, position + n) // count - first
+        drawn = torch.stack(
+            [
+                of[self._stream(self._of_class, f"order of class {k}", len(of), first, last - first)]
+                for k, of in enumerate(members)
+            ]
+        )
+        return drawn[order, block]
 
 
 @dataclass(frozen=True)
@@ -79,6 +120,17 @@ class Window:
             int64 [rows].
         """
         return self.orders.indices(stream, size, self.position + self.first, self.rows)
+
+    def balanced(self, members: Sequence[Tensor]) -> Tensor:
+        """The index of each row in a stream in which all classes are equally frequent (`Orders.balanced`).
+
+        Args:
+            members: indices int64 [n_c] of the data of each class, none empty.
+
+        Returns:
+            int64 [rows].
+        """
+        return self.orders.balanced(members, self.position + self.first, self.rows)
 
     def rand(self, name: str) -> Tensor:
         """Draw a uniform number in [0, 1) per row: for the whole batch, of which the rows of the window are returned.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gancli.core.data import Batch, Dataset, Window
+from gancli.core.errors import UsageError
 from gancli.core.images import ImageSamples
 from gancli.core.specs import Images
 from gancli.data import cache
@@ -37,6 +38,7 @@ class ImageDataset(Dataset):
     attribute_names: tuple[str, ...] = ()
     measure: Callable[[np.ndarray], np.ndarray] | None = None  # uint8 [N, C, H, W] -> attributes [N, A], as above
     jitter: Jitter = Jitter()  # noqa: RUF009 - of the stream
+    balance: bool = False  # whether all classes are equally frequent in the stream
     device: torch.device | None = None  # where batches are wanted; None: on the CPU
 
     @property
@@ -60,7 +62,7 @@ class ImageDataset(Dataset):
         )
 
     def batch(self, window: Window) -> Batch:
-        index = window.indices(len(self))
+        index = window.balanced(self._members) if self.balance else window.indices(len(self))
         fields = {"real": self.jitter.draw(window)(self.pictures(index))}
         if self.labels is not None:
             fields["label"] = torch.from_numpy(self.labels)[index].long()
@@ -78,6 +80,12 @@ class ImageDataset(Dataset):
             float32 [n, C, H, W] in [-1, 1], on the device.
         """
         return self._gathered(index).to(torch.float32).mul_(2 / 255).sub_(1)
+
+    @cached_property
+    def _members(self) -> list[Tensor]:
+        """The indices of the images of each class that has any."""
+        assert self.labels is not None
+        return [torch.from_numpy(np.flatnonzero(self.labels == k)) for k in np.unique(self.labels)]
 
     @cached_property
     def _tensor(self) -> Tensor:
@@ -116,8 +124,14 @@ class ImageDataset(Dataset):
         jitter = Jitter(flip, enlarge)
         return self if jitter == self.jitter else replace(self, jitter=jitter)
 
+    def balanced(self) -> Self:
+        if self.labels is None or len(self.classes) < 2:
+            raise UsageError("the images have no classes to balance", "use --set data.balance=false")
+        return replace(self, balance=True)
+
     def for_evaluation(self) -> Self:
-        return self.augmented(False)
+        found = self.augmented(False)
+        return replace(found, balance=False) if found.balance else found
 
     def to(self, device: torch.device, budget: int) -> Self:
         if device.type == "cpu":

@@ -14,11 +14,15 @@ from gancli.data.decode import middle
 from gancli.data.values import BYTES, DIM, WAY
 
 if TYPE_CHECKING:
+    from gancli.core.data import Dataset
     from gancli.data.collection import FileCollection, Scan
 
 ENLARGED = 1.5  # times, from which on a picture is much smaller than it is to be
+OURS = ("manifest.csv",)  # tables that are written beside images, and say nothing of them
 LONG = 3  # times as long as wide
 NAMED = 5  # files, in a warning
+RARE = 10  # images, below which a class is a matter of luck
+LISTED = 20  # classes whose sizes are listed
 LOOKED_AT = 256  # images, for what they look like
 PICTURES = (
     *(".heic", ".heif", ".hif", ".jxl", ".psd", ".svg", ".dcm", ".nii", ".exr", ".hdr", ".raw", ".cr2", ".cr3", ".nef"),
@@ -75,6 +79,32 @@ def warnings(others: list[str], used: Scan, size: tuple[int, int]) -> list[str]:
     return out
 
 
+def class_sizes(data: Dataset) -> dict[str, int]:
+    """The number of images of each class, by its name; empty without classes."""
+    labels, names = data.strata, tuple(getattr(data, "classes", ()))
+    if labels is None or len(names) < 2:
+        return {}
+    return dict(zip(names, np.bincount(labels, minlength=len(names)).tolist(), strict=True))
+
+
+def classes(data: Dataset) -> str:
+    """The sizes of the classes in a line: `classes cats 500, dogs 20`; empty without classes."""
+    sizes = class_sizes(data)
+    if len(sizes) > LISTED:
+        return f"{len(sizes):,} classes of {min(sizes.values()):,} to {max(sizes.values()):,} images"
+    return f"classes {', '.join(f'{shown(name)} {n:,}' for name, n in sizes.items())}" if sizes else ""
+
+
+def rare(data: Dataset) -> list[str]:
+    """A warning if there are classes with very few images."""
+    few = {name: n for name, n in class_sizes(data).items() if n < RARE}
+    if not few:
+        return []
+    named = ", ".join(f"{shown(name)} {n}" for name, n in list(few.items())[:NAMED])
+    more = f", {len(few) - NAMED} more" if len(few) > NAMED else ""
+    return [f"fewer than {RARE} images in {named}{more}: expect copies and small variations of them"]
+
+
 def dark(images: np.ndarray) -> list[str]:
     """A warning if some of the images, uint8 [N, C, H, W], are nearly black."""
     brightest = max((int(images[i].max()) for i in _some(images)), default=255)
@@ -104,6 +134,8 @@ def _some(images: np.ndarray) -> list[int]:
 def _like_labels(name: str) -> bool:
     """Whether a file looks like a table of labels, not like the text that often lies beside data."""
     path = PurePosixPath(name)
+    if path.name in OURS:
+        return False
     text = path.suffix.lower() == ".txt" and "label" not in path.stem.lower()
     return path.suffix.lower() in TABLES and not text
 

@@ -14,6 +14,7 @@ from gancli.core.errors import GanError, StoppedError
 from gancli.core.files import Folder
 from gancli.core.sinks import Progress as Progressed
 from gancli.core.sinks import Sink
+from gancli.data import remarks
 from gancli.report import curves
 from gancli.report.bar import title, training_bar
 from gancli.report.console import PLAIN, Console
@@ -55,6 +56,8 @@ class Reporter(Sink):
         cfg, split = plan.cfg, plan.split
         sizes = f"{len(split.train):,} training, {len(split.validation):,} validation, {len(split.test):,} test"
         self.console.note(f"data {plan.data_name}: {plan.spec.describe()}; {sizes}")
+        if sizes := remarks.classes(split.train):
+            self.console.note(sizes)
         changes = plan.changed().items()
         changed = ", ".join(
             f"{k} {short(b)}" if a is None else f"{k} {short(a)} -> {short(b)}" for k, (a, b) in changes

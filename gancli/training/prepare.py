@@ -21,7 +21,7 @@ from gancli.core.errors import DataError, UsageError
 from gancli.core.registry import build, parts, validated
 from gancli.core.specs import Images
 from gancli.core.task import Task, converted
-from gancli.data import cache, find
+from gancli.data import cache, find, remarks
 from gancli.data.loader import Loader
 from gancli.distributed.ranks import ALONE, Ranks
 from gancli.evaluation.results import parse_bound
@@ -140,6 +140,8 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     cfg, loader = _precise(cfg, loader, reading, ranks, choices)
     for remark in fitting.remarks(cfg, split):
         reading.note(remark)
+    for doubt in remarks.rare(split.train) if cfg.task.choices(loader.spec).classes else ():
+        reading.warn(doubt)
     plan = Plan(cfg, split, fingerprint, loader, reading, plain, choices, ranks)
     if cfg.stop.max_minutes and not asked.get("stop", {}).keys() & {"images", "epochs", "max_steps", "until"}:
         _fit_to_minutes(plan, open_task, cfg.stop.max_minutes)
@@ -224,6 +226,7 @@ def _loader(cfg: Config, split: Split[Any], ranks: Ranks) -> Loader:
     if cfg.batch_size > 10 * len(split.train):
         raise UsageError(f"--batch-size {cfg.batch_size} is more than ten epochs of {len(split.train)} images")
     data = split.train.augmented(cfg.data.flip, cfg.data.enlarge)
+    data = data.balanced() if cfg.data.balance else data
     return Loader(data, cfg.seed, device, torch.float32, cfg.data.repeat or 1)
 
 
