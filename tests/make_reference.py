@@ -30,7 +30,8 @@ the same. `gan list --schema` prints a JSON Schema of the whole configuration.
 KINDS = {
     "task": "Tasks", "data": "Data sources", "model": "Models", "loss": "Losses", "penalty": "Penalties",
     "augment": "Augmentations", "condition": "Conditions", "optimizer": "Optimizers", "features": "Feature extractors",
-    "metric": "Metrics", "baseline": "Baselines", "spec": "Data specifications",
+    "metric": "Metrics", "baseline": "Baselines", "arm": "Arms of a study",
+    "classifier": "Classifiers of a study", "spec": "Data specifications",
 }  # fmt: skip
 
 

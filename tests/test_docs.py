@@ -24,6 +24,8 @@ BRIEF = {
     "GAN_EVALUATE_METRICS": "fid,prc",
     "GAN_TRAIN_DOWNLOAD": "0",
     "GAN_DATA_DOWNLOAD": "0",
+    "GAN_AUGMENT_SEEDS": "1",
+    "GAN_AUGMENT_SET": "observer.steps=2 observer.widths=[4] classifier.steps=2 choosing_seeds=1 ratios=[1.0]",
 }
 
 
@@ -47,7 +49,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         idx(raw / f"{name}-labels-idx1-ubyte", digits.target[part])
     for kind in ("cats", "dogs"):
         (tmp_path / "photos" / kind).mkdir(parents=True)
-        for i in range(30):
+        for i in range(30 if kind == "cats" else 24):
             noise = np.random.Generator(np.random.PCG64(i)).integers(0, 256, (40, 40, 3), np.uint8)
             Image.fromarray(noise).save(tmp_path / "photos" / kind / f"{i}.png")
     Image.fromarray(noise).save(tmp_path / "photo.png")

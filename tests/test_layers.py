@@ -34,7 +34,7 @@ LAYERS = (  # from the lowest; a room imports from its own layer's files in its 
     ("conditions", "tasks"),
     ("inference",),
     ("evaluation", "export"),
-    ("training",),
+    ("augmentation", "training"),
     ("report",),
     ("cli",),
 )

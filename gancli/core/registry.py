@@ -51,6 +51,8 @@ FOLDERS = {
     "baseline": "evaluation.baselines",
     "export": "export.formats",
     "logger": "loggers",
+    "arm": "augmentation.arms",
+    "classifier": "augmentation.classifiers",
 }
 
 ENTRY_POINTS = ("gancli.parts", "gancli.loggers")  # the group of installed packages that define parts

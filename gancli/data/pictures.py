@@ -106,6 +106,23 @@ class Pictures(Source, ABC):
             how.warn(warning)
         return holdout.split(images, beside, order, how), found
 
+    def names(self, how: Reading) -> Split[ImageDataset]:
+        """The files of the images that `read` gives: the same split, whose images are numbers of `files()`, int64 [N, 1, 1, 1].
+
+        Raises:
+            DataError: as `read`.
+        """
+        files, found = self.survey(how)
+        self._check(files, found)
+        known = labels.known(files, found.names, how)
+        index, items = self._items(files, found.take(known.keep.tolist()), how)
+        beside = known.known.take(index)
+        beside = replace(beside, parts=None) if how.whole else beside
+        order = holdout.arranged(len(items), beside.labels, beside.parts)
+        place = {entry.name: i for i, entry in enumerate(files.entries)}
+        numbers = np.array([place[items[i][0]] for i in order], np.int64)
+        return holdout.split(numbers[:, None, None, None], beside, order, how)
+
     def _items(self, files: FileCollection, used: Scan, how: Reading) -> tuple[np.ndarray, list[Item]]:
         """All images that are used, and the numbers of their files: with `frames=all` each of a file that holds several."""
         several = [i for i, more in enumerate(used.several) if more]

@@ -125,6 +125,9 @@ class Features(Part, ABC):
 
     kind: ClassVar[str] = "features"
     accepts: ClassVar[type[Samples]] = ImageSamples
+    knows: ClassVar[str] = (
+        ""  # the labeled images that it was trained on elsewhere, if their classes may be those of the data
+    )
 
     @classmethod
     def suits(cls, train: Dataset) -> int:  # noqa: ARG003

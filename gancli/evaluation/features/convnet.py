@@ -70,7 +70,7 @@ def forward(weights: Mapping[str, Tensor], plan: Plan, x: Tensor) -> tuple[Tenso
     return features, F.linear(features, weights["head.weight"], weights["head.bias"])
 
 
-def _trainable(plan: Plan, seed: int) -> nn.Sequential:
+def trainable(plan: Plan, seed: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     random = torch.Generator().manual_seed(seed)
     for i, (a, b) in enumerate(pairwise((plan.channels, *plan.widths))):
@@ -86,7 +86,7 @@ def _trainable(plan: Plan, seed: int) -> nn.Sequential:
     return net.to(memory_format=torch.channels_last)
 
 
-def _folded(net: nn.Sequential) -> dict[str, Tensor]:
+def folded(net: nn.Sequential) -> dict[str, Tensor]:
     convs = [m for m in net if isinstance(m, nn.Conv2d)]
     norms = [m for m in net if isinstance(m, nn.BatchNorm2d)]
     out: dict[str, Tensor] = {}
@@ -132,7 +132,7 @@ def train(
     """
     targets = torch.from_numpy(np.asarray(labels, np.int64))
     random = torch.Generator().manual_seed(seed)
-    net = _trainable(plan, seed)
+    net = trainable(plan, seed)
     optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps + 1, pct_start=0.25)
     order = torch.empty(0, dtype=torch.int64)
@@ -149,4 +149,4 @@ def train(
             optimizer.step()
             schedule.step()
             progress(what, step + 1, steps)
-    return _folded(net)
+    return folded(net)

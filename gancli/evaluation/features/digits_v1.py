@@ -8,6 +8,7 @@ seen channel by channel: features side by side, the probability of a class the p
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -41,6 +42,7 @@ def column_names(classes: tuple[str, ...]) -> tuple[str, ...]:
 
 class DigitsV1(Features):
     name = "digits-v1"
+    knows: ClassVar[str] = "all of MNIST's training set and scikit-learn's digits"
 
     def prepare(
         self,

@@ -1,0 +1,1 @@
+"""Classifiers that the arms of a study train, one file each."""
