@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from gancli.core import plugins, registry
 from gancli.core.config import Layer, read_preset, resolve
 from gancli.core.specs import Domains, Pairs
 from gancli.training import precision
@@ -36,6 +37,16 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(precision, "multiplies_bf16", lambda _device: False)
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_plugins() -> Iterator[None]:
+    """Plug-ins that a test file loads are gone after it, so that files may run in any order in one process."""
+    yield
+    for known in registry._parts.values():
+        for name in [n for n, part in known.items() if part.__module__.startswith(plugins.PREFIX)]:
+            del known[name]
+    plugins._known.clear()
 
 
 @dataclass

@@ -35,12 +35,11 @@ from gancli.evaluation.contracts import (
 )
 from gancli.evaluation.generated import Generated, check_alike
 from gancli.evaluation.results import Evaluation, Pairs, in_order
-from gancli.evaluation.selection import available, choose_features, chosen, compared_with, subset
+from gancli.evaluation.selection import available, choose_features, chosen, compared_with, in_part, searched, subset
 from gancli.evaluation.sets import StoredSet, StreamedSet
 from gancli.inference.stream import Stream
 
 USUAL = 10_000  # samples
-TRAIN_LIMIT = 100_000  # training data that are searched for copies
 
 
 class Evaluator:
@@ -88,7 +87,7 @@ class Evaluator:
                 more = "--split train compares with training data" if "test" in what else "set data.validation=0.2"
                 raise DataError(f"the {what} is empty", more)
         self.data, self.name, self.n, self.seed = train, name, n, seed
-        self.cache_dir, self.progress = cache_dir, progress
+        self.cache_dir, self.progress, self.note = cache_dir, progress, note
         part = choose_features(features, source_features, train)
         self._accepts = Samples if part is None else part.accepts
         place = torch.device(device)
@@ -97,9 +96,7 @@ class Evaluator:
             "folder": cache_dir, "classified": self.extractor is not None and self.extractor.classifies
         }  # fmt: skip
         self.real = self._stored(reals, name, compared_with(len(reals), n, seed), self._extract_kept)
-        some = subset(len(train), TRAIN_LIMIT, seed, "train")
-        rows = None if len(some) == len(train) else some
-        self.train = self._stored(train, "training set", rows, self._extract_kept)
+        self.train = self._stored(train, "training set", searched(len(train), n, seed), self._extract_kept)
         self.baselines = Baselines(train, self.real, seed, cache_dir, progress, self._of_baseline)
         self._known_of_reals: dict[str, Any] = {}
         if len(self.real) < n:
@@ -229,6 +226,8 @@ class Evaluator:
         todo = chosen(metrics)
         why = self.objections(todo, len(fake), fake.labels, fake.attributes, fake.kind, generated.paired)
         todo, skipped = available(todo, why, insist and metrics is not None)
+        if self.train.rows is not None and any(m.whole_train for m in todo):
+            self.note(in_part(len(self.train), len(self.data), self.n))
         fake.read(any(m.needs_features for m in todo), any(m.needs_samples for m in todo))
         inputs = self._inputs(fake)
         scores, timings = self._scores(todo, inputs, baselines)

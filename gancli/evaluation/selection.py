@@ -18,6 +18,8 @@ from gancli.evaluation.contracts import Features, Metric, classes_of, in_words
 from gancli.evaluation.results import metric_of
 from gancli.inference.spool import pieces
 
+SEARCHED = 100_000  # training data that are searched for copies at most,
+SEARCHED_LEAST, PER_SAMPLE = 10_000, 10  # and fewer for few samples: features of large images take longer than all else
 CLASSIFIED = 16  # samples at once while training: maps of 64 images would take 30 MB
 
 
@@ -110,6 +112,20 @@ def subset(n: int, most: int, *seed: int | str) -> np.ndarray:
 def compared_with(size: int, n: int, seed: int) -> np.ndarray:
     """Which data n samples are compared with: indices, sorted, of at most n of a set of `size`."""
     return subset(size, n, seed, "held-out")
+
+
+def searched(size: int, n: int, seed: int) -> np.ndarray | None:
+    """Which training data are searched for copies of n samples: indices, sorted, of some of a set of `size`; None: all."""
+    most = min(SEARCHED, max(SEARCHED_LEAST, PER_SAMPLE * n))
+    return None if size <= most else subset(size, most, seed, "train")
+
+
+def in_part(searched: int, size: int, n: int) -> str:
+    """What is said where copies of n samples are searched for among some of the training data only."""
+    more = -(-min(size, SEARCHED) // PER_SAMPLE)
+    return f"copies are searched for among {searched:,} of {size:,} training data" + (
+        f"; --n {more:,} searches {min(size, SEARCHED):,}" if more > n else ""
+    )
 
 
 def classifier(
