@@ -15,6 +15,7 @@ from gancli.core.errors import CheckpointError, DataError, UsageError
 from gancli.core.images import ImageSamples
 from gancli.core.registry import build, parts
 from gancli.data.images import ImageDataset
+from gancli.evaluation import selection
 from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.evaluator import Evaluator, evaluate, quick
 from gancli.evaluation.generated import Generated
@@ -280,3 +281,21 @@ def test_a_collapsed_generator_and_a_single_class_have_scores(digits: Split, cac
     assert found.score("modes").value == 1
     assert found.score("class-kl").value > 1
     found.to_json()
+
+
+def test_few_samples_are_searched_for_among_part_of_many_training_data(
+    digits: Split, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "SEARCHED_LEAST", 300)
+    said: list[str] = []
+    few, all_of_them = (
+        Evaluator(digits.train, digits.test, n=n, cache_dir=cache, note=said.append) for n in (50, len(digits.train))
+    )
+    assert (len(few.train), len(all_of_them.train)) == (500, len(digits.train))
+    found = few(of(digits.train.images[:50]), ["memorization"])
+    assert (
+        said[-1] == f"copies are searched for among 500 of {len(digits.train):,} training data; --n 144 searches 1,438"
+    )
+    assert found.protocol["n_train"] == 500
+    few(of(digits.train.images[:50]), ["kid"])  # searches for none
+    assert len(said) == 2
