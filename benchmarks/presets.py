@@ -38,7 +38,7 @@ from gancli.training.prepare import cache_dir
 
 ORDER = (
     "textbook", "pacgan", "best-cpu", "wgan", "lsgan", "dcgan", "infogan", "cgan", "acgan", "attributes", "dragan",
-    "wgan-gp", "stylegan2", "r3gan", "progressive", "sngan", "projection", "msg", "sagan",
+    "wgan-gp", "stylegan2", "r3gan", "progressive", "sngan", "projection", "msg", "sagan", "biggan",
 )  # fmt: skip
 METRICS = ("fid", "prc", "density-coverage", "class-histogram")
 SHARES = ("precision", "recall", "density", "coverage")

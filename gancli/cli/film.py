@@ -32,6 +32,7 @@ def command(
     from gancli.runs.files import disk
 
     console = Console(quiet=quiet, json=json)
+    o.film(out)
     found = folder.find(runs_dir, run)
     if run is None:
         console.note(f"run {found.path}")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +60,12 @@ def size(text: str | None) -> list[int] | None:
 def names(text: str) -> list[str]:
     """ "a,b" -> ["a", "b"]; "" -> []."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def film(out: Path | None) -> None:
+    """Refuse, before anything is loaded, a film that cannot be made; None: there is none."""
+    if out is not None and out.suffix.lower() == ".mp4" and find_spec("av") is None:
+        raise UsageError(f"--out {out} needs the package av", "pip install 'gancli[film]', or use .gif")
 
 
 RunName = Annotated[str | None, typer.Argument(metavar="RUN", help="Run name or path. Default: the newest run.")]

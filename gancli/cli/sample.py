@@ -32,7 +32,7 @@ N = Annotated[
         min=1,
         max=MOST,
         help="Number of samples.",
-        show_default="64; 8 seeds of a walk, 8 columns of --mix",
+        show_default="64, at least 8 of each class; 8 seeds of a walk, 8 columns of --mix",
     ),
 ]
 OUT_HELP = ".png a grid, .txt lines, a folder/ one file each, .gif or .mp4 a walk, .npz arrays."
@@ -55,7 +55,10 @@ MIX_HELP = "A grid of mixed styles: coarse ones of these seeds, a row each; fine
 Mix = Annotated[str | None, typer.Option(help=MIX_HELP)]
 MixAt = Annotated[int | None, typer.Option(min=1, help="Layer where the fine styles begin. Default: half.")]
 Frames = Annotated[
-    int | None, typer.Option(min=2, max=2000, help="Frames of a walk.", show_default="60; more for many seeds")
+    int | None,
+    typer.Option(
+        min=2, max=2000, help="Frames of a walk, also of one in a folder.", show_default="60; more for many seeds"
+    ),
 ]
 
 
@@ -84,8 +87,10 @@ class Flags:
 
     @property
     def walk(self) -> bool:
-        """Whether a walk is asked for."""
-        return Path(self.out).suffix.lower() in (".gif", ".mp4") and not self.folder
+        """Whether a walk is asked for: a film, or its frames in a folder."""
+        if self.folder or not Path(self.out).suffix:
+            return self.frames is not None
+        return Path(self.out).suffix.lower() in (".gif", ".mp4")
 
     def numbers(self) -> tuple[list[int], list[int] | None]:
         """The seeds, and those of the rows of a mix.
@@ -128,15 +133,17 @@ class Flags:
             raise UsageError(f"--out {out}: do not know the form {suffix!r}", f"use {', '.join(FORMS)} or a folder/")
         if suffix and not out.parent.is_dir():
             raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
-
+        o.film(out if self.walk else None)
         if self.frames is not None and not self.walk:
-            warn("--frames are those of a walk (--out walk.gif): there are none here")
+            warn("--frames are those of a walk (--out walk.gif, or a folder/): there are none here")
 
     def options(self, model: Model, facts: dict[str, Any]) -> SampleOptions:
         """The same for a model, whose classes may have been named."""
         from gancli.inference.writing import SampleOptions
 
         seeds, rows = self.numbers()
+        if (self.n, self.seeds, self.label, self.labels, rows) == (None,) * 5 and not self.walk:
+            seeds = [seeds[0] + i for i in range(model.grid_of(len(seeds)))]
         named = self.label if self.label is not None else self.labels
         classes = None if named is None else o.labels(named, model.classes)
         return SampleOptions(

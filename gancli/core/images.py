@@ -124,7 +124,13 @@ class ImageSamples(Samples):
         return type(self)(**{name: array[index] for name, array in self.pack().items()})
 
     def render(self, columns: int | None = None, recipe: dict[str, Any] | None = None) -> File:
-        return File(".png", png(grid(self.images, columns), recipe))
+        return File(".png", png(grid(self.images, columns or self._row()), recipe))
+
+    def _row(self) -> int | None:
+        """The length of rows of one class each, where the labels are in such rows; else None."""
+        changes = [] if self.labels is None else (np.flatnonzero(np.diff(self.labels)) + 1).tolist()
+        row = changes[0] if changes else 0
+        return row if row > 1 and all(i % row == 0 for i in changes) else None
 
     def file(self, i: int, recipe: dict[str, Any] | None = None) -> File:
         return File(".png", png(self.images[i], recipe))

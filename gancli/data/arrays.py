@@ -7,6 +7,9 @@ each file is one image, and subfolders and tables mean what they mean beside pic
 from __future__ import annotations
 
 import itertools
+import os
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -42,7 +45,7 @@ class Arrays(Source):
             return path.suffix.lower() == ".npy"
         if not path.is_dir():
             return False
-        names = [file.name for file in itertools.islice(path.rglob("*"), LOOKED_AT) if file.is_file()]
+        names = list(itertools.islice(_names(path), LOOKED_AT))
         return any(_is_npy(name) for name in names) and not any(map(named_as_image, names))
 
     def read(self, how: Reading) -> Split[ImageDataset]:
@@ -106,6 +109,18 @@ def _stacked(arrays: list[Array], path: Path) -> Stack:
     if len(first.shape) not in (2, 3):
         raise DataError(f"{path}: {first.described} is not one image", "call an array of many images images.npy")
     return Stack(path.name, (len(arrays), *first.shape), first.dtype, False, first.open, str(path), tuple(arrays))
+
+
+def _names(root: Path) -> Iterator[str]:
+    """Names of the files below a folder, level by level, however deep it is. Links to folders are not followed."""
+    waiting = deque([str(root)])
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.popleft()) as found:
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.is_file():
+                    yield entry.name
 
 
 def _is_npy(name: str) -> bool:

@@ -91,6 +91,8 @@ class FileCollection(ABC):
                     part = file.read(step)
                 except Exception as error:  # noqa: BLE001 - `reason` raises those that are bugs
                     raise BrokenImageError(self.reason(error)) from None
+                if part is None:  # of the kernel's, which would have to be waited for
+                    raise BrokenImageError("not a file that has an end")
                 done += len(part)
                 if done > most:
                     raise BrokenImageError(f"the file is larger than {most // 2**20} MB")
@@ -223,6 +225,8 @@ def _scanned(files: FileCollection, how: Reading) -> Scan:
 def _looked(files: FileCollection, entry: Entry) -> tuple[str, decode.Header | str | None]:
     """A file's digest; and its header, or why it cannot be read, if it is a picture by content or name. Only pictures are held whole."""
     named, hasher = named_as_image(entry.name), hashlib.blake2b(digest_size=20)
+    if entry.size > LARGEST:
+        return "", f"the file is larger than {LARGEST // 2**20} MB" if named else None
     data = bytearray()
     try:
         for i, part in enumerate(files.chunks(entry.name, LARGEST)):

@@ -246,6 +246,8 @@ def _add(out: Annotation, columns: Columns, row: Row, names: Names, where: str) 
             raise DataError(f"{where}: {said}", "keep one row for each picture")
     if columns.attributes:
         cells = row.get(VALUE) if columns.vector else [row.get(key) for key in columns.attributes]
+        if isinstance(cells, list) and len(cells) > tables.MOST_COLUMNS:
+            raise DataError(f"{where}: more than {tables.MOST_COLUMNS:,} attributes", REMEDY)
         out.values[i] = _numbers(cells, columns, where)
 
 

@@ -12,6 +12,7 @@ time, whatever the threads, and all that follows is done band by band, so that h
 from __future__ import annotations
 
 import io
+import re
 import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ SUFFIXES = (
     *(".avif", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
 )
 MOST_PIXELS = 64_000_000
-LESS_PIXELS = {"AVIF": 25_000_000, "JPEG2000": 25_000_000}  # whose decoders need much memory
+LESS_PIXELS = {"AVIF": 25_000_000, "JPEG2000": 25_000_000, "text": 4_000_000}  # whose decoders need much memory or time
+PNM_HEADER, PNM_COMMENTS = 4096, 1000  # bytes; lines
 MOST_FRAMES = 10_000  # of a file
 LARGE = 4_000_000  # pixels, above which a picture is decoded by itself
 BAND = 1_000_000  # pixels that are converted at a time
@@ -41,6 +43,7 @@ _STARTS = (
     *(b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *(b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "),  # JPEG 2000
 )
+_TEXT = (b"P1", b"P2", b"P3")  # PNM
 _HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _KINDS = {"F": "floats", "I": "integers"}  # by mode; all others are bytes
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by channels
@@ -189,18 +192,29 @@ def opened(data: bytes, frame: int = 0) -> Image.Image:
         raise BrokenImageError("the file is empty")
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC:
         raise BrokenImageError("HEIC is not read; convert it to PNG or JPEG")
+    _check_pnm(data)
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS if _maybe_tga(data) else FORMATS[:-1])
     except UnidentifiedImageError:
         raise BrokenImageError("no picture in a known format, or cut short") from None
-    most = LESS_PIXELS.get(image.format or "", MOST_PIXELS)
+    most = LESS_PIXELS.get("text" if data[:2] in _TEXT else image.format or "", MOST_PIXELS)
     if frame:
         image.seek(frame)
     if image.width * image.height > most:
-        raise BrokenImageError(f"{image.width} x {image.height} pixels are more than {most // 10**6} million")
+        raise BrokenImageError(f"{image.height}x{image.width} pixels are more than {most // 10**6} million")
     if image.width < 1 or image.height < 1:
         raise BrokenImageError("no pixels")
     return image
+
+
+def _check_pnm(data: bytes) -> None:
+    """Refuse a PNM with a long header or many comments, which Pillow takes minutes for."""
+    if data[:1] != b"P" or data[1:2] not in b"123456" or not data[2:3].isspace():
+        return
+    if len(data) > PNM_HEADER and len(re.sub(rb"#[^\r\n]*", b"", data[:PNM_HEADER]).split(maxsplit=3)) < 3:
+        raise BrokenImageError(f"a header of more than {PNM_HEADER:,} bytes")
+    if data[:2] in _TEXT and data.count(b"#") > PNM_COMMENTS:
+        raise BrokenImageError(f"more than {PNM_COMMENTS:,} comments")
 
 
 def _maybe_tga(data: bytes) -> bool:

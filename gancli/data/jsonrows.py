@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LARGEST_ROW = 2**20  # characters
+DEEPEST = 8  # containers within each other
 SMALL = 256  # characters that a row is first looked for in
 BLANK = re.compile(r"[ \t\n\r]*")
 CONTAINERS = ("labels", "images", "annotations", "data", "items", "rows", "samples", "files")
@@ -133,7 +134,9 @@ def _list(text: _Text) -> Iterator[Row]:
         text.expect(",")
 
 
-def _table(text: _Text) -> Iterator[Row]:
+def _table(text: _Text, depth: int = 0) -> Iterator[Row]:
+    if depth > DEEPEST:
+        raise JsonError("tables are nested too deeply")
     if text.take("}"):
         return
     while True:
@@ -144,7 +147,7 @@ def _table(text: _Text) -> Iterator[Row]:
         if key.lower() in CONTAINERS and text.take("["):
             yield from _list(text)
         elif key.lower() in CONTAINERS and text.take("{"):
-            yield from _table(text)
+            yield from _table(text, depth + 1)
         else:
             yield from _of_key(key, text.value())
         if text.take("}"):

@@ -58,7 +58,7 @@ class Array:
     def parts(self) -> Iterator[np.ndarray]:
         """The array's rows, about 16 MB at a time."""
         if self.fortran and len(self.shape) > 1:
-            yield self._whole()
+            yield self._whole(WHOLE)
             return
         row = prod(self.shape[1:]) * self.dtype.itemsize
         step = max(1, PART // max(1, row))
@@ -71,19 +71,25 @@ class Array:
                     raise ValueError(f"{self.name} is cut short")
                 yield np.frombuffer(data, self.dtype).reshape(rows, *self.shape[1:])
 
-    def whole(self) -> np.ndarray:
-        """All of a small array. Raises DataError if it is large."""
-        if self.nbytes > WHOLE:
-            raise DataError(f"{self.where} is larger than {WHOLE >> 20} MB", REMEDY)
+    def whole(self, most: int = WHOLE) -> np.ndarray:
+        """All of an array of at most so many bytes. Raises DataError if it is larger."""
+        if self.nbytes > most:
+            raise DataError(f"{self.where} is larger than {most >> 20} MB", REMEDY)
         if self.fortran and len(self.shape) > 1:
-            return self._whole()
-        return np.concatenate(list(self.parts())) if self.shape and self.shape[0] else np.empty(0)
+            return self._whole(most)
+        if not self.shape or not self.shape[0]:
+            return np.empty(0)
+        out, at = np.empty(self.shape, self.dtype), 0
+        for part in self.parts():
+            out[at : at + len(part)] = part
+            at += len(part)
+        return out
 
-    def _whole(self) -> np.ndarray:
+    def _whole(self, most: int) -> np.ndarray:
         size = self.nbytes
-        if size > WHOLE:
+        if size > most:
             raise DataError(
-                f"{self.where} is in Fortran order and larger than {WHOLE >> 20} MB",
+                f"{self.where} is in Fortran order and larger than {most >> 20} MB",
                 "save numpy.ascontiguousarray(images)",
             )
         with self.open() as file:
@@ -124,11 +130,17 @@ def header_of(name: str, where: str, opener: Callable[[], IO[bytes]], file_size:
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if read is None:
-        raise ValueError(f"version {version} of the .npy format")
-    return read(file)
+    """Raises ValueError, or OSError of the disk."""
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+        if read is None:
+            raise ValueError(f"version {version} of the .npy format")
+        return read(file)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - it is Python's syntax, which can raise anything
+        raise ValueError(f"the header is broken: {str(error)[:200]}") from None
 
 
 def members(archive: zipfile.ZipFile, path: Any) -> list[Array]:
@@ -173,7 +185,7 @@ def layout(array: Array, labeled: bool = False) -> Layout:
         raise DataError(f"{where}: {found.count:,} images are more than {MOST_IMAGES:,}", "take a part of them")
     if max(found.height, found.width) > LONGEST:
         raise DataError(
-            f"{where}: images of {found.height:,} x {found.width:,} pixels; a side has at most {LONGEST:,}",
+            f"{where}: images of {found.height}x{found.width} pixels; a side has at most {LONGEST:,}",
             "scale them, or cut them into parts",
         )
     return found

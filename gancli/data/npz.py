@@ -35,7 +35,7 @@ IMAGES = ("images", "x", "arr_0", "image", "imgs", "img", "data", "samples", "fe
 LABELS = ("labels", "label", "y", "targets", "target", "class_ids", "class")
 BESIDE = ("seeds", "attributes", "classes", "names")  # that gan writes itself
 MOST_COLUMNS = 4096
-RATIO, RATIO_FROM = 200, 4 * 2**30  # a file that unpacks to more than 4 GB and 200 times its size is a bomb
+RATIO, RATIO_FROM = 200, 2**28  # a file that unpacks to more than 256 MB and 200 times its size is a bomb
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Npz(Source):
             with zipfile.ZipFile(path) as archive:
                 total, size = sum(info.file_size for info in archive.infolist()), path.stat().st_size
                 if total > RATIO_FROM and total > RATIO * size:
-                    raise DataError(f"{path} would unpack to {total / 1e9:.1f} GB from {size / 1e6:.1f} MB", REMEDY)
+                    raise DataError(f"{path} would unpack to {total / 1e9:.2g} GB from {size / 1e6:.1f} MB", REMEDY)
                 arrays = npy.members(archive, path)
                 parts = chosen(arrays, path, how)
                 return assemble(parts, known_of(parts), path.name, lambda: content_of(path, how), how)

@@ -46,9 +46,17 @@ def notes(others: list[str], found: Scan, used: Scan, size: tuple[int, int]) -> 
         out.append(f"broken pictures left out: {len(found.broken):,}")
     sizes = set(used.sizes)
     if sizes != {size}:
-        what = "of different sizes" if len(sizes) > 1 else "{1} x {0}".format(*next(iter(sizes)))
-        out.append(f"the pictures are {what}; they are cut and scaled to {size[1]} x {size[0]}")
+        what = "of different sizes" if len(sizes) > 1 else "{}x{}".format(*next(iter(sizes)))
+        out.append(f"the pictures are {what}; they are {becomes(sizes, size)} (height x width)")
     return out
+
+
+def becomes(sizes: set[tuple[int, int]], size: tuple[int, int]) -> str:
+    """What happens to pictures of these sizes: "cut and scaled to 32x32"."""
+    seen = {own: middle(*own, size)[2:] for own in sizes}
+    done = ["cut"] if any(part != own for own, part in seen.items()) else []
+    done += ["scaled"] if any(part != size for part in seen.values()) else []
+    return f"{' and '.join(done)} to {size[0]}x{size[1]}"
 
 
 def warnings(others: list[str], used: Scan, size: tuple[int, int]) -> list[str]:

@@ -25,6 +25,8 @@ LARGEST, PER_PICTURE = 32 * 2**20, 4096  # bytes
 LARGEST_LINE = 2**20  # characters
 MOST_COLUMNS = 4096
 MORE_ROWS = 100_000  # than eight for each picture
+LINES = 4  # of a row: a quoted cell may have several
+MORE_CELLS = 1_500_000  # than those of eight rows for each picture
 LOOKED_AT = 20  # lines, for the separator
 SEPARATORS = (",", ";", "\t", "|", None)  # None: blanks
 SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
@@ -47,9 +49,13 @@ def read(files: FileCollection, name: str, where: str, pictures: int, is_file: I
         DataError: it cannot be read, or is more than a table of so many pictures can be.
     """
     chunks = files.chunks(name, LARGEST + PER_PICTURE * pictures, 2**16)
-    most = 8 * pictures + MORE_ROWS
+    most, most_cells = 8 * pictures + MORE_ROWS, 8 * MOST_COLUMNS * pictures + MORE_CELLS
+    cells = 0
     try:
-        for number, row in enumerate(_rows(chunks, name, where, is_file), 1):
+        for number, row in enumerate(_rows(chunks, name, where, is_file, LINES * most), 1):
+            cells += len(row)
+            if cells > most_cells:
+                raise DataError(f"{where} has more than {most_cells:,} cells, for {pictures:,} pictures", REMEDY)
             if number > most:
                 raise DataError(f"{where} has more than {most:,} rows, for {pictures:,} pictures", REMEDY)
             if len(row) > MOST_COLUMNS:
@@ -66,23 +72,26 @@ def read(files: FileCollection, name: str, where: str, pictures: int, is_file: I
         raise DataError(f"{where}: {error}", REMEDY) from None
 
 
-def _rows(chunks: Iterable[bytes], name: str, where: str, is_file: IsFile) -> Iterator[Row]:
+def _rows(chunks: Iterable[bytes], name: str, where: str, is_file: IsFile, lines: int) -> Iterator[Row]:
     if name.lower().endswith((".jsonl", ".ndjson")):
         return jsonrows.lines(chunks)
     if name.lower().endswith(".json"):
         return jsonrows.rows(chunks)
-    return _csv(_lines(chunks, where), where, is_file)
+    return _csv(_lines(chunks, where, lines), where, is_file)
 
 
-def _lines(chunks: Iterable[bytes], where: str) -> Iterator[str]:
-    """Lines with their ends."""
-    decoder, rest = codecs.getincrementaldecoder("utf-8-sig")(), ""
+def _lines(chunks: Iterable[bytes], where: str, most: int) -> Iterator[str]:
+    """Lines with their ends, at most so many."""
+    decoder, rest, count = codecs.getincrementaldecoder("utf-8-sig")(), "", 0
     for chunk in itertools.chain(chunks, [b""]):
         text = rest + decoder.decode(chunk, not chunk)
         whole = text.splitlines(keepends=True) if "\r" in text else text.split("\n")
         if "\r" not in text:
             whole = [f"{line}\n" for line in whole[:-1]] + whole[-1:]
         rest = whole.pop() if chunk and whole else ""
+        count += len(whole)
+        if count > most:
+            raise DataError(f"{where} has more than {most:,} lines", REMEDY)
         if max(map(len, [rest, *whole])) > LARGEST_LINE:
             raise DataError(f"{where} has a line of more than {LARGEST_LINE:,} characters", REMEDY)
         yield from whole

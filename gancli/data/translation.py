@@ -17,7 +17,7 @@ from pydantic import Field
 
 from gancli.core.data import Dataset, Reading, Source, Split
 from gancli.core.errors import DataError
-from gancli.data import cache, decode, holdout, sides
+from gancli.data import cache, decode, holdout, remarks, sides
 from gancli.data.collection import GROUP, FileCollection, Scan, each, scan, shown
 from gancli.data.decode import Background
 from gancli.data.domains import DomainsDataset
@@ -108,9 +108,9 @@ class Translation(Source):
         size = chosen_size(replace(found, sizes=sizes), how)
         unlike = Counter(sizes)
         if set(unlike) != {size}:
-            said = ", ".join(f"{w} x {h} ({n})" for (h, w), n in unlike.most_common(3))
+            said = ", ".join(f"{h}x{w} ({n})" for (h, w), n in unlike.most_common(3))
             more = ", ..." if len(unlike) > 3 else ""
-            how.note(f"pictures of {said}{more} are cut and scaled to {size[1]} x {size[0]}")
+            how.note(f"pictures of {said}{more} are {remarks.becomes(set(unlike), size)} (height x width)")
         return size
 
     def _joined(self, part: str, a: _Domain, b: _Domain, how: Reading) -> PairDataset | DomainsDataset:

@@ -5,22 +5,31 @@ A file holds one array [N, d], or `features` [N, d] and, for scores that need a 
 
 from __future__ import annotations
 
+import os
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from gancli.core.errors import DataError
+from gancli.core.files import Folder
 from gancli.core.images import ImageSamples
+from gancli.data import npy
+from gancli.data.npz import BROKEN
 from gancli.evaluation import protocol, raw
 from gancli.evaluation.contracts import Extracted, Inputs, Metric, SampleSet, Score
 from gancli.evaluation.results import Evaluation, in_order, plain
 from gancli.evaluation.selection import available, chosen, subset
 from gancli.evaluation.weights import sha256
+
+SMALL, TIMES = 32 << 20, 8  # bytes that a file may unpack to, or so many times its size: features hardly compress
+WIDEST = 4096  # numbers for a sample, unless there are as many samples
+PLAIN = "numpy.savez(file, features=array) with float32 [N, d]"
 
 
 class FeatureSet(SampleSet[Any]):
@@ -67,17 +76,43 @@ def read(path: Path, name: str) -> FeatureSet:
     Raises:
         DataError: the file is missing, damaged, or holds no features.
     """
+    there = Path(os.path.realpath(path))
     try:
-        with path.open("rb") as file:
-            found = np.load(file, allow_pickle=False)
-            arrays = {"features": found} if isinstance(found, np.ndarray) else {key: found[key] for key in found.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        with Folder(there.parent).open(there.name) as file:
+            return _read(file, path, name)
+    except BROKEN as error:
         raise DataError(f"{path}: {error}", "features are an .npz or .npy file, without pickled objects") from None
-    if "features" not in arrays and len(arrays) == 1:
-        arrays = {"features": next(iter(arrays.values()))}
-    if "features" not in arrays:
-        raise DataError(f"{path} holds {', '.join(arrays) or 'nothing'}", "name the array of features `features`")
-    return FeatureSet(name, arrays["features"], arrays.get("probabilities"))
+
+
+def _read(file: BinaryIO, path: Path, name: str) -> FeatureSet:
+    size = os.fstat(file.fileno()).st_size
+
+    def again() -> Any:
+        file.seek(0)
+        return nullcontext(file)
+
+    arrays = (
+        npy.members(zipfile.ZipFile(file), path)
+        if zipfile.is_zipfile(file)
+        else [npy.header_of("features", str(path), again, size)]
+    )
+    found = {array.name: array for array in arrays}
+    if len(found) == 1:
+        found = {"features": arrays[0]}
+    if "features" not in found:
+        held = ", ".join(array.name for array in arrays[:9])
+        raise DataError(f"{path} holds {held or 'nothing'}", "name the array of features `features`")
+    features, probabilities = found["features"], found.get("probabilities")
+    most = max(SMALL, TIMES * size)
+    for array in (features, probabilities):
+        if array is not None and array.nbytes > most:
+            raise DataError(f"{path} of {size / 1e6:.3g} MB would unpack to {array.nbytes / 1e9:.3g} GB", PLAIN)
+        if array is not None and array.dtype.kind not in "fiub":
+            raise DataError(f"{array.where} holds {array.dtype}, no numbers", PLAIN)
+    if len(features.shape) == 2 and features.shape[1] > max(WIDEST, features.shape[0]):
+        width = f"{features.shape[1]:,} numbers for each of {features.shape[0]:,} samples"
+        raise DataError(f"{path} has {width}", f"reduce them to {WIDEST:,}, by principal components")
+    return FeatureSet(name, features.whole(most), None if probabilities is None else probabilities.whole(most))
 
 
 def evaluate_features(

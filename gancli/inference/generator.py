@@ -29,7 +29,7 @@ from gancli.distributed.ranks import ALONE, Ranks
 from gancli.inference.capabilities import Latent, Mixing
 from gancli.inference.spool import joined
 from gancli.models.latents import closed_path, lerp
-from gancli.tasks.sampling import ROW, class_rows
+from gancli.tasks.sampling import ROW, class_rows, grid_of
 
 CHUNK = 32  # samples per pass of the nets
 
@@ -279,6 +279,10 @@ class Model:
         """A class for each seed, by the seed alone: so many have one, the next the next; None where labels say nothing."""
         rows = class_rows(self.choices, seeds, alike)
         return None if rows is None else list(rows)
+
+    def grid_of(self, n: int) -> int:
+        """The samples of a grid: n, or as many more as show every class."""
+        return grid_of(self.choices, n)
 
     def checked(self, labels: Sequence[int] | None, n: int) -> list[int] | None:
         """The labels of n images. Raises UsageError if they do not fit."""

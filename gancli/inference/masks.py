@@ -123,7 +123,7 @@ class Masks:
         if size != wanted:
             (h, w), (height, width) = size, wanted
             raise DataError(
-                f"the mask {found.name} has {w}x{h} pixels, and {item.name} {width}x{height}",
+                f"the mask {found.name} has {h}x{w} pixels (height x width), and {item.name} {height}x{width}",
                 "make them of the same size",
             )
         return hole_of(mask, self.hole)

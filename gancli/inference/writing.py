@@ -94,7 +94,7 @@ def write(model: Model, options: SampleOptions, out: Path, progress: Progress) -
         raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
     if options.best_of > 1:
         options = _with_best(model, options, progress)
-    by_form = {"": _folder, ".npz": _arrays, ".gif": _walk, ".mp4": _walk}
+    by_form = {"": _folder if options.frames is None else _frames, ".npz": _arrays, ".gif": _walk, ".mp4": _walk}
     writer = by_form.get(form, _whole) if options.mix is None else _mixed_grid
     with disk("samples", out, then=""):
         writer(model, options, out, progress)
@@ -298,12 +298,33 @@ def _mixed_grid(model: Model, options: SampleOptions, out: Path, progress: Progr
 
 
 def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
-    """A closed walk through the latent points of the seeds; classes in turn, one for each."""
+    """A film of a walk."""
+    pictures = _walked(model, options, progress)
+    if pictures is not None:
+        zoom = 2 * zoom_for(*pictures.shape[2:])
+        frames = [p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]
+        write_atomic(out, video(frames, options.form(out)))
+
+
+def _frames(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
+    """The frames of a walk in a folder: frame0000.png, frame0001.png, ..."""
+    pictures = _walked(model, options, progress)
+    if pictures is None:
+        return
+    samples = ImageSamples(pictures)
+    with _together(out) as put:
+        for i in range(len(samples)):
+            file = samples.file(i, options.recipe(frame=i, frames=len(samples)))
+            put(f"frame{i:04d}{file.suffix}", file.content)
+
+
+def _walked(model: Model, options: SampleOptions, progress: Progress) -> np.ndarray | None:
+    """A closed walk through the latent points of the seeds, uint8 [n, C, H, W]; classes in turn, one for each. On the first rank."""
     stops, n = options.stops, options.length
     if n < len(stops):
         raise UsageError(f"{n:,} frames do not reach {len(stops):,} seeds", "name fewer --seeds, or more --frames")
     if not model.ranks.is_first:
-        return
+        return None
     labels = None if options.classes is None else _labels(model, options, stops)
     images = model.walk(
         stops,
@@ -313,7 +334,4 @@ def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -
         attributes=options.attributes,
         truncation=options.truncation,
     )
-    pictures = to_uint8(images)
-    zoom = 2 * zoom_for(*pictures.shape[2:])
-    frames = [p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]
-    write_atomic(out, video(frames, options.form(out)))
+    return to_uint8(images)

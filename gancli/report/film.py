@@ -81,7 +81,7 @@ def _frame(run: Run, file: Path, caption: str) -> np.ndarray:
         content = (Folder(run.path) / file.parent.name).read(file.name, CAP)
         head = header(content)
         if head.height * head.width > PIXELS:
-            raise ValueError(f"{head.width}x{head.height} pixels are too many")
+            raise ValueError(f"{head.height}x{head.width} pixels are too many")
         return captioned(content, caption, WIDEST)
     except (BrokenImageError, CheckpointError, OSError, SyntaxError, ValueError) as error:
         raise DataError(f"cannot read the preview {file}: {error}", "delete it, and make the film again") from None

@@ -16,6 +16,7 @@ from gancli.core.task import Choices
 from gancli.models.blocks import Noise
 
 ROW = 8  # samples per row of a grid; without given labels, a row has one class
+MOST_ROWS = 128  # of a grid that shows every class
 
 
 def class_rows(choices: Choices, seeds: Iterable[int], alike: int = ROW) -> tuple[int, ...] | None:
@@ -30,6 +31,11 @@ def class_rows(choices: Choices, seeds: Iterable[int], alike: int = ROW) -> tupl
         One label per seed; None for a model without labels.
     """
     return tuple(s // alike % choices.classes for s in seeds) if choices.classes else None
+
+
+def grid_of(choices: Choices, n: int) -> int:
+    """The samples of a grid: n, or as many more as show every class, where there are at most 128."""
+    return max(n, ROW * choices.classes) if choices.classes <= MOST_ROWS else n
 
 
 def labels_like(choices: Choices, known: Samples, n: int) -> tuple[tuple[int, ...] | None, np.ndarray | None]:

@@ -24,6 +24,7 @@ from gancli.runs.lock import acquire
 from gancli.runs.recorder import Recorder
 from gancli.runs.signals import InterruptedWork, Signals
 from gancli.runs.status import Status
+from gancli.tasks.sampling import grid_of
 from gancli.training import snapshot
 from gancli.training.checkpointing import check_size, commit, record_changes, restore, room, same_config
 from gancli.training.loop import crossed, finished, fit
@@ -34,7 +35,7 @@ from gancli.training.recovery import MOST, Retries
 from gancli.training.state import State
 from gancli.training.validation import Validation, check, reached
 
-PREVIEWS = 64  # samples in a preview
+PREVIEWS = 64  # samples in a preview, and more where there are more than 8 classes
 LOCK_PATIENCE = 30.0  # seconds
 
 
@@ -216,7 +217,7 @@ class Session:
         def work() -> None:
             cfg = self.plan.cfg
             data = self.plan.split.validation if len(self.plan.split.validation) else self.plan.split.train
-            ask = cfg.task.preview(state.spec, data, PREVIEWS)
+            ask = cfg.task.preview(state.spec, data, grid_of(cfg.task.choices(state.spec), PREVIEWS))
             recipe = {"run": self.run.name, "step": state.step, "ema": bool(state.ema), "rows": ask.names()}
             self.sinks.samples(state.step, "samples", state.model(cfg.task).generate(ask), recipe)
 

@@ -87,7 +87,7 @@ def test_large_pictures_are_scaled(gan: Gan, tmp_path: Path) -> None:
     root = pics(tmp_path / "large", 4, 1500)
     said = gan("data", root)
     assert "shape       1024x1024, RGB" in said.out
-    assert "cut and scaled to 1024 x 1024" in said.out
+    assert "the pictures are 1500x1500; they are scaled to 1024x1024 (height x width)" in said.out
 
 
 @pytest.mark.parametrize("form", ["folder", "npz"])

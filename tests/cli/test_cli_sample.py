@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gancli.core.images import GAP, ImageSamples, zoom_for
 from tests.conftest import Gan
 
 MOST = 2**63 - 1
@@ -52,11 +54,12 @@ def loaded(path: Path) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-@pytest.mark.parametrize("form", ["grid.png", "folder", "walk.gif", "x.npz"])
+@pytest.mark.parametrize("form", ["grid.png", "folder", "walk.gif", "walk", "x.npz"])
 def test_sample_forms(gan: Gan, run: Path, tmp_path: Path, form: str) -> None:
     out = tmp_path / form
-    said = gan("sample", run, "--n", "5", "--out", out, "--frames", "6")
+    said = gan("sample", run, "--n", "5", "--out", out, *(() if form == "folder" else ("--frames", "6")))
     assert said.code == 0, said.err
+    assert ("there are none here" in said.err) == (form in ("grid.png", "x.npz"))
     if form == "grid.png":
         with Image.open(out) as picture:
             assert picture.mode == "L"
@@ -69,6 +72,11 @@ def test_sample_forms(gan: Gan, run: Path, tmp_path: Path, form: str) -> None:
     elif form == "walk.gif":
         with Image.open(out) as picture:
             assert picture.n_frames > 1
+    elif form == "walk":
+        assert "6 frames" in said.err
+        assert sorted(p.name for p in out.iterdir()) == [f"frame{i:04d}.png" for i in range(6)]
+        with Image.open(out / "frame0003.png") as picture:
+            assert picture.size == (8, 8)
     else:
         arrays = loaded(out)
         assert arrays["images"].shape == (5, 8, 8, 1)
@@ -114,6 +122,10 @@ def test_a_conditional_run_draws_what_is_asked(gan: Gan, tmp_path: Path) -> None
     assert gan("sample", "c", "--n", "16", "--out", tmp_path / "rows.npz").code == 0
     assert loaded(tmp_path / "rows.npz")["labels"].tolist() == [0] * 8 + [1] * 8
     assert gan("sample", "c", "--label", "10", "--out", tmp_path / "c.npz").code == 2
+    assert gan("sample", "c", "--out", tmp_path / "every.npz").code == 0
+    assert np.bincount(loaded(tmp_path / "every.npz")["labels"]).tolist() == [8] * 10
+    with Image.open(tmp_path / "runs_dir/c/samples/000004.png") as preview:
+        assert len(json.loads(preview.info["gan"])["rows"]) == 80
     said = gan("evaluate", "c", "--n", "300", "--metrics", "fid,per-class-fid", "--json")
     assert said.code == 0, said.err
 
@@ -187,7 +199,9 @@ def test_the_best_of_several_are_samples_of_other_seeds(gan: Gan, run: Path, tmp
     assert gan("sample", run, "--seed", str(MOST // 2), "--n", "1", "--best-of", "4", "--out", best).code == 2
 
 
-def test_what_cannot_be_written_is_refused_before_loading(gan: Gan, tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_refused_before_loading(
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """There is not even a run."""
     for words, named in (
         (["--out", "x.avi"], "use .png, .txt, .gif, .mp4, .npz or a folder/"),
@@ -195,3 +209,14 @@ def test_what_cannot_be_written_is_refused_before_loading(gan: Gan, tmp_path: Pa
     ):
         said = gan("sample", *words)
         assert (said.code, named in said.err) == (2, True), said.err
+    monkeypatch.setattr("gancli.cli.options.find_spec", lambda _: None)
+    for verb in ("sample", "film"):
+        said = gan(verb, "--out", "x.mp4")
+        assert (said.code, "needs the package av" in said.err) == (2, True), said.err
+
+
+def test_a_grid_has_rows_of_one_class() -> None:
+    images, rows = np.zeros((80, 1, 4, 4), np.uint8), np.repeat(np.arange(10), 8)
+    for labels, columns in ((rows, 8), (rows[::-1].copy(), 8), (np.arange(80), 9), (None, 9), (np.zeros(80, int), 9)):
+        with Image.open(io.BytesIO(ImageSamples(images, labels).render().content)) as picture:
+            assert picture.width == columns * (4 * zoom_for(4, 4) + GAP) + GAP

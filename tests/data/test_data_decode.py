@@ -185,6 +185,25 @@ def test_flipped_bits_never_raise_anything_else() -> None:
                 assert decode(bytes(bad), 3, (12, 12), "white").shape == (3, 12, 12)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"P5 " + b"# x\n" * 400_000 + b"8 8 255\n" + bytes(64), "a header of more than 4,096 bytes"),
+        (b"P2 8 8 255\n" + b"# x\n" * 400_000 + b"1 " * 64, "more than 1,000 comments"),
+        (b"P2 4000 4000 255\n" + b"1 " * 64, "more than 4 million"),
+    ],
+)
+def test_pnm_that_takes_minutes_is_refused(data: bytes, why: str) -> None:
+    with pytest.raises(BrokenImageError, match=why):
+        decode(data, 1, (8, 8), "white")
+
+
+def test_pnm_with_a_comment_is_read() -> None:
+    for data in (b"P5 # x\n8 8 255\n" + bytes(64), b"P2\n# x\n8 8 255\n" + b"1 # y\n" * 64, b"P4 8 8\n" + bytes(8)):
+        assert decode(data, 1, (8, 8), "white").shape == (1, 8, 8)
+
+
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG", b"GIF89a", b"BM" + bytes(60)])
 def test_what_is_no_picture(data: bytes) -> None:
     with pytest.raises(BrokenImageError):

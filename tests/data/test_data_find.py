@@ -274,7 +274,7 @@ def test_report_of_a_folder(how: Reading, picture, write) -> None:
     assert report.broken == {"a/bad.png": "no picture in a known format, or cut short"}
     assert report.sizes == {(12, 10): 2, (12, 11): 2, (12, 12): 2}
     assert set(report.classes) == {"a", "b"}
-    assert any("cut and scaled to 8 x 8" in note for note in report.notes)
+    assert any("scaled to 8x8 (height x width)" in note for note in report.notes)
     json.dumps(report.as_json())
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -168,3 +170,16 @@ def test_each_real_folder_is_read_once(read, tmp_path: Path) -> None:
     found = read(root)
     assert len(found.train) + len(found.validation) + len(found.test) == 12
     assert "links to folders that are read already" in found.said
+
+
+def test_folders_may_be_as_deep_as_the_system_allows(read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = pics(tmp_path / "deep", 12)
+    monkeypatch.chdir(root)
+    for _ in range(1200):
+        Path("d").mkdir()
+        os.chdir("d")
+    try:
+        assert len(read(root).train) > 0
+    finally:
+        monkeypatch.undo()
+        subprocess.run(["rm", "-rf", root], check=True)

@@ -18,7 +18,8 @@ from PIL import Image
 from gancli.core.data import Reading
 from gancli.core.errors import DataError
 from gancli.core.images import to_uint8
-from gancli.data import cache, find
+from gancli.data import cache, find, remarks
+from gancli.data.collection import Scan
 from gancli.data.folder import Folder
 from gancli.data.inspect import inspect
 from gancli.data.loader import Loader
@@ -141,6 +142,24 @@ def test_size_and_channels(
     split = find.read(source, replace(how, size=size, channels=channels))
     assert split.train.images.shape[1:] == shape
     assert ("cut and scaled" in notes.text) == (len(set(sizes)) > 1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size", "said"),
+    [
+        ([(20, 30)], (20, 30), None),
+        ([(20, 20)], (8, 8), "the pictures are 20x20; they are scaled to 8x8 (height x width)"),
+        ([(20, 30)], (20, 20), "the pictures are 20x30; they are cut to 20x20 (height x width)"),
+        ([(20, 30)], (10, 12), "the pictures are 20x30; they are cut and scaled to 10x12 (height x width)"),
+        ([(20, 30), (40, 60)], (10, 15), "the pictures are of different sizes; they are scaled to 10x15 (height x width)"),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_the_sizes_is_said(
+    sizes: list[tuple[int, int]], size: tuple[int, int], said: str | None
+) -> None:
+    names = [f"{i}.png" for i in range(len(sizes))]
+    found = Scan("", names, sizes, [True] * len(sizes), ["bytes"] * len(sizes), [False] * len(sizes))
+    assert remarks.notes([], found, found, size) == ([] if said is None else [said])
 
 
 def test_broken_files_are_all_listed_or_left_out(picture: Make, write: Write, how: Reading, notes) -> None:

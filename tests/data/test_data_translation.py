@@ -122,7 +122,7 @@ def test_what_cannot_be_meant_is_refused(how: Reading, notes: Notes, write: Writ
 def test_unlike_sizes_are_said(how: Reading, notes: Notes, write: Write) -> None:
     files = pairs("trainA") | {"trainB/03.bmp": plain(252, size=(24, 20), kind="BMP")}
     read(write("maps", files), how)
-    assert "24 x 20 (1)" in notes.text
+    assert "20x24 (1)" in notes.text
 
 
 def test_which_folders_are_domains() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,32 @@ def test_damaged_files_are_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(DataError, match=r"x\.npz"):
         read(tmp_path / "x.npz", "reals")
+
+
+@pytest.mark.parametrize(
+    ("array", "why"),
+    [
+        (np.zeros((8, 1_200_000), np.float32), "would unpack"),
+        (np.zeros((8, 5000), np.float32), "5,000 numbers for each of 8 samples"),
+        (np.zeros((8, 3), "U4"), "no numbers"),
+        (np.zeros((8, 3), complex), "no numbers"),
+        (np.zeros(8), "one row"),
+    ],
+)
+def test_files_that_would_take_the_memory_or_are_none_are_refused(array: np.ndarray, why: str, tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "x.npz", features=array)
+    with pytest.raises(DataError, match=why):
+        read(tmp_path / "x.npz", "reals")
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.npz")
+    with pytest.raises(DataError, match=r"x\.npz"):
+        read(tmp_path / "x.npz", "reals")
+    (tmp_path / "link.npy").symlink_to(tmp_path / "real.npy")
+    np.save(tmp_path / "real.npy", REAL)
+    assert len(read(tmp_path / "link.npy", "reals")) == len(REAL)
 
 
 def test_files_without_features_are_refused(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ CPU, META = torch.device("cpu"), torch.device("meta")
 ASKS = {"stylegan2", "cyclegan"}  # which ask once a step, for ADA's p, for the number of images in the pool
 PAPERS = {
     "textbook", "dcgan", "lsgan", "wgan", "wgan-gp", "dragan", "sngan", "sagan", "cgan", "acgan", "projection", "infogan",
-    "attributes", "pacgan", "progressive", "msg", "r3gan", "stylegan2", "best-cpu",
+    "attributes", "pacgan", "progressive", "msg", "r3gan", "stylegan2", "best-cpu", "biggan",
 }  # fmt: skip
 NAMES = list(presets())
 TINY: dict[str, Any] = {

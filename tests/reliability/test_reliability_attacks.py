@@ -15,7 +15,8 @@ from gancli.runs import folder
 
 EVERY = {attack.name: attack for attack in attacks()}
 SOME = (
-    "link as .lock", "link as curves.png", "link as model/README.md", "dangling link as status.json",
+    "link as .lock", "link as curves.png", "dangling link as .config.json.tmp", "pipe as history.jsonl",
+    "pipe as log.txt", "link as model/README.md", "dangling link as status.json",
     "pipe as metrics.jsonl", "pipe as .lock", "link to a device as history.jsonl", "hole as metrics.jsonl",
     "hard link as log.txt", "link to a folder as checkpoints", "folders that look like old checkpoints",
     "a command as the name of a file", "infinite in checkpoints/000020/timings.json", "deep is history.jsonl",
@@ -57,11 +58,20 @@ def test_every_command_names_the_link(arena: Arena, name: str) -> None:
         load(arena.run)
 
 
+def test_every_command_ends_with_a_line_that_names_the_file(arena: Arena) -> None:
+    arena.lay(EVERY["link to shell as log.txt"])
+    for verb in arena.verbs():
+        done = arena.command(verb, arena.run)
+        assert "evil/log.txt is a link" in done.text, (verb, done.text)
+        assert done.code == (0 if verb == "list" else 4), (verb, done.text)
+        assert (arena.victim / "bashrc").read_text() == "# shell\n"
+
+
 def test_what_a_folder_says_is_printed_without_control_characters(arena: Arena) -> None:
     arena.lay(EVERY["escapes in config.json"])
     (arena.run / "evaluation.json").write_text(f'{{"{ESCAPES!r}": 1}}')
     for verb in ("doctor", "list"):
-        text = arena.command(verb, arena.run)[1]
+        text = arena.command(verb, arena.run).text
         assert not [c for c in text if not c.isprintable() and c != "\n"]
 
 
@@ -71,7 +81,7 @@ def test_a_link_that_the_user_made_is_followed_at_the_top(arena: Arena, tmp_path
     (tmp_path / "mine").symlink_to(arena.run)
     assert folder.find(tmp_path / "runs", arena.run.name).config()
     assert load(tmp_path / "mine").tick.step == 20
-    assert arena.command("resume", tmp_path / "mine")[0] == 0
+    assert arena.command("resume", tmp_path / "mine").code == 0
     assert (arena.run / "checkpoints" / "000030").is_dir()
 
 
@@ -82,6 +92,6 @@ def test_pruning_keeps_what_no_manifest_names(arena: Arena) -> None:
         (arena.run / "checkpoints" / name / "notes.txt").write_text("mine")
     (arena.run / "checkpoints" / "000006").mkdir()
     os.link(arena.run / "config.json", arena.run / "checkpoints/000006/state.json")
-    assert arena.command("resume", arena.run)[0] == 0
+    assert arena.command("resume", arena.run).code == 0
     left = sorted(p.name for p in (arena.run / "checkpoints").iterdir())
     assert left == ["000004", "000005", "000020", "000030"]

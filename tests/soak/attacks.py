@@ -1,45 +1,33 @@
 """Run folders of strangers: `python tests/soak/attacks.py [--minutes 60] [--place DIR]`, and the attacks that the tests make.
 
-An attack changes a copy of a small run: a link, pipe, device, hard link or file of holes in the place of each of its files and folders,
-JSON of other types, depths and numbers, escape sequences in everything that is printed. Then `gan` resumes, samples, evaluates, compares,
-lists and checks the run. It must end each command within 5 s of processor time and 300 MB of memory more than for the unchanged run, with
-an exit code of its own, without a traceback and without a control character in what it prints or logs, and nothing outside of the run may
-have changed: no file, no byte, no permission. Without a time all attacks are made once; with one, random combinations follow.
+An attack changes a copy of a small run: a link, pipe, device, hard link or file of holes in the place of each of its files and
+folders, JSON of other types, depths and numbers, escape sequences in everything that is printed. Then `gan` resumes, samples,
+evaluates, compares, lists, exports and checks the run. It must end each command within 5 s of processor time and 300 MB of memory
+more than for the unchanged run, with an exit code of its own, without a traceback and without a control character in what it prints
+or logs, and nothing outside of the run may have changed: no file, no byte, no permission. Without a time all attacks are made once;
+with one, random combinations follow.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import random
-import resource
 import shutil
-import signal
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from faults import Bench, fork, wait
+from commands import WARM, Outcome, acts, call, measured, tree
+from faults import Bench
 from malice import Attack, attacks
 
 SECONDS = 5.0  # of processor time for a command
-WALL = 300.0  # seconds, on a machine that does other things, too
 GROWN = 300.0  # MB above what the command needs for the unchanged run
-
-
-def _tree(place: Path) -> dict[str, Any]:
-    """Every file below a folder with its content, permissions and number of names."""
-    out: dict[str, Any] = {}
-    for path in sorted(place.rglob("*")):
-        found = path.lstat()
-        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-        out[str(path.relative_to(place))] = (found.st_mode, hashlib.sha256(content).hexdigest())
-    return out
+# What else is done with a run, by name: a function of its folder, called in a child. Pages of `gan studio` belong here.
+VISITS: dict[str, Callable[[Path], object]] = {}
 
 
 class Arena:
@@ -58,17 +46,20 @@ class Arena:
         self.other = place / "runs" / "good"
         shutil.copytree(run.path, self.other)
         self.most: dict[str, float] = {}
-        assert self.command("evaluate", self.template)[0] == 0
+        assert self.command("evaluate", self.template).code == 0
         (self.template / "history.jsonl").write_text('{"step": 10, "changes": {"intervals": {"log": 3}}}\n')
         scores = [{"step": s, "images": 16 * s, "fid@x": 9.5, "best": True} for s in (10, 20)]
         (self.template / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in scores))
         shutil.copy(self.template / "evaluation.json", self.other)
-        for verb in self.verbs():
-            self.lay()
-            assert self.command(verb, self.run)[0] in (0, 2), verb
+        for warm in ("1", ""):
+            os.environ[WARM] = warm
+            self.most.clear()
+            for verb in self.verbs():
+                self.lay()
+                assert (done := self.command(verb, self.run)).code in (0, 2), (verb, done.text)
 
     def verbs(self) -> tuple[str, ...]:
-        return "list", "doctor", "compare", "sample", "film", "evaluate", "resume"
+        return "list", "doctor", "compare", "sample", "film", "evaluate", "export", "events", *VISITS, "resume"
 
     def _words(self, verb: str, run: Path) -> list[str]:
         return {
@@ -77,6 +68,8 @@ class Arena:
             "compare": ["compare", str(run), str(self.other)],
             "sample": ["sample", str(run), "--n", "2", "--out", str(self.place / "out.npz")],
             "film": ["film", str(run), "--out", str(self.place / "out.gif")],
+            "export": ["export", str(run), "--to", "hub", "--out", str(self.place / "hub")],
+            "events": ["export", str(run), "--to", "tensorboard", "--out", str(self.place / "events")],
             "evaluate": ["evaluate", str(run), "--n", "16", "--metrics", "fid", "--features", "random-conv"],
             "resume": ["resume", str(run), "--max-steps", "30", "--threads", "1", "--quiet"],
         }[verb]
@@ -95,55 +88,29 @@ class Arena:
         for attack in made:
             attack.apply(self.run, self.victim)
 
-    def command(self, verb: str, run: Path) -> tuple[int, str, float, float]:
-        """Exit code (or minus a signal), everything printed, processor seconds, MB at the peak."""
-        said = self.place / "said.txt"
-
-        def work() -> None:
-            handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(handle, 1), os.dup2(handle, 2)
-            sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-            sys.argv = ["gan", *self._words(verb, run)]
-            Path("/proc/self/clear_refs").write_text("5")
-            from gancli.cli import main
-
-            code: Any = 1
-            try:
-                main()
-            except SystemExit as error:
-                code = error.code or 0
-            finally:
-                sys.stdout.flush(), sys.stderr.flush()
-                peak = next(s for s in Path("/proc/self/status").read_text().splitlines() if s.startswith("VmHWM"))
-                used = resource.getrusage(resource.RUSAGE_SELF)
-                facts = {"seconds": used.ru_utime + used.ru_stime, "peak": int(peak.split()[1]) / 1024}
-                (self.place / "facts.json").write_text(json.dumps(facts))
-                os._exit(code)
-
-        (self.place / "facts.json").unlink(missing_ok=True)
-        try:
-            code = wait(fork(work), WALL)
-        except TimeoutError:
-            return -signal.SIGKILL, "it hung", WALL, 0.0
-        facts = json.loads((self.place / "facts.json").read_text())
-        self.most.setdefault(verb, facts["peak"])
-        return code, said.read_bytes().decode(errors="replace"), facts["seconds"], facts["peak"]
+    def command(self, verb: str, run: Path) -> Outcome:
+        for name in ("hub", "events"):
+            shutil.rmtree(self.place / name, ignore_errors=True)
+        visit = VISITS.get(verb)
+        done = call(self.place, *self._words(verb, run)) if visit is None else measured(self.place, lambda: visit(run))
+        self.most.setdefault(verb, done.peak)
+        return done
 
     def trial(self, *made: Attack, verbs: Sequence[str] = ()) -> Iterator[str]:
         """What goes wrong when the commands, all or those of `verbs`, meet a run that was changed so."""
         for verb in verbs or self.verbs():
             self.lay(*made)
-            before = {place: _tree(place) for place in (self.victim, self.other)}
-            code, text, seconds, peak = self.command(verb, self.run)
-            if code in (1, -signal.SIGKILL) or "Traceback" in text:
-                yield f"{verb}: exit code {code}: {text[-300:]}"
-            if seconds > SECONDS:
-                yield f"{verb}: {seconds:.1f} s"
-            if peak > self.most[verb] + GROWN:
-                yield f"{verb}: {peak:.0f} MB, where {self.most[verb]:.0f} MB are usual"
-            if any(_acts(c) for c in text + self._logged()):
+            before = {place: tree(place) for place in (self.victim, self.other)}
+            done = self.command(verb, self.run)
+            if done.crashed:
+                yield f"{verb}: exit code {done.code}: {done.text[-300:]}"
+            if done.seconds > SECONDS:
+                yield f"{verb}: {done.seconds:.1f} s"
+            if done.peak > self.most[verb] + GROWN:
+                yield f"{verb}: {done.peak:.0f} MB, where {self.most[verb]:.0f} MB are usual"
+            if any(map(acts, done.text + self._logged())):
                 yield f"{verb}: control characters are printed"
-            yield from (f"{verb}: {place.name} changed" for place, tree in before.items() if _tree(place) != tree)
+            yield from (f"{verb}: {place.name} changed" for place, tree in before.items() if tree(place) != tree)
 
     def _logged(self) -> str:
         log = self.run / "log.txt"
@@ -153,10 +120,6 @@ class Arena:
             else ""
         )
         return "" if "private" in lines else lines
-
-
-def _acts(c: str) -> bool:
-    return c != "\n" and not c.isprintable() and c != "\0"
 
 
 def main() -> None:

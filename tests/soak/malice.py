@@ -170,6 +170,7 @@ def attacks() -> list[Attack]:
         "empty",
     )
     out = [Attack(f"{kind} as {name}", partial(_replace, kind, name)) for name in FILES for kind in kinds]
+    out.append(Attack("link to shell as log.txt", partial(_replace, "link to shell", "log.txt")))
     inner = ("link to a folder", "dangling link", "link to itself", "pipe", "empty")
     out += [Attack(f"{kind} as {name}", partial(_replace, kind, name)) for name in FOLDERS for kind in inner]
     out += [Attack(f"{what} in {n}", partial(_values, n, text)) for n in JSONS for what, text in VALUES.items()]
