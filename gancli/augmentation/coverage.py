@@ -56,7 +56,7 @@ def worth(held: np.ndarray, images: np.ndarray, k: int = K) -> Worth | None:
         return Worth(covered, float(m), m)
     below = curve[at - 1] if at else 0.0
     part = 0.0 if at == 0 else (covered - below) / max(curve[at] - below, 1e-12)
-    return Worth(covered, max(0.0, at - 1 + part) if at else 0.0, m)
+    return Worth(covered, max(0.0, float(at - 1 + part)) if at else 0.0, m)
 
 
 def expected(inside: np.ndarray, m: int, n: int) -> float:

@@ -24,6 +24,8 @@ from gancli.evaluation import inputs
 from gancli.inference.generator import Model
 from gancli.runs.folder import Run
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -45,6 +47,7 @@ def subject(
     step: int | None = None,
     ema: bool = True,
     more: Path | None = None,
+    device: torch.device = CPU,
 ) -> Subject:
     """Load a run and its data.
 
@@ -57,12 +60,13 @@ def subject(
         step: of the checkpoint; None: the newest.
         ema: the EMA weights, or the raw ones.
         more: a folder of further real images.
+        device: of the model; classifiers are trained on the CPU.
 
     Raises:
         DataError: the data have changed since training, or the run was trained on test images.
         UsageError: the model is not class-conditional, or the data have no classes.
     """
-    model, source, split = inputs.of_run(run, against, how, ema, torch.device("cpu"), step, warn, moved=moved)
+    model, source, split = inputs.of_run(run, against, how, ema, device, step, warn, moved=moved)
     if against is None and not model.facts.get("same_data"):
         raise DataError(
             f"the data of {run.name} have changed since training: which images it was trained on is not known any more",

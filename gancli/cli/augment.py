@@ -120,6 +120,7 @@ class Source:
     download: o.Download = True
     step: o.Step = None
     ema: Ema = True
+    device: o.Device = None
 
 
 @g.spread
@@ -219,10 +220,12 @@ def _options(images: ImageOptions, study: StudyOptions, sets: g.SetOptions) -> O
 def _subject(console: Console, run: Run, source: Source, study: StudyOptions) -> Subject:
     from gancli.augmentation.subject import subject
     from gancli.evaluation import inputs
+    from gancli.training import precision
 
     own = inputs.data_dir(run) if study.against is None else None
     how = o.reading(console, source.data_dir, source.download, recorded=own)
-    return subject(run, how, console.warn, study.against, source.data, source.step, source.ema, study.more_real)
+    on = precision.device(source.device or "auto")
+    return subject(run, how, console.warn, study.against, source.data, source.step, source.ema, study.more_real, on)
 
 
 def _write(console: Console, work: Work, options: Options, out: Path, originals: str, studied: bool) -> None:

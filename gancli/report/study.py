@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHOWN = ("balanced-accuracy", "macro-f1", "recall", "precision", "calibration-error")
+CAPTION = 150  # characters of a line below the plot
 ROLES = {"cheap": SOFT, "generated": COLORS[0], "ceiling": COLORS[2], "other": COLORS[3]}
 
 
@@ -131,7 +133,8 @@ def draw(values: Mapping[str, Any], path: Path, title: str) -> None:
     )
     left.set_yticks(range(len(arms)), [plotted(arm["title"]) for arm in arms.values()])
     left.invert_yaxis()
-    figure.supxlabel(plotted(values["verdict"]["sentence"]), fontsize=8.5, color=INK, wrap=True)
+    said = textwrap.wrap(values["verdict"]["sentence"], CAPTION)
+    figure.supxlabel("\n".join(plotted(line, CAPTION) for line in said), fontsize=8.5, color=INK)
     with atomic_file(path) as file:
         figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
 

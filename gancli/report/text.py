@@ -63,9 +63,9 @@ def lines(value: Any) -> str:
     return printable(str(value))
 
 
-def plotted(text: str) -> str:
+def plotted(text: str, most: int = 60) -> str:
     """Text of any origin as a label of a plot, where dollar signs would begin a formula."""
-    return printable(text, most=60).replace("$", r"\$")
+    return printable(text, most=most).replace("$", r"\$")
 
 
 def clock(seconds: float) -> str:

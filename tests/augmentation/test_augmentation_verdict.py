@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,26 @@ def test_validation_chooses_and_says_when_it_is_too_small(
         assert "fewer than 10" in studied(made, wide, tmp_path).values["choice"]["why"]
     finally:
         object.__setattr__(made.parts, "validation", made.parts.validation)
+
+
+def test_folds_are_one_test_set(generators: dict[str, Model], subject: Of, options: Options, tmp_path: Path) -> None:
+    short = options.replace(seeds=2, arms=("classical", "gan"))
+    test = subject(generators["perfect"]).parts.test
+    works = []
+    for fold in range(2):
+        of = subject(generators["perfect"])
+        own = Subject(
+            of.run, of.model, of.train, replace(of.parts, test=test.take(np.arange(fold, len(test), 2))), None
+        )
+        works.append(workflow.look(own, short, tmp_path / "cache"))
+    stores = [Store(tmp_path / str(fold)) for fold in range(2)]
+    both = workflow.study(works, short, stores).values
+    single = [workflow.study([work], short, [store]).values for work, store in zip(works, stores, strict=True)]
+    assert both["test images"] == len(test) == sum(one["test images"] for one in single)
+    recall = [of["arms"]["gan"]["by seed"]["recall"] for of in (*single, both)]
+    assert np.allclose(np.mean(recall[:2], 0), recall[2])  # the folds have as many images of the class
+    assert both["new images"][str(RARE)]["kept"] == 2 * single[0]["new images"][str(RARE)]["kept"]
+    assert len(both["choices"]) == 2
 
 
 def test_scores_against_scikit_learn() -> None:

@@ -17,9 +17,7 @@ class MoreReal(Arm):
     role: ClassVar[Role] = "ceiling"
 
     def objection(self, material: Material) -> str:
-        return (
-            "" if material.more is not None and len(material.more) else "no further real images are given (--more-real)"
-        )
+        return "" if material.more is not None and len(material.more) else "no further real images: --more-real FOLDER"
 
     def options(self, material: Material) -> Mapping[str, object]:
         assert material.more is not None
