@@ -50,7 +50,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for kind in ("cats", "dogs"):
         (tmp_path / "photos" / kind).mkdir(parents=True)
         for i in range(30 if kind == "cats" else 24):
-            noise = np.random.Generator(np.random.PCG64(i)).integers(0, 256, (40, 40, 3), np.uint8)
+            noise = np.random.Generator(np.random.PCG64(i + 100 * (kind == "dogs"))).integers(
+                0, 256, (40, 40, 3), np.uint8
+            )
             Image.fromarray(noise).save(tmp_path / "photos" / kind / f"{i}.png")
     Image.fromarray(noise).save(tmp_path / "photo.png")
     Image.fromarray((noise[:, :, 0] > 200).astype(np.uint8) * 255).save(tmp_path / "mask.png")

@@ -27,20 +27,21 @@ def without(pool: Pool, *others: np.ndarray) -> tuple[Pool, int]:
     return (pool.take(~twice), int(twice.sum())) if twice.any() else (pool, 0)
 
 
-def trained_on_test(trained: np.ndarray, test: np.ndarray, run: str) -> None:
-    """Refuse a generator that was trained on test images.
+def unseen(test: Pool, trained: np.ndarray, run: str) -> Pool:
+    """The test images that a generator was not trained on.
 
     Args:
-        trained: digests of its training images.
-        test: digests of the test images.
+        test: test images.
+        trained: digests of the training images of the generator.
         run: its name.
 
     Raises:
         DataError: more than 1 % of the test images are among its training images.
     """
-    seen = int(np.isin(test, trained).sum())
+    rest, seen = without(test, trained)
     if seen > SHARE * len(test):
         raise DataError(
             f"{seen:,} of {len(test):,} test images are training images of {run}: a gain measured on them would be a leak",
             "split the data first, then train on the training part alone",
         )
+    return rest

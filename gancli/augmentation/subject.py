@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from gancli.augmentation.candidates import conditional
-from gancli.augmentation.leaks import digests, trained_on_test
+from gancli.augmentation.leaks import digests, unseen
 from gancli.augmentation.parts import Parts, parts, pool
 from gancli.core.data import Dataset, Reading, Source, Split
 from gancli.core.errors import DataError
@@ -22,6 +22,7 @@ from gancli.data.images import ImageDataset
 from gancli.data.pictures import Pictures
 from gancli.evaluation import inputs
 from gancli.inference.generator import Model
+from gancli.runs import history
 from gancli.runs.folder import Run
 
 CPU = torch.device("cpu")
@@ -63,7 +64,7 @@ def subject(
         device: of the model; classifiers are trained on the CPU.
 
     Raises:
-        DataError: the data have changed since training, or the run was trained on test images.
+        DataError: the data have changed since or during training, or the run was trained on test images.
         UsageError: the model is not class-conditional, or the data have no classes.
     """
     model, source, split = inputs.of_run(run, against, how, ema, device, step, warn, moved=moved)
@@ -72,14 +73,18 @@ def subject(
             f"the data of {run.name} have changed since training: which images it was trained on is not known any more",
             "name the unchanged data with --data, or train again",
         )
+    if any("data" in line for line in history.read(run.path)):
+        raise DataError(
+            f"{run.name} was resumed with other data: which images it was trained on is not known",
+            "train it on one data set",
+        )
     found = parts(split)
     conditional(model, len(found.names))
     if more is not None:
         found = parts(split, _further(more, found.names, split.train.spec, how))
-    trained = split.train if against is None else _own(run, model, how, moved)
-    trained_on_test(
-        digests(pool(trained, len(found.names)).images), digests(pool(split.test, len(found.names)).images), run.name
-    )
+    if against is not None:
+        trained = digests(pool(_own(run, model, how, moved), len(found.names)).images)
+        found = replace(found, test=unseen(found.test, trained, run.name))
     for said in found.twice:
         warn(said)
     return Subject(run, model, split.train, found, _files(source, run, how) if against is None else None)
