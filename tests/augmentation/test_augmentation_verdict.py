@@ -189,10 +189,10 @@ def test_what_images_are_worth() -> None:
     assert worth(held, np.empty((0, 2))).effective == 0  # type: ignore[union-attr]
     assert worth(held[:10], held) is None
     counts = np.array([0, 1, 3])
-    drawn = [np.isin(np.arange(3), random.permutation(6)[:2]) for _ in range(20_000)]
+    drawn = [np.isin(np.arange(3), random.permutation(6)[:2]) for _ in range(4_000)]
     of_three = np.mean([drawn_[:3].any() for drawn_ in drawn])
     of_one = np.mean([drawn_[0] for drawn_ in drawn])
-    assert expected(counts, 6, 2) == pytest.approx((0 + of_one + of_three) / 3, abs=0.01)
+    assert expected(counts, 6, 2) == pytest.approx((0 + of_one + of_three) / 3, abs=0.02)
 
 
 @pytest.mark.parametrize(("bound", "name"), [("gain-low<0", "gain-low"), (" recall >= 80.5", "recall")])
