@@ -203,7 +203,9 @@ def color_matrix(draw: Draw, rgb: bool = True) -> tuple[Tensor, Tensor]:
 
 
 def color(x: Tensor, draw: Draw) -> Tensor:
-    """Apply one affine color transform per image [N, C, H, W]; of gray images, the mean of what it does to gray RGB."""
+    """Apply one affine color transform per image [N, C, H, W]; of gray images, the mean of what it does to gray RGB; not to alpha."""
+    if x.shape[1] == 4:
+        return torch.cat([color(x[:, :3], draw), x[:, 3:]], 1)
     rgb = x.shape[1] == 3
     matrix, offset = color_matrix(draw, rgb)
     if not rgb:

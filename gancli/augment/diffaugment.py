@@ -35,7 +35,9 @@ class DiffAugment(Augment):
 
 
 def jitter_colors(x: Tensor, random: torch.Generator) -> Tensor:
-    """Random brightness, saturation (of RGB images) and contrast of each image [N, C, H, W]."""
+    """Random brightness, saturation (of RGB images) and contrast of each image [N, C, H, W]; alpha is not changed."""
+    if x.shape[1] == 4:
+        return torch.cat([jitter_colors(x[:, :3], random), x[:, 3:]], 1)
     numbers = sharding.rand(3, len(x), 1, 1, 1, random=random, dim=1)
     brightness, saturation, contrast = numbers.to(x.device, x.dtype)
     x = x + (brightness - 0.5)

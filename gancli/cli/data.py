@@ -9,7 +9,6 @@ import typer
 
 from gancli.cli import groups as g
 from gancli.cli import options as o
-from gancli.core.errors import DataError
 
 if TYPE_CHECKING:
     from gancli.core.registry import Part
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from gancli.report.console import Console
 
 PLACE = 6
-COLORS = {1: "grayscale", 3: "RGB"}
+COLORS = {1: "grayscale", 3: "RGB", 4: "RGBA"}
 
 DataSet = Annotated[str, typer.Argument(help="Data set name (gan list data), folder, .zip or .npz.")]
 Preview = Annotated[Path | None, o.option("Output", "Write a PNG grid of training images to this file.")]
@@ -58,20 +57,21 @@ def command(
             console.warn(f"{name}: {why}")
         for warning in report.warnings:
             console.warn(warning)
+    if report.refusal is not None:
+        raise report.refusal
     if preview is not None:
         _preview(console, report, preview, data)
 
 
 def _preview(console: Console, report: Report, file: Path, data: str) -> None:
-    """Write a grid of training images. Raises DataError if there are none."""
+    """Write a grid of training images."""
     import numpy as np
 
     from gancli.core.files import write_atomic
     from gancli.core.images import ImageSamples
     from gancli.runs.files import disk
 
-    if report.split is None:
-        raise DataError("there is nothing to preview")
+    assert report.split is not None
     shown = report.split.train.samples().take(np.array(report.preview))
     with disk("the preview", file, then=""):
         columns = 8 if type(shown) is ImageSamples else 2

@@ -83,7 +83,7 @@ DataSet = Annotated[
 ]
 DataDir = Annotated[Path | None, option("Data", "Folder for downloaded data sets.", envvar="GAN_DATA_DIR")]
 Size = Annotated[str | None, option("Data", "Image size: 32, or 28x20 (height x width)."), Key("data.image_size", size)]
-Channels = Annotated[int | None, option("Data", "1: grayscale, 3: RGB."), Key("data.channels")]
+Channels = Annotated[int | None, option("Data", "1: grayscale, 3: RGB, 4: RGBA."), Key("data.channels")]
 Layout = Annotated[
     str | None,
     option("Data", "folders of two domains (trainA, trainB), or side-by-side: A and B in one picture."),

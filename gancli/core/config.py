@@ -45,7 +45,9 @@ class Data(Frozen):
 
     source: Source = Field(description="data set name, or a table of a name and options")
     image_size: tuple[Pixels, Pixels] | None = Field(None, description="height and width; default: those of the data")
-    channels: Literal[1, 3] | None = Field(None, description="1: grayscale, 3: RGB; default: those of the data")
+    channels: Literal[1, 3, 4] | None = Field(
+        None, description="1: grayscale, 3: RGB, 4: RGBA; default: those of the data, without alpha"
+    )
     holdout: float = Field(0.1, ge=0, lt=1, description="fraction held out as test set, if the data set has none")
     validation: float = Field(0.05, ge=0, lt=1, description="fraction held out as validation set, if the data has none")
     repeat: int | None = Field(None, ge=1, description="passes over the data per epoch; default: about 10,000 images")

@@ -140,7 +140,7 @@ class Dataset(ABC):
 
         Args:
             size: (height, width); None: unchanged.
-            channels: 1 or 3; None: unchanged.
+            channels: 1, 3 or 4 (RGBA); None: unchanged.
             how: its cache folder stores a copy too large for memory; None: always in memory.
 
         Returns:
@@ -252,11 +252,13 @@ class Source(Part, ABC):
 
     Attributes:
         features: the feature extractor for evaluations on these data.
+        folder: of the files of a known data set, below the data directory; empty: no known data set.
         options: the options of `Reading` that this source implements, of "range", "labels", "unlabeled" and "frames".
     """
 
     kind: ClassVar[str] = "data"
     features: ClassVar[str] = "auto"
+    folder: ClassVar[str] = ""
     options: ClassVar[tuple[str, ...]] = ()
 
     def present(self, how: Reading) -> bool:  # noqa: ARG002

@@ -37,8 +37,21 @@ def to_uint8(x: Tensor) -> np.ndarray:
     return ((x.float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
 
 
+def over_white(images: np.ndarray) -> np.ndarray:
+    """RGBA images over white.
+
+    Args:
+        images: uint8 [N, 4, H, W].
+
+    Returns:
+        uint8 [N, 3, H, W].
+    """
+    color, alpha = images[:, :3].astype(np.uint16), images[:, 3:].astype(np.uint16)
+    return ((color * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
 def pil_image(image: np.ndarray) -> Image.Image:
-    """uint8 [C, H, W] -> a grayscale or RGB image of Pillow."""
+    """uint8 [C, H, W] -> a grayscale, RGB or RGBA image of Pillow."""
     return Image.fromarray(image[0] if image.shape[0] == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
 
 
@@ -207,5 +220,6 @@ def _enlarged(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
 
 
 def _rgb(images: np.ndarray) -> np.ndarray:
-    """uint8 [N, 1 or 3, H, W] -> [N, 3, H, W]."""
+    """uint8 [N, 1, 3 or 4, H, W] -> [N, 3, H, W]."""
+    images = over_white(images) if images.shape[1] == 4 else images
     return images if images.shape[1] == 3 else np.repeat(images[:, :1], 3, 1)

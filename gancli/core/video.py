@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gancli.core.errors import UsageError
-from gancli.core.images import pil_image
+from gancli.core.images import over_white, pil_image
 
 FORMS = (".gif", ".mp4")
 CAPTION = 18  # pixels below an image
@@ -19,7 +19,7 @@ def video(frames: Sequence[np.ndarray], form: str, milliseconds: int = 60) -> by
     """Encode frames of the same size.
 
     Args:
-        frames: uint8 [C, H, W].
+        frames: uint8 [C, H, W]; RGBA is laid over white.
         form: ".gif", which loops, or ".mp4".
         milliseconds: for which each frame is shown.
 
@@ -31,6 +31,7 @@ def video(frames: Sequence[np.ndarray], form: str, milliseconds: int = 60) -> by
     """
     if form not in FORMS:
         raise UsageError(f"do not know the form {form!r} of a film", f"use {' or '.join(FORMS)}")
+    frames = [over_white(frame[None])[0] if len(frame) == 4 else frame for frame in frames]
     return _gif(frames, milliseconds) if form == ".gif" else _mp4(frames, milliseconds)
 
 

@@ -28,6 +28,7 @@ RECORD, RECORDS = 1 + 3 * 32 * 32, 10_000
 
 class CIFAR10(Source):
     name = "cifar10"
+    folder: ClassVar[str] = FOLDER
     classes: ClassVar[tuple[str, ...]] = (
         "airplane",
         "automobile",
@@ -41,6 +42,9 @@ class CIFAR10(Source):
         "truck",
     )
 
+    def present(self, how: Reading) -> bool:
+        return all((how.data_dir / FOLDER / name).is_file() for name in (*TRAIN, TEST))
+
     def read(self, how: Reading) -> Split[ImageDataset]:
         """The set; its test set is the files' own.
 
@@ -48,7 +52,7 @@ class CIFAR10(Source):
             DataError: the files are neither there nor can be fetched; with the archive's name.
         """
         folder = how.data_dir / FOLDER
-        if not all((folder / name).is_file() for name in (*TRAIN, TEST)):
+        if not self.present(how):
             self._get(folder, how)
         return Split(self._arrays([folder / name for name in TRAIN]), self._arrays([folder / TEST]))
 

@@ -10,14 +10,24 @@ from typing import Any, cast
 from gancli.core import registry
 from gancli.core.data import D, Reading, Source, Split
 from gancli.core.errors import DataError, UsageError
-from gancli.data import holdout, remarks
+from gancli.data import decode, holdout, remarks
 from gancli.data.mnist import MNIST
 
 DEFAULT_TIME = 4.0  # seconds in which MNIST must come, where no data is named
-_REFUSED = {
-    (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz"): "a tar archive, which is never unpacked",
-    (".pt", ".pth", ".pkl", ".pickle", ".ckpt"): "pickled, and a pickle can run any program as it is read",
-}
+PLACES = "a folder of pictures, a .zip of them, or a .npz of arrays"
+_REFUSED = {  # suffixes -> what it is, and what to do
+    (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz"): (
+        "a tar archive, which is never unpacked", "mkdir FOLDER; tar xf FILE -C FOLDER; then name the folder"
+    ),
+    (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst"): ("an archive that is not read", "unpack it, and name the folder"),
+    (".pt", ".pth", ".pkl", ".pickle", ".ckpt"): (
+        "pickled, and a pickle can run any program as it is read", f"name {PLACES}"
+    ),
+    (".parquet", ".arrow", ".tfrecord", ".lmdb", ".mdb", ".h5", ".hdf5", ".mat", ".db"): (
+        "a table or database of another program", "write its images to a folder, or to a .npz with numpy.savez"
+    ),
+    (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"): ("a video", "mkdir FOLDER; ffmpeg -i FILE FOLDER/%06d.png"),
+}  # fmt: skip
 
 
 def source_for(text: str, options: Collection[str] = ()) -> dict[str, Any]:
@@ -42,6 +52,8 @@ def source_for(text: str, options: Collection[str] = ()) -> dict[str, Any]:
         there = path.exists()
     except (OSError, RuntimeError) as error:  # a name too long, a home that nobody has
         raise DataError(f"{text[:200]} cannot be read: {error}", "name data, a folder, a .zip or a .npz") from None
+    if "://" in text:
+        raise DataError(f"{text[:200]} is an address, and nothing is downloaded from it", f"download it, and name {PLACES}")
     _refuse(path)
     if there:
         return _claimed(path.absolute(), sources, options)
@@ -93,9 +105,12 @@ def absolute(path: str) -> str:
 
 
 def _refuse(path: Path) -> None:
-    for suffixes, why in _REFUSED.items():
-        if path.name.lower().endswith(suffixes):
-            raise DataError(f"{path} is {why}", "name a folder of pictures, a .zip of them, or a .npz of arrays")
+    """Raises DataError for a file of a form that is not read, with what makes one of it that is."""
+    for suffixes, (why, remedy) in _REFUSED.items():
+        if path.name.lower().endswith(suffixes) and not path.is_dir():
+            raise DataError(f"{path} is {why}", remedy)
+    if path.suffix.lower() in decode.SUFFIXES and path.is_file():
+        raise DataError(f"{path} is one picture", f"name {PLACES}")
 
 
 def _claimed(path: Path, sources: dict[str, type[Source]], options: Collection[str]) -> dict[str, Any]:
@@ -104,7 +119,7 @@ def _claimed(path: Path, sources: dict[str, type[Source]], options: Collection[s
     fit = {name: claim for name, claim in claims.items() if options and {*options} <= {*sources[name].model_fields}}
     if found := fit or {name: claim for name, claim in claims.items() if claim > 0}:
         return {"name": max(found, key=lambda name: found[name]), "path": str(path)}
-    raise DataError(f"no source reads {path}", "name a folder of pictures, a .zip of them, or a .npz of arrays")
+    raise DataError(f"no source reads {path}", f"name {PLACES}")
 
 
 def _above(path: Path) -> str:

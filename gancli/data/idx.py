@@ -57,7 +57,7 @@ def read_idx(path: Path, dims: int) -> np.ndarray:
 class Idx(Source):
     """Base of the sources in IDX files. A subclass says where its four files lie and how they can be fetched."""
 
-    folder: ClassVar[str]  # under the data directory
+    folder: ClassVar[str]
     files: ClassVar[tuple[str, str, str, str]] = (
         "train-images-idx3-ubyte",
         "train-labels-idx1-ubyte",

@@ -115,7 +115,7 @@ class ImageDataset(Dataset):
         """As `data/resize.py` does it. Attributes stay as they were measured.
 
         Raises:
-            DataError: the pictures have neither 1 nor 3 channels.
+            DataError: the pictures have neither 1, 3 nor 4 channels.
         """
         images = resized(self.images, size, channels, how)
         return self if images is self.images else replace(self, images=images, measure=None)

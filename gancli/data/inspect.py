@@ -41,6 +41,7 @@ class Report:
     warnings: tuple[str, ...]  # what is probably not as it was meant to be
     preview: tuple[int, ...]  # training images to show, evenly over the classes
     split: Split[ImageDataset] | None
+    refusal: DataError | None = None  # why nothing can be used, where nothing can
 
     @property
     def count(self) -> int:
@@ -74,7 +75,7 @@ def inspect(source: Source, how: Reading) -> Report:
         how: what is asked for; its notes go into the report.
 
     Raises:
-        DataError: the data is missing.
+        DataError: the data is missing. Pictures of which none can be used are reported; the report has the refusal.
     """
     notes: list[str] = []
     warnings: list[str] = []
@@ -87,14 +88,15 @@ def inspect(source: Source, how: Reading) -> Report:
         if not isinstance(raw.train.spec, Images):
             notes.insert(0, raw.train.spec.describe())
         return _report(described, find.finished(source, raw, how), {(h, w): n}, n if c == 1 else 0, {}, notes, warnings)
-    split = None
+    split, refusal = None, None
     try:
         raw, found = source.replace(skip_broken=True).scanned(how)
         split = find.finished(source, raw, how)
     except DataError as error:
-        warnings.append(error.cause)
+        refusal = error
         _, found = source.survey(how)
-    return _report(described, split, _sizes(found), sum(found.grey), found.broken, notes, warnings)
+    report = _report(described, split, _sizes(found), sum(found.grey), found.broken, notes, warnings)
+    return replace(report, refusal=refusal)
 
 
 def _images(data: Dataset) -> np.ndarray:

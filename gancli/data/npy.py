@@ -227,11 +227,3 @@ def _color(shape: tuple[int, ...], where: str, labeled: bool) -> Layout:  # noqa
     if first:
         return Layout(n, a, b, c, lambda x: x)
     return Layout(n, c, a, b, lambda x: x.transpose(0, 3, 1, 2))
-
-
-def over_white(images: np.ndarray, channels: int | None) -> np.ndarray:
-    """uint8 [N, 4, H, W] laid over white, [N, 3, H, W], unless four channels are asked for; all else as it is."""
-    if images.shape[1] != 4 or channels == 4:
-        return images
-    color, alpha = images[:, :3].astype(np.uint16), images[:, 3:].astype(np.uint16)
-    return ((color * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

@@ -22,6 +22,7 @@ from pydantic import Field
 
 from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
+from gancli.core.images import over_white
 from gancli.data import cache, holdout, npy, remarks, values
 from gancli.data.images import ImageDataset
 from gancli.data.labels import LONGEST, Known, classes_of
@@ -174,7 +175,8 @@ def assemble(
         at = 0
         for found, one in zip(parts, layouts, strict=True):
             for part in found.images.parts():
-                made = npy.over_white(one.to_chw(choice.range.to_uint8(part)), how.channels)
+                made = one.to_chw(choice.range.to_uint8(part))
+                made = over_white(made) if made.shape[1] > channels else made
                 out[place[at : at + len(made)]] = made
                 cache.release(out)
                 at += len(made)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from pathlib import Path
 from statistics import median_low
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ from pydantic import Field
 
 from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
-from gancli.data import cache, decode, holdout, labels, remarks, values
+from gancli.data import cache, decode, holdout, labels, recognized, remarks, values
 from gancli.data.collection import GROUP, FileCollection, Scan, each, keep, scan, shown
 from gancli.data.decode import Background
 from gancli.data.images import ImageDataset
@@ -166,9 +167,10 @@ class Pictures(Source, ABC):
             kinds = ", ".join(decode.FORMATS)
             other = len(files.entries) - len(found.broken)
             passed = f" ({other} files of other kinds)" if other else ""
-            raise DataError(
-                f"no pictures in {files.where}{passed}", f"it must hold files in one of these formats: {kinds}"
-            )
+            remedy = recognized.hint(Path(self.path)) or f"it must hold files in one of these formats: {kinds}"
+            if found.broken:
+                raise DataError(f"none of {len(found.broken):,} pictures in {files.where} can be read", remedy)
+            raise DataError(f"no pictures in {files.where}{passed}", remedy)
 
 
 class _BrokenError(Exception):

@@ -20,7 +20,11 @@ FILES = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
 
 class SVHN(Source):
     name = "svhn"
+    folder: ClassVar[str] = "."
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
+
+    def present(self, how: Reading) -> bool:
+        return all((how.data_dir / name).is_file() for name in FILES.values())
 
     def read(self, how: Reading) -> Split[ImageDataset]:
         """The set; its test set is the files' own.
@@ -29,7 +33,7 @@ class SVHN(Source):
             DataError: the two files are neither there nor can be fetched, or are broken.
         """
         paths = {part: how.data_dir / name for part, name in FILES.items()}
-        if not all(path.is_file() for path in paths.values()):
+        if not self.present(how):
             self._get(paths, how)
         return Split(self._arrays(paths["train"]), self._arrays(paths["test"]))
 

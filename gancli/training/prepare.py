@@ -131,6 +131,11 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
         )
         choices.append(said)
     split = converted(split, cfg.task)
+    if cfg.data.channels == 4 and not isinstance(split.train.spec, Images):
+        raise UsageError(
+            f"four channels are for tasks that learn from images, and the data are {split.train.spec.name}",
+            "leave --channels away: gan apply keeps the alpha of each image",
+        )
     loader, fingerprint = _loader(cfg, split, ranks), _fingerprint(split, ranks)
     length, open_task = cfg.stop.total(loader.epoch), cfg.task
     if length < 1:

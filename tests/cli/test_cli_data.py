@@ -131,7 +131,7 @@ def test_the_training_bar_fits_a_line(width: int, nets: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--channels", "2"), "channels: input should be 1 or 3"),
+        (("--channels", "2"), "channels: input should be 1, 3 or 4"),
         (("--image-size", "9999"), "less than or equal to 4096"),
     ],
 )

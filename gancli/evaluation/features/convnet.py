@@ -57,6 +57,14 @@ def grey(images: Tensor) -> Tensor:
     return (images * images.new_tensor(weights)[:, None, None]).sum(1, keepdim=True) if c > 1 else images
 
 
+def opaque(images: Tensor) -> Tensor:
+    """uint8 RGBA [N, 4, H, W] over white -> uint8 [N, 3, H, W]; any other number of channels as it is."""
+    if images.shape[1] != 4:
+        return images
+    color, alpha = images[:, :3].to(torch.int32), images[:, 3:].to(torch.int32)
+    return ((color * alpha + 255 * (255 - alpha) + 127) // 255).to(torch.uint8)
+
+
 def forward(weights: Mapping[str, Tensor], plan: Plan, x: Tensor) -> tuple[Tensor, Tensor]:
     """x [N, C, H, W] in [-1, 1] -> features [N, d], logits [N, K]."""
     last = torch.channels_last  # of images and weights both: twice as fast on a CPU as of images alone

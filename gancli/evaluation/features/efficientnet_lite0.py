@@ -13,7 +13,7 @@ from torch import Tensor
 from gancli.core.data import Dataset
 from gancli.core.images import ImageSamples
 from gancli.evaluation.contracts import Extractor, Features, Progress, of_images, silent
-from gancli.evaluation.features.convnet import grey, resized, square
+from gancli.evaluation.features.convnet import grey, opaque, resized, square
 from gancli.models.efficientnet import SHA256, pretrained
 
 SMALLEST, LARGEST = 96, 128  # pixels a side: small photographs are recognized better enlarged
@@ -25,7 +25,7 @@ class EfficientNetLite0(Features):
     @classmethod
     def suits(cls, train: Dataset) -> int:
         images = getattr(train.samples(), "images", None)
-        return 3 if images is not None and images.shape[1] == 3 else 0
+        return 3 if images is not None and images.shape[1] in (3, 4) else 0
 
     def prepare(
         self,
@@ -40,10 +40,11 @@ class EfficientNetLite0(Features):
         size = square(data.images.shape, SMALLEST, LARGEST)
 
         def seen(images: Tensor) -> tuple[Tensor, Tensor]:
-            x = resized(images, size)
+            x = resized(opaque(images), size)
             rgb = x if x.shape[1] == 3 else grey(x).expand(-1, 3, -1, -1)
             features, logits = net(rgb.contiguous(memory_format=torch.channels_last))
             return features, logits.softmax(1)
 
-        rule = f"uint8 as saved, grey repeated to RGB, antialiased bilinear to {size[0]}x{size[1]}"
+        first = "RGBA over white" if data.images.shape[1] == 4 else "grey repeated to RGB"
+        rule = f"uint8 as saved, {first}, antialiased bilinear to {size[0]}x{size[1]}"
         return Extractor(self.name, SHA256, rule, of_images(seen, device), classifies=True)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gancli.core.data import Dataset
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.evaluation.contracts import Extractor, Features, Progress, of_images, silent
+from gancli.evaluation.features.convnet import opaque
 from gancli.evaluation.weights import expect, read, sha256, verified
 
 CONVERT = (
@@ -105,6 +106,7 @@ class Inception(Features):
 
 
 def _run(net: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    images = opaque(images)
     rgb = images if images.shape[1] == 3 else images[:, :1].expand(-1, 3, -1, -1)
     features, logits = net(rgb)
     return features, logits.softmax(1)

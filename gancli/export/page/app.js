@@ -109,7 +109,7 @@ function canvasOf(image) {
   const area = image.width * image.height, data = new ImageData(image.width, image.height);
   for (let i = 0; i < area; i++) {
     for (let k = 0; k < 3; k++) data.data[4 * i + k] = image.pixels[(image.channels === 1 ? 0 : k) * area + i];
-    data.data[4 * i + 3] = 255;
+    data.data[4 * i + 3] = image.channels === 4 ? image.pixels[3 * area + i] : 255;
   }
   canvas.getContext("2d").putImageData(data, 0, 0);
   const zoom = Math.max(1, Math.round(128 / Math.max(image.width, image.height)));
