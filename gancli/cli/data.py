@@ -69,13 +69,15 @@ def _preview(console: Console, report: Report, file: Path, data: str) -> None:
 
     from gancli.core.files import write_atomic
     from gancli.core.images import ImageSamples
+    from gancli.core.titles import ROW, ROWS
     from gancli.runs.files import disk
 
     assert report.split is not None
     shown = report.split.train.samples().take(np.array(report.preview))
     with disk("the preview", file, then=""):
-        columns = 8 if type(shown) is ImageSamples else 2
-        write_atomic(file, shown.render(columns, {"data": data}).content)
+        names = list(getattr(report.split.train, "classes", ()))
+        columns = None if len(names) > ROWS else ROW if type(shown) is ImageSamples else 2
+        write_atomic(file, shown.render(columns, {"data": data, "classes": names}).content)
     console.note(f"preview {file}")
 
 

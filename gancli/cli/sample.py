@@ -32,7 +32,7 @@ N = Annotated[
         min=1,
         max=MOST,
         help="Number of samples.",
-        show_default="64, at least 8 of each class; 8 seeds of a walk, 8 columns of --mix",
+        show_default="64, in a grid 8 of each class; 8 seeds of a walk, 8 columns of --mix",
     ),
 ]
 OUT_HELP = ".png a grid, .txt lines, a folder/ one file each, .gif or .mp4 a walk, .npz arrays."
@@ -140,11 +140,13 @@ class Flags:
     def options(self, model: Model, facts: dict[str, Any]) -> SampleOptions:
         """The same for a model, whose classes may have been named."""
         from gancli.inference.writing import SampleOptions
+        from gancli.tasks.sampling import grid_seeds
 
         seeds, rows = self.numbers()
-        if (self.n, self.seeds, self.label, self.labels, rows) == (None,) * 5 and not self.walk:
-            seeds = [seeds[0] + i for i in range(model.grid_of(len(seeds)))]
         named = self.label if self.label is not None else self.labels
+        usual = self.n is None and self.seeds is None and named is None
+        if usual and rows is None and Path(self.out).suffix.lower() == ".png" and not self.folder:
+            seeds = list(grid_seeds(model.choices, len(seeds), seeds[0]))
         classes = None if named is None else o.labels(named, model.classes)
         return SampleOptions(
             seeds, classes, o.attributes(self.attr), self.truncation, self.best_of, self.nrow, self.frames, rows, self.mix_at,

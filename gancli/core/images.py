@@ -16,8 +16,7 @@ from torch import Tensor
 
 from gancli.core.errors import DivergedError
 from gancli.core.samples import File, Samples
-
-GAP = 2  # pixels between the images of a grid
+from gancli.core.titles import GAP, columns_for, titled, titles
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
@@ -102,6 +101,22 @@ def png(image: np.ndarray, recipe: dict[str, Any] | None = None) -> bytes:
     return out.getvalue()
 
 
+def recipe_of(content: bytes) -> dict[str, Any]:
+    """The recipe that `png` stored in a file; empty for other files.
+
+    Args:
+        content: of a file, perhaps from a stranger.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+            found = json.loads(image.info.get("gan", "{}"))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - a broken file can raise anything
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def crop_each(x: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> Tensor:
     """Crop each image at its own offset; differentiable in x any number of times.
 
@@ -137,13 +152,13 @@ class ImageSamples(Samples):
         return type(self)(**{name: array[index] for name, array in self.pack().items()})
 
     def render(self, columns: int | None = None, recipe: dict[str, Any] | None = None) -> File:
-        return File(".png", png(grid(self.images, columns or self._row()), recipe))
-
-    def _row(self) -> int | None:
-        """The length of rows of one class each, where the labels are in such rows; else None."""
-        changes = [] if self.labels is None else (np.flatnonzero(np.diff(self.labels)) + 1).tolist()
-        row = changes[0] if changes else 0
-        return row if row > 1 and all(i % row == 0 for i in changes) else None
+        texts = titles(self.labels, recipe)
+        columns = columns or (columns_for(texts) if texts else None) or math.ceil(math.sqrt(len(self)))
+        made = grid(self.images, columns)
+        if texts:
+            zoom = zoom_for(*self.images.shape[2:])
+            made = titled(made, texts, columns, (zoom * self.images.shape[2], zoom * self.images.shape[3]))
+        return File(".png", png(made, recipe))
 
     def file(self, i: int, recipe: dict[str, Any] | None = None) -> File:
         return File(".png", png(self.images[i], recipe))

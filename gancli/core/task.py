@@ -203,7 +203,7 @@ class Task(Part, ABC):
         Args:
             spec: of the data.
             data: the validation set.
-            n: largest number of samples.
+            n: number of samples; more if every class is to be there.
         """
 
     @abstractmethod

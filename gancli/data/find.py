@@ -53,7 +53,9 @@ def source_for(text: str, options: Collection[str] = ()) -> dict[str, Any]:
     except (OSError, RuntimeError) as error:  # a name too long, a home that nobody has
         raise DataError(f"{text[:200]} cannot be read: {error}", "name data, a folder, a .zip or a .npz") from None
     if "://" in text:
-        raise DataError(f"{text[:200]} is an address, and nothing is downloaded from it", f"download it, and name {PLACES}")
+        raise DataError(
+            f"{text[:200]} is an address, and nothing is downloaded from it", f"download it, and name {PLACES}"
+        )
     _refuse(path)
     if there:
         return _claimed(path.absolute(), sources, options)

@@ -11,6 +11,7 @@ import numpy as np
 from gancli.core.errors import DataError
 from gancli.core.images import ImageSamples
 from gancli.core.specs import Images
+from gancli.core.titles import first_of_each
 from gancli.data import find
 from gancli.data.collection import Scan, shown
 from gancli.data.images import ImageDataset
@@ -155,12 +156,5 @@ def _attributes(train: ImageDataset) -> dict[str, tuple[float, float, float]]:
 
 
 def _preview(train: ImageDataset) -> tuple[int, ...]:
-    """Up to 64 images: the first of each class, the second of each class, and so on."""
-    if train.labels is None:
-        return tuple(range(min(PREVIEW, len(train.images))))
-    seen: Counter[int] = Counter()
-    ranks = []
-    for label in train.labels.tolist():
-        ranks.append(seen[label])
-        seen[label] += 1
-    return tuple(np.lexsort((train.labels, np.array(ranks)))[:PREVIEW].tolist())
+    """64 images; of every class the first ones."""
+    return tuple(first_of_each(train.labels, len(train.images), PREVIEW).tolist())

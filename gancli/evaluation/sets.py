@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from gancli.core.samples import Samples
+from gancli.core.titles import first_of_each
 from gancli.data import cache
 from gancli.evaluation.weights import sha256
 from gancli.inference.spool import Spool, batches, empty, joined, pieces, release, spooled
@@ -78,6 +79,11 @@ class SampleSet(Generic[S]):
     def extracted(self) -> Extracted:
         """Features and probabilities, float32."""
         raise NotImplementedError("these samples are not made yet")
+
+    @cached_property
+    def pictured(self) -> np.ndarray:
+        """Which samples are kept for a picture: the first ones, of every class where there are classes."""
+        return first_of_each(self.labels, len(self), HEAD)
 
     @property
     def rows(self) -> np.ndarray | None:
@@ -193,8 +199,8 @@ class StoredSet(SampleSet[S]):
 
     @property
     def head(self) -> S:
-        """The first samples, for a picture."""
-        return self.samples.take(slice(0, HEAD))
+        """Samples for a picture."""
+        return self.take(self.pictured)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -239,17 +245,20 @@ class StreamedSet(SampleSet[S]):
             self.samples = spool.samples
 
     def _with_head(self, chunks: Iterable[S]) -> Iterator[S]:
-        """The same chunks; the first samples are kept."""
-        self._head = []
+        """The same chunks; samples for a picture are kept."""
+        self._head, wanted, done = [], np.sort(self.pictured), 0
         for chunk in chunks:
-            if sum(map(len, self._head)) < HEAD:
-                self._head.append(chunk)
+            inside = wanted[(wanted >= done) & (wanted < done + len(chunk))] - done
+            if len(inside):
+                self._head.append(chunk.take(inside))
+            done += len(chunk)
             yield chunk
 
     @property
     def head(self) -> S:
-        """The first samples, for a picture."""
-        return joined(self._head).take(slice(0, HEAD))
+        """Samples for a picture; before they are read, the first ones."""
+        found, wanted = joined(self._head), self.pictured
+        return found.take(np.argsort(np.argsort(wanted))) if len(found) == len(wanted) else found
 
     @cached_property
     def samples(self) -> S:

@@ -25,11 +25,12 @@ from gancli.core.registry import nearest
 from gancli.core.samples import Ask, FromSeeds, Samples
 from gancli.core.specs import Images
 from gancli.core.task import Choices, Task
+from gancli.core.titles import ROW
 from gancli.distributed.ranks import ALONE, Ranks
 from gancli.inference.capabilities import Latent, Mixing
 from gancli.inference.spool import joined
 from gancli.models.latents import closed_path, lerp
-from gancli.tasks.sampling import ROW, class_rows, grid_of
+from gancli.tasks.sampling import class_rows
 
 CHUNK = 32  # samples per pass of the nets
 

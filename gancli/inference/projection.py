@@ -6,9 +6,10 @@ seen by a small penalty, (|z|^2 / width - 1)^2. The condition stays that of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from gancli.core.errors import CheckpointError, DataError
 from gancli.core.files import read_capped
+from gancli.core.images import recipe_of
 from gancli.core.specs import Images
 from gancli.data.collection import LARGEST
 from gancli.data.decode import BrokenImageError, decode
@@ -35,14 +37,29 @@ def picture(path: Path, spec: Images) -> np.ndarray:
         uint8 [C, H, W].
 
     Raises:
-        DataError: it cannot be read.
+        DataError: it cannot be read, or is a grid of several.
     """
     try:
-        return decode(read_capped(path, LARGEST), spec.channels, (spec.height, spec.width), "white")
+        content = read_capped(path, LARGEST)
+        if several(recipe_of(content)):
+            raise DataError(
+                f"{path} is a grid of several images", "gan sample RUN --n 3 --out FOLDER/ writes a file for each"
+            )
+        return decode(content, spec.channels, (spec.height, spec.width), "white")
     except CheckpointError as error:
         raise DataError(error.cause) from None
     except BrokenImageError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def several(recipe: Mapping[str, Any]) -> bool:
+    """Whether a PNG that gan has made is of several images, by what it says of itself."""
+    seeds = recipe.get("seeds")
+    one = isinstance(seeds, list) and len(seeds) == 1
+    if isinstance(seeds, str):
+        first, _, last = seeds.partition("-")
+        one = first == last
+    return ("seeds" in recipe and not one) or bool({"rows", "mix", "data", "images"} & recipe.keys())
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from gancli.inference.generator import Model
 from gancli.inference.rejection import chosen
 from gancli.inference.spool import joined, spooled
 from gancli.runs.files import disk
-from gancli.tasks.sampling import ROW
 
 Progress = Callable[[str, int, int], None]
 MAX_FRAMES = 2000  # of a walk
@@ -140,9 +139,10 @@ def _whole(model: Model, options: SampleOptions, out: Path, progress: Progress) 
         parts.append(chunk)
     if not model.ranks.is_first:
         return
-    labels = {} if ask.labels is None else {"labels": list(ask.labels)}
-    columns = options.columns or (ROW if ask.labels is not None else None)
-    write_atomic(out, joined(parts).render(columns, options.recipe(**labels)).content)
+    labels: dict[str, Any] = {} if ask.labels is None else {"labels": list(ask.labels)}
+    if model.conditional:
+        labels["classes"] = [model.class_name(k) for k in model.labels]
+    write_atomic(out, joined(parts).render(options.columns, options.recipe(**labels)).content)
 
 
 def _check_form(model: Model, samples: Samples, out: Path) -> None:

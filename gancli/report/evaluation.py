@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from gancli.core.errors import ResourceError
 from gancli.core.files import atomic_file
 from gancli.core.registry import parts
 from gancli.core.samples import Samples
+from gancli.core.titles import ROW, ROWS
 from gancli.evaluation.contracts import Chart, Metric, Score
 from gancli.evaluation.results import Evaluation, Pairs, in_order, score_names
 from gancli.report.scores import compared, number
@@ -26,13 +27,15 @@ from gancli.report.text import plotted
 
 INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
 FAKE, REAL, ALARM = "#2f6fde", "#b9c2d0", "#d9480f"
-ROWS = 6  # scores in the picture
+SCORES = 6  # in the picture
+WIDE, NAME = 78, 28  # characters in a line above a panel, and in the name of a score, at their usual size
+COLUMNS = 12  # samples in a row, where there are many classes
 BARS = 40  # bars of a chart, at most
 LINES, LONGEST = 32, 60  # lines of text in the picture, and characters of a line
 
 
 def picture(evaluation: Evaluation, path: Path) -> None:
-    """Write evaluation.png: the first samples, the closest pairs, scores, and the charts that the metrics have.
+    """Write evaluation.png.
 
     Args:
         evaluation: as it was made, with its samples.
@@ -41,46 +44,54 @@ def picture(evaluation: Evaluation, path: Path) -> None:
     Raises:
         ResourceError: the file cannot be written.
     """
-    engine = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.04, hspace=0.05)
-    pairs = evaluation.pairs if evaluation.pairs is not None and evaluation.pairs.pairs else None
-    figure = Figure(figsize=(12, 8.4 if pairs else 6.6), facecolor="white", layout=engine)
-    FigureCanvasAgg(figure)
-    halves = GridSpec(1, 2, figure=figure, width_ratios=[1.12, 1])
-    left, right = halves[0], halves[1]
-    _samples(figure, left, evaluation.samples, pairs)
-    first = headlines(evaluation)
-    charts = _charts(evaluation)
-    panels = [0.15 * (len(first) + 1), *([0.9] * len(charts) or [0.15 * (2 * ROWS - len(first))])]
-    grid = right.subgridspec(len(panels), 1, height_ratios=panels)
-    _headline(figure.add_subplot(grid[0]), evaluation, first)
-    for i, (chart, scores) in enumerate(charts.items()):
-        DRAWN[chart.of](figure.add_subplot(grid[i + 1]), chart, scores)
+    drawn = figure(evaluation)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # that the font does not have
             with atomic_file(path) as file:
-                figure.savefig(file, format="png", dpi=120)
+                drawn.savefig(file, format="png", dpi=120)
     except OSError as error:
         raise ResourceError(f"cannot write {path}: {error.strerror}", "choose another --out") from None
 
 
-def _samples(figure: Figure, place: SubplotSpec, samples: Samples | None, pairs: Pairs | None) -> None:
+def figure(evaluation: Evaluation) -> Figure:
+    """The first samples, the closest pairs, scores, and the charts that the metrics have."""
+    engine = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.04, hspace=0.05)
+    pairs = evaluation.pairs if evaluation.pairs is not None and evaluation.pairs.pairs else None
+    whole = Figure(figsize=(12, 8.4 if pairs else 6.6), facecolor="white", layout=engine)
+    FigureCanvasAgg(whole)
+    halves = GridSpec(1, 2, figure=whole, width_ratios=[1.12, 1])
+    left, right = halves[0], halves[1]
+    _samples(whole, left, evaluation, pairs)
+    first = headlines(evaluation)
+    charts = _charts(evaluation)
+    panels = [0.15 * (len(first) + 1), *([0.9] * len(charts) or [0.15 * (2 * SCORES - len(first))])]
+    grid = right.subgridspec(len(panels), 1, height_ratios=panels)
+    _headline(whole.add_subplot(grid[0]), evaluation, first)
+    for i, (chart, scores) in enumerate(charts.items()):
+        DRAWN[chart.of](whole.add_subplot(grid[i + 1]), chart, scores)
+    return whole
+
+
+def _samples(figure: Figure, place: SubplotSpec, evaluation: Evaluation, pairs: Pairs | None) -> None:
     """The samples, and below them the pairs."""
     heights = [3.4, 1] if pairs else [1]
     rows = place.subgridspec(len(heights), 1, height_ratios=heights)
     axes = figure.add_subplot(rows[0])
     axes.axis("off")
     axes.set_anchor("N")
-    _title(axes, "Samples", "the first ones, not chosen")
+    samples, names = evaluation.samples, list(evaluation.protocol.get("asked", ()))
+    _title(axes, "Samples", "the first of each class, not chosen" if names else "the first ones, not chosen")
     if samples is not None:
-        _show(axes, samples, 10)
+        _show(axes, samples, 10 if not names else ROW if len(names) <= ROWS else COLUMNS, names)
     if pairs is not None:
         _pairs(figure.add_subplot(rows[1]), pairs)
 
 
-def _show(axes: Axes, samples: Samples, columns: int) -> None:
+def _show(axes: Axes, samples: Samples, columns: int, classes: Sequence[str] = ()) -> None:
     """Samples as they render themselves."""
-    MEDIA[samples.media](axes, samples.render(min(columns, len(samples))).content)
+    recipe = {"classes": classes} if classes else None
+    MEDIA[samples.media](axes, samples.render(min(columns, len(samples)), recipe).content)
 
 
 def _image(axes: Axes, content: bytes) -> None:
@@ -113,7 +124,8 @@ def _pairs(axes: Axes, pairs: Pairs) -> None:
 def _title(axes: Axes, text: str, beside: str = "") -> None:
     axes.set_title(text, loc="left", fontsize=11, fontweight="bold", color=INK)
     if beside:
-        axes.set_title(beside, loc="right", fontsize=8.5, color=SOFT)
+        room = WIDE - 1.6 * len(text)  # the title is larger and bold
+        axes.set_title(beside, loc="right", fontsize=min(8.5, 8.5 * room / len(beside)), color=SOFT)
 
 
 def _metric(name: str) -> type[Metric] | None:
@@ -131,7 +143,7 @@ def headlines(evaluation: Evaluation) -> list[tuple[str, Score]]:
 
     names = in_order(evaluation.scores)
     ordered = [*(n for n in names if first(n)), *(n for n in names if not first(n))]
-    return [(name, evaluation.scores[name]) for name in ordered[:ROWS]]
+    return [(name, evaluation.scores[name]) for name in ordered[:SCORES]]
 
 
 def _charts(evaluation: Evaluation) -> dict[Chart, dict[str, Score]]:
@@ -151,13 +163,18 @@ def _headline(axes: Axes, evaluation: Evaluation, shown: list[tuple[str, Score]]
     axes.axis("off")
     _title(axes, "Scores", compared(evaluation.protocol))
     row = 1 / (len(shown) + 1)
+    small = min(10.0, 10.0 * NAME / max((len(name) for name, _ in shown), default=1))
     for x, text in ((0.5, "value"), (0.72, "± error"), (0.98, "reference")):
         axes.text(x, 1 - row / 2, text, ha="right", va="center", fontsize=8.5, color=SOFT, transform=axes.transAxes)
     for i, (name, score) in enumerate(shown):
         cells = ((0.0, name, "left"), (0.5, number(score.value), "right"), (0.72, number(score.error), "right"))
         for x, text, side in (*cells, (0.98, number(score.reference), "right")):
             said = axes.text(x, 1 - (i + 1.5) * row, text, ha=side, va="center", transform=axes.transAxes)
-            said.set(fontsize=10, color=ALARM if score.alarm else INK, fontweight="bold" if x == 0.5 else "normal")
+            said.set(
+                fontsize=10 if x else small,
+                color=ALARM if score.alarm else INK,
+                fontweight="bold" if x == 0.5 else "normal",
+            )
 
 
 def _details(axes: Axes, chart: Chart, scores: Mapping[str, Score]) -> None:

@@ -13,10 +13,10 @@ from gancli.core.nets import Condition
 from gancli.core.samples import Samples
 from gancli.core.specs import Images
 from gancli.core.task import Choices
+from gancli.core.titles import ROW, ROWS
 from gancli.models.blocks import Noise
 
-ROW = 8  # samples per row of a grid; without given labels, a row has one class
-MOST_ROWS = 128  # of a grid that shows every class
+MOST = 1024  # classes in a grid
 
 
 def class_rows(choices: Choices, seeds: Iterable[int], alike: int = ROW) -> tuple[int, ...] | None:
@@ -33,9 +33,24 @@ def class_rows(choices: Choices, seeds: Iterable[int], alike: int = ROW) -> tupl
     return tuple(s // alike % choices.classes for s in seeds) if choices.classes else None
 
 
-def grid_of(choices: Choices, n: int) -> int:
-    """The samples of a grid: n, or as many more as show every class, where there are at most 128."""
-    return max(n, ROW * choices.classes) if choices.classes <= MOST_ROWS else n
+def grid_seeds(choices: Choices, n: int, first: int = 0) -> tuple[int, ...]:
+    """The seeds of a grid that shows every class.
+
+    Args:
+        choices: of the task.
+        n: number of samples of an unconditional model.
+        first: the first seed.
+
+    Returns:
+        n seeds for up to 8 classes; a row of 8 for each of up to 16 classes; of more classes n, evenly, or one of each.
+    """
+    classes = min(choices.classes, MOST)
+    if classes * ROW <= n:
+        return tuple(range(first, first + n))
+    if classes <= ROWS:
+        return tuple(range(first, first + classes * ROW))
+    each = max(1, n // classes)
+    return tuple(first + ROW * k + i for k in range(classes) for i in range(each))
 
 
 def labels_like(choices: Choices, known: Samples, n: int) -> tuple[tuple[int, ...] | None, np.ndarray | None]:

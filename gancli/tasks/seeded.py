@@ -24,7 +24,7 @@ from gancli.core.seeds import generator
 from gancli.core.specs import Images
 from gancli.core.task import Choices, Task
 from gancli.models.latents import Points, mix_styles, synthesize, to_uniform
-from gancli.tasks.sampling import class_rows, exportable, labels_like
+from gancli.tasks.sampling import class_rows, exportable, grid_seeds, labels_like
 
 if TYPE_CHECKING:
     from gancli.core.nets import Condition, Model
@@ -162,7 +162,9 @@ class Seeded(Task):
         return ImageSamples(to_uint8(self.images(nets, ask, spec)), labels, ask.attributes)
 
     def preview(self, spec: Spec, data: Dataset, n: int) -> Ask:  # noqa: ARG002
-        return FromSeeds(seeds=tuple(range(n)), labels=class_rows(self.choices(spec), range(n)))
+        choices = self.choices(spec)
+        seeds = grid_seeds(choices, n)
+        return FromSeeds(seeds=seeds, labels=class_rows(choices, seeds))
 
     def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:
         labels, attributes = labels_like(self.choices(spec), data.samples(), n)

@@ -217,9 +217,11 @@ class Session:
         def work() -> None:
             cfg = self.plan.cfg
             data = self.plan.split.validation if len(self.plan.split.validation) else self.plan.split.train
-            ask = cfg.task.preview(state.spec, data, grid_of(cfg.task.choices(state.spec), PREVIEWS))
+            ask = cfg.task.preview(state.spec, data, PREVIEWS)
+            model = state.model(cfg.task, facts={"classes": list(getattr(data, "classes", ()))})
             recipe = {"run": self.run.name, "step": state.step, "ema": bool(state.ema), "rows": ask.names()}
-            self.sinks.samples(state.step, "samples", state.model(cfg.task).generate(ask), recipe)
+            recipe |= {"classes": [model.class_name(k) for k in model.labels]} if model.conditional else {}
+            self.sinks.samples(state.step, "samples", model.generate(ask), recipe)
 
         self.ranks.on_first_rank(work)
 
