@@ -66,6 +66,7 @@ Direction = Annotated[
     str | None, typer.Option(help="Of translations: a-to-b or b-to-a.", show_default="the first that was learned")
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png. Default: the run.")]
+Csv = Annotated[Path | None, typer.Option(help="Write the values of each image to this CSV file.")]
 
 
 USUAL = 10_000  # samples of a run
@@ -118,6 +119,7 @@ def command(
     step: o.Step = None,
     fail_if: FailIf = None,
     out: Out = None,
+    csv: Csv = None,
     plugin: o.Plugin = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
@@ -156,6 +158,8 @@ def command(
         untrained=found is None and whole.train is whole.test, seed=seed, features=part, cache_dir=cache_dir(),
         device=str(on), progress=console.bar, note=console.note,
     )  # fmt: skip
+    if csv is not None:
+        _each(console, result, csv)
     _report(console, result, out or (found.path if found else None))
     if found is not None and out is None:
         console.note(f"next     gan compare {found.path} OTHER")
@@ -303,6 +307,18 @@ def _check_bounds(bounds: list[Bound], result: Evaluation) -> None:
         if bound.fails(result):
             value = result.score(bound.metric).value
             raise BoundError(f"{bound} {'holds' if math.isfinite(value) else 'is undefined'}: {value:.4g}")
+
+
+def _each(console: Console, result: Evaluation, file: Path) -> None:
+    """Write the values of each image."""
+    from gancli.core.files import write_atomic
+    from gancli.report.each import as_csv
+    from gancli.runs.files import disk
+
+    with disk("the table", file, then=""):
+        write_atomic(file, as_csv(result).encode())
+    console.end()
+    console.note(f"values   {file}")
 
 
 def _report(console: Console, result: Evaluation, folder: Path | None) -> None:

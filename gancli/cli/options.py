@@ -107,6 +107,11 @@ Degrade = Annotated[
 ]
 ConfigFile = Annotated[Path | None, option("Model", "TOML file, or the config.json of a run.", "--config")]
 
+From = Annotated[
+    str | None,
+    option("Model", "Start from the weights of this run or model folder (transfer learning).", "--from", metavar="RUN"),
+]
+
 Epochs = Annotated[float | None, option("Training", "Number of epochs."), Key("stop.epochs")]
 Images = Annotated[
     int | None, option("Training", "Number of training images drawn, instead of epochs."), Key("stop.images")

@@ -15,6 +15,7 @@ def command(
     length: g.LengthOptions,
     sets: g.SetOptions,
     runtime: g.RuntimeOptions,
+    from_: o.From = None,
     on_divergence: o.OnDivergence = o.Divergence.stop,
     name: o.Name = None,
     runs_dir: o.RunsDir = o.RUNS,
@@ -23,10 +24,10 @@ def command(
     json: o.Json = False,
 ) -> None:
     """Train a GAN. Without options: on MNIST if it is available, else on the digits of scikit-learn."""
-    from gancli.core.config import data_options
+    from gancli.core.config import data_options, nest
     from gancli.distributed.ranks import here, rank, require_name
     from gancli.report.console import Console
-    from gancli.runs.folder import check_place
+    from gancli.runs.folder import check_place, find
 
     console = Console(quiet=quiet, json=json, rank=rank())
     check_place(runs_dir, name)
@@ -34,9 +35,12 @@ def command(
         require_name(name)
     o.plugins(sets.plugin)
     layers = g.layers(source, recipe, length, runtime, sets)
+    if from_ is not None:
+        layers.append(nest("transfer.weights", str(find(runs_dir, from_).path.resolve())))
     asked = data_options(layers)
 
     from gancli.report.reporter import Reporter
+    from gancli.training import transfer
     from gancli.training.prepare import Request, make
     from gancli.training.rehearsal import rehearse
     from gancli.training.session import train
@@ -50,6 +54,7 @@ def command(
     reporter.plan(plan)
     if dry_run:
         check(plan)
+        transfer.check(plan.cfg, plan.spec)
         reporter.settings(plan)
         found = rehearse(plan)
         console.end()

@@ -21,6 +21,7 @@ from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import read_capped
 from gancli.core.interval import Interval
 from gancli.core.registry import Frozen, Part, nearest, of_kind, validated
+from gancli.core.transfer import Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,9 +46,7 @@ class Data(Frozen):
 
     source: Source = Field(description="data set name, or a table of a name and options")
     image_size: tuple[Pixels, Pixels] | None = Field(None, description="height and width; default: those of the data")
-    channels: Literal[1, 3, 4] | None = Field(
-        None, description="1: grayscale, 3: RGB, 4: RGBA; default: those of the data, without alpha"
-    )
+    channels: Literal[1, 3, 4] | None = Field(None, description="1: gray, 3: RGB, 4: RGBA; default: those of the data")
     holdout: float = Field(0.1, ge=0, lt=1, description="fraction held out as test set, if the data set has none")
     validation: float = Field(0.05, ge=0, lt=1, description="fraction held out as validation set, if the data has none")
     repeat: int | None = Field(None, ge=1, description="passes over the data per epoch; default: about 10,000 images")
@@ -58,9 +57,7 @@ class Data(Frozen):
     range: Literal["auto"] | Interval | None = Field(
         None, description='values of black and white, "0,4095"; auto: least and greatest; default: by type and values'
     )
-    labels: str | None = Field(
-        None, description="column of the labels file, or array, with the classes; none: no labels; default: by name"
-    )
+    labels: str | None = Field(None, description="column or array with the classes; none: no labels; default: by name")
     unlabeled: Literal["drop", "keep"] | None = Field(
         None, description="images without a label: drop, or keep as a class; default: drop up to half of them"
     )
@@ -155,6 +152,7 @@ class Config(Frozen):
     ema: EMA = EMA()
     intervals: Intervals = Intervals()
     runtime: Runtime = Runtime()
+    transfer: Transfer = Transfer()
 
     def optimizer_of(self, net: str) -> Optimizer:
         """The optimizer of a net: its entry in `optimizers`, else `optimizer`."""

@@ -9,7 +9,7 @@ and micro-batches.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast
@@ -240,6 +240,7 @@ class Reading:
     progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
     note: Callable[[str], None] = field(default=lambda _text: None)
     warn: Callable[[str], None] = field(default=lambda _text: None)
+    files: Callable[[Sequence[str]], None] = field(default=lambda _names: None)  # of all images, in their order
 
     def requested(self, options: Data) -> Reading:
         """The same with the options of a run's configuration."""

@@ -142,17 +142,18 @@ def hidden(part: str) -> bool:
 shown = printable  # a file's name
 
 
-def scan(files: FileCollection, how: Reading) -> Scan:
+def scan(files: FileCollection, how: Reading, lenient: bool = False) -> Scan:
     """What a collection holds, from the cache if no file has another size or time.
 
     Args:
         files: the collection.
         how: the cache's folder, and whom to tell the progress.
+        lenient: whether pictures that are cut short are read, which then are not remembered as broken.
 
     Returns:
         What was found; pictures that cannot be read are listed in `broken`.
     """
-    key = scan_key(files)
+    key = scan_key(files, lenient)
     kept = cache.recall(how, key)
     if kept is not None:
         try:
@@ -160,19 +161,20 @@ def scan(files: FileCollection, how: Reading) -> Scan:
         except (TypeError, ValueError, KeyError):
             pass
     found = _scanned(files, how)
-    keep(files, found, how)
+    keep(files, found, how, lenient)
     return found
 
 
-def keep(files: FileCollection, found: Scan, how: Reading) -> None:
+def keep(files: FileCollection, found: Scan, how: Reading, lenient: bool = False) -> None:
     """Keep a scan for the next time, if the next one would find the same."""
     if not files.unread:
-        cache.remember(how, scan_key(files), asdict(found))
+        cache.remember(how, scan_key(files, lenient), asdict(found))
 
 
-def scan_key(files: FileCollection) -> str:
+def scan_key(files: FileCollection, lenient: bool = False) -> str:
     """The key of a scan in the cache."""
-    return cache.key_of("scan", 3, files.where, [(entry.name, entry.size, entry.stamp) for entry in files.entries])
+    entries = [(entry.name, entry.size, entry.stamp) for entry in files.entries]
+    return cache.key_of("scan", 3, files.where, entries, *(["lenient"] if lenient else []))
 
 
 def each(work: Callable[[T], R], items: Sequence[T], what: str, how: Reading) -> list[R]:

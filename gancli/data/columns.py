@@ -2,6 +2,7 @@
 
     the pictures    the column with the most names of pictures among its cells
     the class       `Reading.labels`, else the column that is called label, class, ...; else one of words that come again and again
+                    (without a header also of integers)
     attributes      columns of numbers
     part            a column called split, subset, ... with train, val, test
 Other columns are passed over, which is said.
@@ -196,6 +197,14 @@ def _columns(rows: Iterator[Row], sample: list[Row], names: Names, wanted: str |
     rest = [key for key in others if key not in (part, label) and key.lower() not in FILES]
     numeric = [key for key in rest if all(_number(row.get(key)) is not None or _missing(row.get(key)) for row in named)]
     words = [key for key in rest if key not in numeric]
+    if (
+        label is None
+        and numeric == rest
+        and len(rest) == 1
+        and all(key.isdigit() for key in order)
+        and _few(named, rest[0])
+    ):
+        label, numeric = rest[0], []  # no header, and an integer of few values: a class
     if label is None and not numeric:
         again = [key for key in words if len({str(row.get(key)) for row in named}) <= max(1, len(named) // 2)]
         label = again[0] if len(again) == 1 else None
@@ -227,6 +236,12 @@ def _number(value: Any) -> float | None:
 def _fraction(value: Any) -> bool:
     number = _number(value)
     return number is not None and not number.is_integer()
+
+
+def _few(rows: list[Row], key: str) -> bool:
+    """Whether a column has integers that come again and again."""
+    values = {_number(row.get(key)) for row in rows}
+    return all(value is not None and value.is_integer() for value in values) and len(values) <= max(1, len(rows) // 2)
 
 
 def _add(out: Annotation, columns: Columns, row: Row, names: Names, where: str) -> None:

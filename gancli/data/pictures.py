@@ -53,7 +53,7 @@ class Pictures(Source, ABC):
             DataError: there is nothing that can be read.
         """
         files = self.files()
-        return files, scan(files, how)
+        return files, scan(files, how, self.truncated)
 
     def read(self, how: Reading) -> Split[ImageDataset]:
         """The pictures, decoded.
@@ -98,13 +98,14 @@ class Pictures(Source, ABC):
             images = cache.array(how, key, (len(order), channels, *size), fill)
         except _BrokenError:
             found = found.without(broken)
-            keep(files, found, how)
+            keep(files, found, how, self.truncated)
             return self._read(files, found, how)
         others = remarks.others(files, found, known.read)
         for note in (*known.notes, *remarks.notes(others, found, used, size)):
             how.note(note)
         for warning in (*known.warnings, *(doubts or remarks.dark(images)), *remarks.warnings(others, used, size)):
             how.warn(warning)
+        how.files([f"{name}#{frame}" if frame else name for name, frame in (items[i] for i in order)])
         return holdout.split(images, beside, order, how), found
 
     def names(self, how: Reading) -> Split[ImageDataset]:

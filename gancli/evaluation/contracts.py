@@ -178,7 +178,7 @@ class Score:
     alarm: bool = False  # it says that something is wrong
     values: tuple[float, ...] = field(
         default=(), repr=False
-    )  # of each sample, where the value is their mean; not written
+    )  # of each sample; the value is their mean, or a statistic of them; not written to evaluation.json
     best_baseline: str = ""  # the baseline with the best value
     gain: float | None = None  # how much better than that: the mean over samples of the paired differences
     gain_error: float | None = None  # standard error of the gain

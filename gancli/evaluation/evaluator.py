@@ -1,9 +1,8 @@
 """Evaluate samples: features -> metrics -> scores, with the protocol that they were made by.
 
 Samples are compared with data that the model has not seen: the test set, or while training the validation set. The reference score beside a
-score is what as many training data get in the samples' place: real against real. Samples are evaluated as they are saved, and read chunk by
-chunk. What is computed of the data (features, reference scores) is kept under the cache folder, by the data's fingerprint and the features'
-hash.
+score is what as many training data get in the samples' place: real against real. Samples are evaluated as they are saved, chunk by chunk.
+What is computed of the data (features, reference scores) is kept in the cache, by the data's fingerprint and the features' hash.
 """
 
 from __future__ import annotations
@@ -234,7 +233,8 @@ class Evaluator:
         timings["total"] = time.perf_counter() - begun
         pairs: Pairs | None = inputs.shared("pairs", lambda: None)
         ordered = {name: scores[name] for name in in_order(scores)}
-        return Evaluation(ordered, protocol.of(self, generated, fake, todo, skipped), timings, pairs, fake.head)
+        how = protocol.of(self, generated, fake, todo, skipped)
+        return Evaluation(ordered, how, timings, pairs, fake.head, generated.named(fake))
 
     def _fake(self, generated: Generated) -> StoredSet[Any] | StreamedSet[Any]:
         """The samples to look at. Raises DataError if they cannot be scored."""

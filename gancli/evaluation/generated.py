@@ -11,7 +11,7 @@ import numpy as np
 from gancli.core.data import Dataset
 from gancli.core.errors import DataError
 from gancli.core.samples import Samples
-from gancli.evaluation.contracts import classes_of
+from gancli.evaluation.contracts import SampleSet, classes_of
 from gancli.inference.stream import Stream
 
 
@@ -22,6 +22,14 @@ class Generated:
     samples: Samples | Stream
     description: Mapping[str, Any] = field(default_factory=dict)  # run, checkpoint, averaged or raw weights, seeds, ...
     paired: bool = False  # sample i belongs to datum i of the set that it is compared with
+    names: tuple[str, ...] = ()  # of the samples, where they are files
+
+    def named(self, some: SampleSet[Any]) -> tuple[str, ...]:
+        """What some of the samples are called: their files, else their seeds, else their numbers."""
+        seed = self.description.get("seed")
+        first = seed if isinstance(seed, int) and not self.paired else 0
+        numbers = map(some.original, range(len(some)))
+        return tuple(self.names[i] if self.names else str(first + i) for i in numbers)
 
     @property
     def labels(self) -> np.ndarray | None:

@@ -200,7 +200,8 @@ def of_model(
 def pictures(path: Path, split: Split[Any], how: Reading, skip_broken: bool = False) -> Generated:
     """Samples from a folder, a zip or an npz, in the shape of the data."""
     found = _lenient(build("data", find.source_for(str(path.absolute()))), skip_broken)
-    shaped = replace(_shaped(how, split.test.spec), holdout=0.0, validation=0.0, whole=True)
+    names: list[str] = []
+    shaped = replace(_shaped(how, split.test.spec), holdout=0.0, validation=0.0, whole=True, files=names.extend)
     both = find.read(found, shaped).train
     packed = both.samples().pack()
     beside = {key: value for key, value in packed.items() if key not in ("labels", "attributes")}
@@ -209,7 +210,7 @@ def pictures(path: Path, split: Split[Any], how: Reading, skip_broken: bool = Fa
         beside["labels"] = labels
     elif packed.get("labels") is not None and classes_of(split.train):
         how.note("the classes of the images are not those of the data, and are not used")
-    return Generated(type(both.samples()).unpack(beside), {"images": path.name})
+    return Generated(type(both.samples()).unpack(beside), {"images": path.name}, names=tuple(names))
 
 
 def _translated(labels: np.ndarray | None, own: Sequence[str], wanted: Sequence[str]) -> np.ndarray | None:

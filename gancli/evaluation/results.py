@@ -66,7 +66,8 @@ class Evaluation:
     protocol: Mapping[str, Any]
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds by step
     pairs: Pairs | None = None  # the closest, for the picture; their numbers go into the JSON
-    samples: Samples | None = None  # the first ones, for the picture
+    samples: Samples | None = None  # some, for the picture
+    names: tuple[str, ...] = ()  # of all samples that were looked at: seeds, or files
 
     def score(self, name: str) -> Score:
         """The score called `name`, or `name@features`, the evaluation's own features before others.

@@ -35,6 +35,7 @@ PROMISE = 5.0  # seconds of training before it is said what the run will bring
 REFRESH = 0.1  # seconds between updates of the bar
 ENDS = {
     "images": "all images seen", "steps": "steps done", "minutes": "time is up", "quality": "quality reached",
+    "asked": "stopped by a callback; saved",
 }  # fmt: skip
 LONGER = {"steps": "--max-steps", "minutes": "--max-minutes"}  # why it ended -> what makes the run longer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -24,6 +24,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.caught = 0
+        self.asked: Callable[[], bool] = lambda: False  # whether something else asks to stop
         self._breaking = False
         self._before: dict[signal.Signals, object] = {}
 

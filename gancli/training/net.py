@@ -8,7 +8,7 @@ weights are cast once after each update; gradients and optimizer are float32 (mi
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,7 @@ class Net:
         if dtype != torch.float32:
             self.working, self._pairs = _cast_copy(self.module, dtype)
         self.parameters = list(self.working.parameters())
+        self._frozen: list[tuple[Tensor, Tensor]] = []  # parameters, and the values that they keep
 
     @torch.no_grad()
     def update(self, images: int, total: int) -> None:
@@ -84,8 +85,14 @@ class Net:
         self.steps += 1
         lr = self.rule.lr * self.rule.schedule.factor(images, total)
         self.rule.at(images, total).update(list(self.weights), self.gradients(), self._moments, self.steps, lr)
+        for parameter, kept in self._frozen:
+            parameter.copy_(kept)
         self.drop_gradients()
         self.refresh()
+
+    def freeze(self, names: Set[str]) -> None:
+        """Let the parameters of these names keep the values that they have now."""
+        self._frozen = [(p.data, p.data.clone()) for name, p in self.module.named_parameters() if name in names]
 
     def drop_gradients(self) -> None:
         """Free the collected gradients."""

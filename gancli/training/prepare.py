@@ -25,7 +25,7 @@ from gancli.data import cache, find, remarks
 from gancli.data.loader import Loader
 from gancli.distributed.ranks import ALONE, Ranks
 from gancli.evaluation.results import parse_bound
-from gancli.training import fitting, precision, trial
+from gancli.training import fitting, precision, transfer, trial
 from gancli.training.memory import keep_freed
 from gancli.training.rehearsal import rehearse
 from gancli.training.state import State, new_state
@@ -112,13 +112,17 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     validated(Data, {**asked.get("data", {}), "source": source}, "data")
     if request.preset:
         read_preset(request.preset)
+    begun = transfer.origin(asked)
+    reading = reading if begun is None else begun.reading(reading, asked)
     split = ranks.once_per_host(lambda: find.read(source, reading))
-    preset = request.preset or asked.get("preset") or ""
+    wanted = request.preset or asked.get("preset")
+    preset = wanted or (begun.preset if begun else "")
     if not preset:
         preset, base = _recipe_for(split, asked)
         choices.append(f"{f'preset {preset}' if preset else 'task ' + base['task']['name']}, for {_described(split)}")
     else:
         base = read_preset(preset, _classes(split), _facts(split))
+    base = base if begun is None else merge([base, begun.layer(asked, wanted)])
     given: Layer = {"preset": preset, "data": {"source": source.model_dump(mode="json")}}
     plain = resolve(base, given)
     chosen = fitting.for_data(plain, asked, split.train, choices)

@@ -24,8 +24,7 @@ from gancli.runs.lock import acquire
 from gancli.runs.recorder import Recorder
 from gancli.runs.signals import InterruptedWork, Signals
 from gancli.runs.status import Status
-from gancli.tasks.sampling import grid_of
-from gancli.training import snapshot
+from gancli.training import snapshot, transfer
 from gancli.training.checkpointing import check_size, commit, record_changes, restore, room, same_config
 from gancli.training.loop import crossed, finished, fit
 from gancli.training.memory import fitting, is_out_of_memory
@@ -47,6 +46,7 @@ def train(
     allow_data_change: bool = False,
     on_divergence: str = "stop",
     begun: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[str, State]:
     """Train until a stop condition is met.
 
@@ -58,9 +58,10 @@ def train(
         allow_data_change: continue with data other than before.
         on_divergence: "stop", or "rollback" to the last checkpoint at half the learning rate.
         begun: called once the run is locked.
+        stop: whether to end after this step, called after every step.
 
     Returns:
-        The stop condition ("images", "steps", "minutes", "quality"), and the state.
+        The stop condition ("images", "steps", "minutes", "quality", or "asked" by `stop`), and the state.
 
     Raises:
         UsageError: a requested validation is not available.
@@ -82,6 +83,7 @@ def train(
             ranks.on_first_rank(partial(_check, plan, signals))
         begun()
         with _status(every):
+            signals.asked = stop
             reason, state = _until_done(run, plan, every, signals, resumed, allow_data_change, on_divergence)
             caught = int(ranks.maximum([signals.caught])[0])
             if caught:
@@ -129,6 +131,7 @@ class Session:
         self.ranks.synchronize(self.state)
         self.ranks.on_first_rank(lambda: self._prepare(resumed, allow_data_change))
         snapshot.share(self.state, self.ranks)
+        transfer.freeze(self.state, plan.cfg)
         self.begun = self.state.seconds  # of training before this session
         self.losses = tuple(phase.key for phase in self.state.phases if "/" not in phase.name)
         self.line: dict[str, Any] = {}  # the last scalars
@@ -149,8 +152,11 @@ class Session:
         run, plan, state = self.run, self.plan, self.state
         room(run, state)
         if not resumed:
+            transfer.begin(state, plan.cfg, self.sinks.note)
             return
         restore(run, plan, state, self.sinks.note, allow_data_change)
+        if not state.step:  # no checkpoint yet
+            transfer.begin(state, plan.cfg, self.sinks.note)
         record_changes(run, plan.cfg, self.sinks.note, state.step)
         total = plan.cfg.stop.total(plan.loader.epoch)
         over = finished(state, plan.cfg, total, state.seconds) or reached(run, plan.cfg, state.step)
@@ -200,7 +206,7 @@ class Session:
             self.sinks.event("monitor", line=self._monitor.look(state, self.line))
 
     def stop_requested(self) -> bool:
-        return self.ranks.request("signal", self.signals.caught != 0)
+        return self.ranks.request("signal", self.signals.caught != 0 or self.signals.asked())
 
     def scalars(self, values: dict[str, Any]) -> None:
         """Report a line of means, unless there is one of this step (a finished run has written its last line)."""

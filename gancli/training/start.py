@@ -13,6 +13,7 @@ from gancli.distributed.ranks import job_id, restarted
 from gancli.evaluation.results import parse_bound
 from gancli.runs import folder
 from gancli.runs.files import disk, quoted
+from gancli.training import transfer
 from gancli.training.checkpointing import BY_A_RESUME, environment
 from gancli.training.fitting import possible
 from gancli.training.prepare import Plan, Request
@@ -27,6 +28,7 @@ def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.
     """
     check(plan)
     possible(plan.cfg, plan.spec)
+    transfer.check(plan.cfg, plan.spec)
     run = folder.create(runs, f"{plan.data_name}-{plan.cfg.preset or plan.cfg.task.name}", name)
     _describe(request, plan, run)
     return run

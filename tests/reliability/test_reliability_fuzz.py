@@ -189,7 +189,17 @@ def test_odd_runs(name: str, checkpoints: Checkpoints, tmp_path: Path) -> None:
 # A short fuzz; the long one is tests/soak/fuzz.py
 
 
-@pytest.mark.parametrize(("name", "inputs"), [("checkpoint", 40), ("config", 100), ("images", 200), ("archives", 200)])
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("checkpoint", 40),
+        ("config", 100),
+        ("images", 200),
+        ("archives", 200),
+        ("tables", 200),
+        ("arrays", 200),
+    ],
+)
 def test_what_is_changed_is_read_or_refused(name: str, inputs: int, checkpoints: Checkpoints, tmp_path: Path) -> None:
     part = checkpoints if name == "checkpoint" else fuzz_parts.PARTS[name](tmp_path)
     result = Result()

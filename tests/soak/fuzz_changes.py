@@ -191,9 +191,10 @@ def pictures() -> dict[str, list[bytes]]:
     ways: list[dict[str, Any]] = [{}, {"save_all": True, "append_images": [base, modes[3]]}, {"exif": exif}]
     more: dict[str, list[dict[str, Any]]] = {
         "png": [{"transparency": 3}], "gif": [{"transparency": 3}], "webp": [{"lossless": True}], "jpg": [{"progressive": True}], "bmp": [],
+        "avif": [], "jp2": [{"irreversible": True}], "ppm": [], "tga": [{"compression": "tga_rle"}],
         "tif": [{"compression": c} for c in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "group4")],
     }  # fmt: skip
-    odd = ("ppm", "ico", "tga", "pcx", "jp2", "avif", "sgi", "dds", "im", "mpo", "icns")
+    odd = ("ico", "pcx", "sgi", "dds", "im", "mpo", "icns")
     out: dict[str, list[bytes]] = {}
     for suffix in (*more, *odd):
         found: dict[bytes, None] = {}

@@ -26,6 +26,7 @@ from fuzz_changes import (
     reworded,
 )
 from fuzz_pictures import Archives, Images
+from fuzz_tables import Arrays, Tables
 
 from gancli.core.config import Config, presets
 from gancli.core.data import Reading
@@ -186,4 +187,6 @@ PARTS: dict[str, Callable[[Path], Part]] = {
     "config": Configs,
     "images": Images,
     "archives": Archives,
+    "tables": Tables,
+    "arrays": Arrays,
 }

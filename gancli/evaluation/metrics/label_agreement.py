@@ -85,6 +85,6 @@ class LabelAgreement(Metric):
         return {
             "label-agreement": Score(
                 share, meaning, "higher", binomial(share, n), "binomial", detail=named, alarm=bool(warnings),
-                warnings=warnings,
+                warnings=warnings, values=tuple((asked == seen).astype(float).tolist()),
             )
         }  # fmt: skip

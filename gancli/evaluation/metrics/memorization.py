@@ -151,7 +151,8 @@ def _copied(inputs: Inputs, features: Looks, raw: Looks) -> dict[str, Score]:
         chances.append(copy_test(held, fake, *cells))
         meaning = "share of samples that repeat a training image"
         detail = {"threshold": found.threshold, "p": chances[-1]}
-        out[name] = Score(found.share, meaning, "lower", found.error, "binomial", detail=detail)
+        each = tuple(fake.tolist())  # distance to the nearest training image over that to the second nearest
+        out[name] = Score(found.share, meaning, "lower", found.error, "binomial", detail=detail, values=each)
     p = min(1.0, 2 * min(chances))
     meaning = "chance of so many near copies if nothing was copied; see `copied` for how many"
     how = "exact within classes (hypergeometric), Bonferroni"

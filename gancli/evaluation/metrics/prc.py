@@ -47,6 +47,7 @@ class PrecisionRecall(Metric):
                 "higher",
                 binomial(precision, len(inputs.fake)),
                 how,
+                values=tuple(found.fake_inside.astype(float).tolist()),
             ),
             "recall": Score(
                 recall,

@@ -1,0 +1,1 @@
+"""The verbs as functions: train, resume, evaluate; callbacks. `import gancli` offers them."""
