@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gancli.core.data import Reading, Split
+from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import UsageError
 from gancli.evaluation import inputs
 from gancli.evaluation.evaluator import evaluate as scored
@@ -16,6 +16,7 @@ from gancli.training import precision
 from gancli.training.prepare import cache_dir
 
 if TYPE_CHECKING:
+    from gancli.evaluation.generated import Generated
     from gancli.evaluation.results import Evaluation
 
 USUAL = 10_000  # samples of a run
@@ -67,19 +68,22 @@ def evaluate(
     place = Path(data_dir) if data_dir is not None else found and inputs.data_dir(found)
     place = place or cache_dir() / "data"
     how = Reading(place, cache_dir(), download=download, progress=console.bar, note=console.note, warn=console.warn)
-    if found is not None:
-        model, source, whole = inputs.of_run(found, against, how, True, on, warn=console.warn)
-        reals = getattr(whole, split)
-        generated = inputs.of_model(model, whole.train, reals, n or USUAL, seed, cache_dir(), console.bar)
-        data: Split[Any] = Split(whole.train, reals)
+    if found is None:
+        source, generated, data = _of_images(images, against, how)
     else:
-        if against is None:
-            raise UsageError("images need data to compare with", "add against=, a data set or a folder")
-        source, data = inputs.against(against, how)
-        assert images is not None
-        generated = inputs.pictures(Path(images), data, how)
+        model, source, whole = inputs.of_run(found, against, how, True, on, warn=console.warn)
+        data = Split(whole.train, getattr(whole, split))
+        generated = inputs.of_model(model, whole.train, data.test, n or USUAL, seed, cache_dir(), console.bar)
     return scored(
         generated, data, source.features, metrics=metrics, n=n, name=f"{split} set", seed=seed,
         untrained=found is None and data.train is data.test, features=inputs.feature_part(features, None),
         cache_dir=cache_dir(), device=str(on), progress=console.bar, note=console.note,
     )  # fmt: skip
+
+
+def _of_images(images: str | Path | None, against: str | None, how: Reading) -> tuple[Source, Generated, Split[Any]]:
+    """Images of no run, and the data to compare them with."""
+    if images is None or against is None:
+        raise UsageError("images need data to compare with", "add against=, a data set or a folder")
+    source, data = inputs.against(against, how)
+    return source, inputs.pictures(Path(images), data, how), data

@@ -133,7 +133,10 @@ def _bug(error: Exception) -> int:
     """Torch raises RuntimeError when memory runs out or versions do not match; anything else is a bug."""
     text = str(error)
     if says_out_of_memory(error):
-        return _refuse("out of memory  ->  try a smaller --batch-size, or --set runtime.micro_batch=16", 5)
+        return _refuse(
+            "out of memory  ->  fewer samples; gan train with a smaller --batch-size, or --set runtime.micro_batch=16",
+            5,
+        )
     if "operator torchvision::" in text or (isinstance(error, ImportError) and "torchvision" in text):
         return _refuse("torch and torchvision do not fit together  ->  pip install --upgrade torch torchvision", 5)
     notes = getattr(error, "__notes__", [])

@@ -44,6 +44,9 @@ def command(what: What = Action.list, max_size: MaxSize = None, json: o.Json = F
     if most is not None and what is not Action.clear:
         raise UsageError("--max-size is for clearing", "gan cache clear --max-size 5GB")
     with disk("the cache", place, then=""):
+        if not place.is_dir():  # nothing was ever kept, or the home cannot be written
+            _say(console, [], "", {"removed": []} if what is Action.clear else {})
+            return
         if what is Action.clear:
             removed = clear(place) if most is None else bound(place, most)
             _say(console, entries(place), f"{len(removed)} entries removed; ", {"removed": _table(removed)})

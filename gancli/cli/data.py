@@ -28,6 +28,8 @@ def command(
     image_size: o.Size = None,
     channels: o.Channels = None,
     layout: o.Layout = None,
+    skip_broken: o.SkipBroken = None,
+    set_: o.Set = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
     plugin: o.Plugin = None,
@@ -43,9 +45,11 @@ def command(
 
     console = Console(quiet=quiet, json=json)
     o.plugins(plugin)
-    asked = data_options(g.layers(g.DataOptions(image_size=image_size, channels=channels)))
-    given = {} if layout is None else {"layout": layout}
-    source: Any = build("data", {**source_for(data, given), **given})
+    given = g.DataOptions(image_size=image_size, channels=channels, layout=layout, skip_broken=skip_broken)
+    table = g.data_layer(given, g.SetOptions(set_=set_))
+    of_source = table.pop("source", {})
+    asked = data_options([{"data": table}])
+    source: Any = build("data", {**source_for(data, of_source), **of_source})
     report = inspect(source, o.reading(console, data_dir, download, asked))
     console.end()
     found = report.as_json()

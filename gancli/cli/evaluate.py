@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,11 +11,10 @@ import typer
 
 from gancli.cli import groups as g
 from gancli.cli import options as o
+from gancli.cli.subjects import NONE, Restoration, Subject, subject
 from gancli.core.errors import BoundError, UsageError
 
 if TYPE_CHECKING:
-    from gancli.core.data import Split
-    from gancli.evaluation.generated import Generated
     from gancli.evaluation.results import Bound, Evaluation
     from gancli.report.console import Console
     from gancli.runs.folder import Run
@@ -53,18 +51,6 @@ FeatureWeights = Annotated[Path | None, typer.Option(help="Weights file of the f
 FeatureHash = Annotated[str, typer.Option(help="SHA-256 of that file.")]
 Ema = Annotated[bool, typer.Option(help="Use the EMA weights, or the raw ones.")]
 FailIf = Annotated[list[str] | None, typer.Option(help='Exit with code 8 if this holds: "fid>10".')]
-Degrade = Annotated[
-    str | None,
-    typer.Option(help="Degrade the test images by this, as in gauss:25+jpeg:10, and score their restoration."),
-]
-BaselineName = Annotated[str | None, typer.Option("--baseline", help="Score this baseline instead of a run.")]
-Realism = Annotated[
-    float | None, typer.Option(min=0, max=1, help="Of restorations: 0 faithful, 1 realistic.", show_default="0")
-]
-
-Direction = Annotated[
-    str | None, typer.Option(help="Of translations: a-to-b or b-to-a.", show_default="the first that was learned")
-]
 Out = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .png. Default: the run.")]
 Csv = Annotated[Path | None, typer.Option(help="Write the values of each image to this CSV file.")]
 
@@ -72,40 +58,12 @@ Csv = Annotated[Path | None, typer.Option(help="Write the values of each image t
 USUAL = 10_000  # samples of a run
 
 
-@dataclass(frozen=True)
-class Restoration:
-    """What is restored, and by what; or in which direction it is translated."""
-
-    degrade: Degrade = None
-    baseline: BaselineName = None
-    realism: Realism = None
-    direction: Direction = None
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is evaluated, and how its data are read."""
-
-    run: Run | None
-    images: Path | None
-    against: str | None
-    data_dir: Path | None
-    download: bool
-    skip_broken: bool
-    moved: str | None
-    ema: bool
-    standing: int
-    step: int | None
-    restoration: Restoration
-    part: str
-
-
 @g.spread
 def command(
     run: o.RunName = None,
     images: Images = None,
     against: Against = None,
-    restoration: Restoration = Restoration(),
+    restoration: Restoration = NONE,
     metrics: Metrics = None,
     n: N = None,
     seed: Seed = 0,
@@ -124,6 +82,7 @@ def command(
     data_dir: o.DataDir = None,
     download: o.Download = True,
     skip_broken: o.SkipBroken = None,
+    set_: o.Set = None,
     data: o.Moved = None,
     runs_dir: o.RunsDir = o.RUNS,
     quiet: o.Quiet = False,
@@ -148,9 +107,10 @@ def command(
 
     bounds = _bounds(fail_if or [], chosen := _chosen(metrics))
     part, on = inputs.feature_part(features, feature_weights, feature_hash), _device(device, threads)
-    rest = (ema, standing, step, restoration, split.value)
+    changed = g.data_layer(g.SetOptions(set_=set_))
+    rest = (ema, standing, step, restoration, split.value, changed)
     of = Subject(found, images, against, data_dir, download, bool(skip_broken), data, *rest)
-    generated, source_features, whole = _subject(console, of, n or USUAL, seed, on)
+    generated, source_features, whole = subject(console, of, n or USUAL, seed, on)
     if rank():
         return  # this rank has had its share of the sampling
     result = evaluate(
@@ -216,49 +176,6 @@ def _of_files(
     _report(console, result, out)
     _check_bounds(bounds, result)
     return True
-
-
-def _subject(console: Console, of: Subject, n: int, seed: int, on: Any) -> tuple[Generated, str, Split[Any]]:
-    """The samples, the features that the data's source names, and the data."""
-    from gancli.core.data import Split
-    from gancli.distributed.ranks import here
-    from gancli.evaluation import degraded, inputs
-    from gancli.training.prepare import cache_dir
-
-    if of.run is None:
-        return _of_no_run(console, of)
-    own = inputs.data_dir(of.run) if of.against is None else None
-    how = o.reading(console, of.data_dir, of.download, recorded=own)
-    chain = of.restoration.degrade
-    change = (lambda model: model) if chain is None else (lambda model: degraded.restoring(model, chain))
-    model, source, split = inputs.of_run(
-        of.run, of.against, how, of.ema, on, of.step, console.warn, of.standing, of.skip_broken, of.moved, change
-    )
-    model.ranks = here()
-    direction = of.restoration.direction
-    split = split if direction is None else inputs.facing(split, model, direction)
-    options = {"realism": of.restoration.realism, "direction": direction}
-    reals = getattr(split, of.part)
-    made = inputs.of_model(model, split.train, reals, n, seed, cache_dir(), console.bar, options)
-    return made, source.features, Split(split.train, reals)
-
-
-def _of_no_run(console: Console, of: Subject) -> tuple[Generated, str, Split[Any]]:
-    """Images from anywhere, or the outputs of a baseline."""
-    from gancli.evaluation import degraded, inputs
-
-    assert of.against is not None
-    how = o.reading(console, of.data_dir, download=of.download)
-    chain = of.restoration.degrade
-    read_data = inputs.data if chain is not None or of.images is None else inputs.against
-    source, split = read_data(of.against, how, of.skip_broken)
-    if chain is not None:
-        split = degraded.degraded(split, chain)
-    if of.restoration.baseline is not None:
-        return degraded.of_baseline(of.restoration.baseline, split), source.features, split
-    assert of.images is not None
-    read = inputs.pictures if chain is None else degraded.outputs
-    return read(of.images, split, how, of.skip_broken), source.features, split
 
 
 def _is_no_run(

@@ -120,6 +120,23 @@ def keys(group: type[Any]) -> dict[str, o.Key]:
     return {name: key for name, key in found if isinstance(key, o.Key)}
 
 
+def data_layer(*groups: Any) -> Layer:
+    """The options of data among those of some groups, for verbs that read data and make no run.
+
+    Raises:
+        UsageError: --set names something else.
+    """
+    from gancli.core.config import merge
+
+    merged = merge(layers(*groups))
+    for key in merged.keys() - {"data"}:
+        raise UsageError(f"--set {key}: nothing is trained here", "only keys of data, such as --set data.range=auto")
+    table = merged.get("data", {})
+    if not isinstance(table, dict) or not isinstance(table.get("source", {}), dict):
+        raise UsageError("--set data is a table", "only keys of data, such as --set data.range=auto")
+    return dict(table)
+
+
 def layers(*groups: Any) -> list[Layer]:
     """The configuration layers of some options: the --config file, the options with a key, then --set.
 

@@ -100,7 +100,7 @@ def _parts(console: Console, kind: str | None, name: str | None) -> None:
     if kind is None and not console.json:
         show_catalog(console, {"configuration": catalog.top_keys()}, detail=None)
         console.say("Options of a part: gan list loss hinge")
-        console.say("Keys for --set: gan list intervals, gan list schedule, ...")
+        console.say("Keys for gan train --set: gan list intervals, gan list schedule, ...")
 
 
 def _entries(kind: str, name: str | None, whole: bool) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def one_hot(y: Tensor | None, classes: int, noise: Tensor | None) -> Tensor:
     """
     if y is None:
         if noise is None:
-            raise UsageError("this model is conditional: labels are needed", "give them with --labels")
+            raise UsageError("this model is conditional: labels are needed", "give them with gan sample --labels")
         y = noise[:, :classes].argmax(1)
     return F.one_hot(y.long(), classes).float()
 

@@ -55,7 +55,7 @@ class Samples(ABC):
         Args:
             columns: samples per row; default: depends on N.
             recipe: provenance (model, seed, options), stored in the file if its format allows; `classes`, the names by
-                label, are written beside labeled images.
+                label, become titles of labeled images.
 
         Returns:
             The file.

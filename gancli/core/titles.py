@@ -1,4 +1,4 @@
-"""Grids of classes: which images are in them, and the names of the classes beside them."""
+"""Grids of classes: which images are in them, and the names of the classes as titles."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def first_of_each(labels: np.ndarray | None, size: int, n: int) -> np.ndarray:
 
 
 def titles(labels: np.ndarray | None, recipe: dict[str, Any] | None) -> list[str]:
-    """What is written beside samples: the names of their classes, or their numbers where a name cannot be drawn.
+    """The titles of samples: the names of their classes, or their numbers where a name cannot be drawn.
 
     Args:
         labels: int64 [N], or None.
@@ -61,7 +61,7 @@ def columns_for(labels: Sequence[object]) -> int | None:
 
 
 def titled(image: np.ndarray, texts: Sequence[str], columns: int, cell: tuple[int, int]) -> np.ndarray:
-    """Write titles beside the images of a grid: left of the rows where all of a row have the same, else above the columns
+    """Write titles into a grid: left of the rows where all of a row have the same, else above the columns
     where all of a column have the same, else below each image.
 
     Args:

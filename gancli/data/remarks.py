@@ -72,7 +72,7 @@ def warnings(others: list[str], used: Scan, size: tuple[int, int]) -> list[str]:
         names = ", ".join([*map(shown, called[:NAMED]), *more])
         out.append(f"passed over: {names}  ->  call a table labels.csv if it is to be read")
     if used.sizes and all(width == 2 * height for height, width in used.sizes):
-        out.append("all pictures are twice as wide as high  ->  pairs side by side? --layout side-by-side")
+        out.append("all pictures are twice as wide as high  ->  pairs side by side? gan train --layout side-by-side")
     cut = {own: middle(*own, size) for own in set(used.sizes)}  # what is seen, before it is scaled
     total = len(used.sizes)
     small = sum(ENLARGED * cut[own][2] < size[0] for own in used.sizes)

@@ -78,7 +78,7 @@ class Translation(Source):
         if not belong:
             raise DataError(
                 f"{files.where} has no two domains of pictures",
-                "put them into trainA and trainB, or A/train and B/train; pictures that hold both: --layout side-by-side",
+                "put them into trainA and trainB, or A/train and B/train; pictures that hold both: gan train --layout side-by-side",
             )
         return files, found, belong
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from gancli.core.config import Data
 from gancli.core.data import Dataset, Reading, Source, Spec, Split
 from gancli.core.errors import UsageError
-from gancli.core.registry import Part, build
+from gancli.core.registry import Part, build, validated
 from gancli.core.samples import Ask, with_options
 from gancli.core.task import Task, converted
 from gancli.data import find
@@ -78,6 +79,7 @@ def of_run(
     skip_broken: bool = False,
     moved: str | None = None,
     change: Callable[[Model], Model] = lambda model: model,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Model, Source, Split[Any]]:
     """A run's model, and the data to compare with: its own, or another brought to its images' shape.
 
@@ -95,6 +97,7 @@ def of_run(
         skip_broken: leave files out that cannot be read.
         moved: where the run's own data is now; None: where it was.
         change: makes another model of it, such as one with other degradations, before the data are read.
+        options: keys of the run's own data that are changed.
 
     Raises:
         UsageError: a bare model does not say what its data are.
@@ -107,9 +110,9 @@ def of_run(
     if not (run.path / "data.json").is_file():
         raise UsageError(
             f"{run.path} is a bare model: it does not say which data to compare with",
-            "add --against mnist, or a folder",
+            "gan evaluate --against mnist, or a folder",
         )
-    cfg = run.config().data
+    cfg = validated(Data, {**run.config().data.model_dump(mode="json"), **(options or {})}, "data")
     own = find.elsewhere(cfg.source, moved, f"gan evaluate {quoted(run.path)}")
     split = converted(find.read(_lenient(own, skip_broken), how.requested(cfg)), model.task)
     model.facts["same_data"] = split.train.fingerprint == _trained_on(run, model.tick.step)

@@ -115,7 +115,7 @@ def styles(net: nn.Module, z: Tensor, c: Tensor | None = None, truncation: float
     """
     generator = style_generator(net)
     if generator is None:
-        raise UsageError("this model has no styles", "use the model style, as in --preset stylegan2")
+        raise UsageError("this model has no styles", "train with --preset stylegan2")
     z, c = _on_device(net, z, c)
     if isinstance(net, EmbeddedGenerator) and c is not None:
         c = net.embedding(c.to(z.dtype))
@@ -148,7 +148,7 @@ def mix_styles(
     """
     generator = style_generator(net)
     if generator is None:
-        raise UsageError("this model has no styles to mix", "train a model with --preset stylegan2")
+        raise UsageError("this model has no styles to mix", "train with --preset stylegan2")
     cut = generator.depth // 2 if cut is None else cut
     if not 0 <= cut <= generator.depth:
         raise UsageError(

@@ -77,7 +77,10 @@ def _processor() -> Iterator[Finding]:
     text = f"{able.get('architecture', platform.machine())}, {mine} cores, {threads} threads, {bf16}"
     crowded = threads > mine
     yield Finding(
-        "processor", "note" if crowded else "ok", text, f"more threads than cores: --threads {mine}" if crowded else ""
+        "processor",
+        "note" if crowded else "ok",
+        text,
+        f"more threads than cores: gan train --threads {mine}" if crowded else "",
     )
 
 

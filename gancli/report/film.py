@@ -45,7 +45,7 @@ def film(run: Run, form: str, fps: float = FPS) -> bytes:
     if len(files) < 2:
         raise UsageError(
             f"{run.path} has {len(files)} previews that are pictures, and a film needs two",
-            "train longer, or with more previews: --set intervals.sample=10000",
+            "train longer, with more previews: gan resume RUN --set intervals.sample=10000",
         )
     at = np.unique(np.linspace(0, len(files) - 1, min(MOST, len(files))).round().astype(int))
     known = {line["step"]: line for line in journal.read(run.journal) if all(_is_number(line.get(k)) for k in DATED)}

@@ -85,10 +85,10 @@ def _show_one(console: Console, kind: str, name: str, entry: dict[str, Any]) -> 
 def _set(key: str, form: str, kind: str, name: str, options: bool) -> str:
     """The `--set` that chooses a part, and the one that sets an option of it."""
     if form == kind:
-        return f"--set {key}={name}" + (f", --set {key}.OPTION=VALUE" if options else "")
+        return f"gan train --set {key}={name}" + (f", or {key}.OPTION=VALUE" if options else "")
     if form.startswith("table"):
-        return f"--set {key}.NET={name}" + (f", --set {key}.NET.OPTION=VALUE" if options else "")
-    return f"""--set '{key}=[{{ name = "{name}"{", OPTION = VALUE" if options else ""} }}]'"""
+        return f"gan train --set {key}.NET={name}" + (f", or {key}.NET.OPTION=VALUE" if options else "")
+    return f"""gan train --set '{key}=[{{ name = "{name}"{", OPTION = VALUE" if options else ""} }}]'"""
 
 
 def rows(options: dict[str, Any]) -> list[list[str]]:

@@ -34,6 +34,12 @@ MAY_CHANGE = ("stop.", "runtime.", "intervals.")  # that changes nothing of what
 BY_A_RESUME = (  # what else a resume may change, which history.jsonl records
     *MAY_CHANGE,
     *("batch_size", "optimizer.", "optimizers.", "ema.", "data.flip", "data.enlarge", "data.repeat"),
+    *(
+        "data.range",
+        "data.labels",
+        "data.unlabeled",
+        "data.frames",
+    ),  # the fingerprint tells whether the data are others
     *("data.source.skip_broken", "data.source.truncated"),
 )
 

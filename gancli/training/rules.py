@@ -51,21 +51,21 @@ def name_of(signal: str) -> str:
     return signal.partition("/")[2]
 
 
-AUGMENT = "try --set 'task.augment=[\"diffaugment\"]', or more data"
+AUGMENT = "try gan train --set 'task.augment=[\"diffaugment\"]', or more data"
 RULES = (
     Rule("collapse", "spread", 0.25, False, 3,
-         "the samples look alike: mode collapse; try --set 'task.penalties=[\"r1\"]', another --preset or another --seed",
+         "the samples look alike: mode collapse; try gan train --set 'task.penalties=[\"r1\"]', another --preset, another --seed",
          "the samples differ again"),
     Rule("few images", "known", 300, False, 1, f"so few images are soon memorized; {AUGMENT}"),
     Rule("overfitting of {}", "overfit/*", 0.58, True, 4,
          f"{{}} tells training images from validation images: it overfits; {AUGMENT}",
          "{} hardly tells training images from validation images any more", mean=True),
     Rule("rate of {}", "update/*", 0.05, True, 3,
-         "{} changes by more than a twentieth with each step; try a lower learning rate (--set optimizer.lr=1e-4)",
+         "{} changes by more than a twentieth with each step; a lower learning rate: --set optimizer.lr=1e-4",
          "{} changes less with each step", mean=True),
     Rule("no gradient of {}", "grad/G*", 1e-7, False, 2,
          "{} learns nothing: no gradient reaches it; try another loss, or another seed", "{} learns again"),
     Rule("classes", "classes", 0.4, True, 6,
-         "some classes are missing from the samples, or nearly; try --set 'task.penalties=[\"r1\"]', or another --preset",
+         "some classes are missing from the samples, or nearly; try gan train --set 'task.penalties=[\"r1\"]', or another --preset",
          "all classes are among the samples again", after=0.25),
 )  # fmt: skip

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gancli.report.output import Output
 from gancli.report.text import encodable
@@ -55,40 +59,130 @@ def homeless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str) -> None
         monkeypatch.setenv("GAN_CACHE_DIR", str(tmp_path / "cache_dir"))
 
 
-VERBS = (
-    ["list"], ["list", "runs"], ["list", "loss", "hinge"], ["data", "digits"], ["doctor"], ["compare", "small", "small"],
-    ["sample", "small", "--n", "4", "--out", "s.png"], ["project", "small", "s.png", "--steps", "1"],
-    ["evaluate", "small", "--n", "40", "--metrics", "fid,prc,memorization"], ["resume", "small"],
-    ["train", "--data", "digits", "--max-steps", "2", *TINY], ["train", "--data", "digits", "--dry-run", "--max-steps", "2", *TINY],
-)  # fmt: skip
+PLACES = (
+    "none",
+    "unwritable",
+    "pipe",
+    "color",
+)  # no home, one that cannot be written; output to a pipe, or with NO_COLOR
+COMBINATIONS = list(product(range(3), range(3), range(4)))
+COVERING = [c for c in COMBINATIONS if sum(c) % 3 == 0]  # all pairs of columns, encodings and places
+SLOW: dict[str, tuple[int, list[list[str]]]] = {  # verb -> exit code, and words
+    "apply": (2, [["apply", "small", "s.png"]]),
+    "augment": (2, [["augment", "small", "--out", "more"]]),
+    "bench": (0, [["bench", "--data", "digits", "--steps", "1", *TINY]]),
+    "compare": (0, [["compare", "small", "small"]]),
+    "evaluate": (0, [["evaluate", "small", "--n", "40", "--metrics", "fid,prc,memorization"]]),
+    "export": (0, [["export", "small", "--to", "hub", "--out", "hub"]]),
+    "film": (0, [["film", "small", "--out", "f.gif"]]),
+    "project": (0, [["project", "small", "s.png", "--steps", "1"]]),
+    "resume": (0, [["resume", "small"]]),
+    "sample": (0, [["sample", "small", "--n", "4", "--out", "four.png"]]),
+    "train": (0, [["train", "--data", "digits", "--max-steps", "1", *TINY]]),
+}  # fmt: skip
+QUICK: dict[str, tuple[int, list[list[str]]]] = {
+    "cache": (0, [["cache"]]),
+    "data": (0, [["data", "pictures"]]),
+    "doctor": (0, [["doctor", "small"]]),
+    "list": (0, [["list"], ["list", "runs"], ["list", "loss", "hinge"], ["list", "intervals"]]),
+}
+SERVERS = {"studio"}  # that do not end
+UNCUT = ("data", "train", "bench", "cache")  # lines with paths and values, which are never cut
 
 
-@pytest.mark.parametrize(
-    ("columns", "encoding", "home"),
-    [(60, "ascii", "none"), (80, "latin-1", "unwritable"), (200, "utf-8", "none"), (60, "latin-1", "usual")],
-)
-def test_every_verb_works_where_training_does(
-    plain: Callable[..., Said], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int, encoding: str,
-    home: str,
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an evaluated run and some pictures."""
+    place = tmp_path_factory.mktemp("terminals")
+    from gancli.cli import main
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAN_CACHE_DIR", str(place / "cache"))
+        patch.chdir(place)
+        for words in (
+            [
+                "train",
+                "--data",
+                "digits",
+                "--name",
+                "small",
+                "--max-steps",
+                "2",
+                "--set",
+                "intervals.sample=32",
+                "-q",
+                *TINY,
+            ],
+            ["evaluate", "small", "--n", "40", "--metrics", "fid,prc", "-q", "--json"],
+        ):
+            patch.setattr(sys, "argv", ["gan", *words])
+            with pytest.raises(SystemExit) as exit_:
+                main()
+            assert not exit_.value.code
+    for i, name in enumerate(("naïve", "猫")):
+        (place / "pictures" / name).mkdir(parents=True)
+        for k in range(8):
+            Image.new("L", (8, 8), 30 * k + i).save(place / "pictures" / name / f"{k}.png")
+    Image.new("L", (8, 8)).save(place / "s.png")
+    return place
+
+
+def test_every_verb_is_tested() -> None:
+    import typer
+
+    from gancli.cli import app
+
+    assert {*SLOW, *QUICK} == set(typer.main.get_command(app).commands) - SERVERS  # type: ignore[attr-defined]
+
+
+def enter(
+    made: Path, tmp_path: Path, patch: pytest.MonkeyPatch, combination: tuple[int, int, int]
+) -> tuple[int, str, str]:
+    """A copy of the folder, and the terminal of a combination: columns, encoding, place."""
+    place = tmp_path / "here"
+    if not place.exists():
+        shutil.copytree(made, place)
+    columns, encoding, where = (of[i] for of, i in zip((COLUMNS, ENCODINGS, PLACES), combination, strict=True))
+    patch.chdir(place)
+    patch.setenv("COLUMNS", str(columns))
+    patch.setenv("GAN_RUNS_DIR", str(place / "runs"))
+    patch.setenv("GAN_DATA_DIR", str(tmp_path / "nowhere"))
+    patch.setenv("GAN_TRAIN_DOWNLOAD", "0")
+    if where == "color":
+        patch.setenv("FORCE_COLOR", "1")
+        patch.setenv("NO_COLOR", "1")
+    homeless(patch, tmp_path, where)
+    return columns, encoding, where
+
+
+def check(said: Said, words: list[str], code: int, columns: int, where: str) -> None:
+    """A result that is whole: no traceback, nothing cut, no color where none is wanted."""
+    assert said.code == code, (words, said.err)
+    assert "Traceback" not in said.err
+    assert "…" not in said.out
+    assert where != "color" or not re.search(r"\x1b\[[\d;]*3\dm", said.out + said.err), words
+    tables = [line for line in said.out.splitlines() if "  " in line.strip()]
+    assert words[0] in UNCUT or max(map(len, tables), default=0) <= columns, (words, said.out)
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS, ids=str)
+def test_quick_verbs_on_every_terminal(
+    plain: Callable[..., Said], made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, combination: tuple[int, int, int]
 ) -> None:  # fmt: skip
-    from PIL import Image
+    for code, calls in QUICK.values():
+        for words in calls:
+            columns, encoding, where = enter(made, tmp_path, monkeypatch, combination)
+            check(plain(encoding, *words), words, code, columns, where)
 
-    for words in (["evaluate", "small", "--n", "40", "--metrics", "fid"], *VERBS):
-        monkeypatch.chdir(tmp_path)
-        Image.new("L", (8, 8)).save("s.png")
-        monkeypatch.setenv("GAN_RUNS_DIR", str(run.parent))
-        monkeypatch.setenv("GAN_DATA_DIR", str(tmp_path / "none"))
-        monkeypatch.setenv("GAN_TRAIN_DOWNLOAD", "0")
-        monkeypatch.setenv("COLUMNS", str(columns))
-        monkeypatch.setenv("NO_COLOR", "1")
-        homeless(monkeypatch, tmp_path, home)
-        said = plain(encoding, *words)
-        assert said.code == 0, (words, said.err)
-        assert "Traceback" not in said.err
-        tables = [line for line in said.out.splitlines() if "  " in line.strip()]
-        assert words[:2] == ["data", "digits"] or "--dry-run" in words or max(map(len, tables), default=0) <= columns
-        assert "…" not in said.out
-    assert (run / "evaluation.json").is_file()
+
+@pytest.mark.parametrize("combination", COVERING, ids=str)
+def test_every_verb_works_where_training_does(
+    plain: Callable[..., Said], made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, combination: tuple[int, int, int]
+) -> None:  # fmt: skip
+    for code, calls in SLOW.values():
+        for words in calls:
+            columns, encoding, where = enter(made, tmp_path, monkeypatch, combination)
+            check(plain(encoding, *words), words, code, columns, where)
 
 
 @pytest.mark.parametrize("columns", COLUMNS)

@@ -41,7 +41,9 @@ class Inversion(Metric):
         values = inputs.fake.view(correlation)
         value, real = float(values.mean()), self._real(inputs)
         inverted = value * real < 0 and min(abs(value), abs(real)) > CLEAR
-        remedy = ": colors are inverted  ->  another --seed, or a higher task.lambda_identity" if inverted else ""
+        remedy = (
+            ": colors are inverted  ->  train with another --seed, or a higher task.lambda_identity" if inverted else ""
+        )
         meaning = f"correlation of light and dark in inputs and outputs{remedy}"
         error = standard_error(values)
         return {"luma-correlation": Score(value, meaning, "reference", error, "over samples", alarm=inverted)}

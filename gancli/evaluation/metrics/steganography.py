@@ -36,7 +36,11 @@ class Steganography(Metric):
         plain, noisy = (float(inputs.fake.view(of).mean()) for of in (of_cycle, of_noisy_cycle))
         ratio = noisy / max(plain, 1e-9)
         hidden = ratio > MOST
-        remedy = ": the input is hidden in the output  ->  a lower task.lambda_cycle, or --preset cut" if hidden else ""
+        remedy = (
+            ": the input is hidden in the output  ->  train with a lower task.lambda_cycle, or with --preset cut"
+            if hidden
+            else ""
+        )
         meaning = f"cycle error with noise of 3 on the outputs, over that without; 1: nothing is hidden{remedy}"
         return {"steganography": Score(ratio, meaning, "lower", alarm=hidden)}
 

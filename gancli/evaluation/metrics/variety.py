@@ -47,13 +47,17 @@ class Variety(Metric):
     def compute(self, inputs: Inputs) -> dict[str, Score]:
         value = mean_distance(inputs.fake.features) / max(mean_distance(inputs.real.features), 1e-12)
         alike = value < LEAST
-        remedy = ": outputs are alike  ->  train longer, or another --seed" if alike else ""
+        remedy = ": outputs are alike  ->  train longer, or with another --seed" if alike else ""
         meaning = f"mean distance of outputs for different inputs, over that of the output domain{remedy}"
         out = {"variety": Score(value, meaning, "reference", alarm=alike)}
         if issubclass(inputs.fake.kind, ManySamples):
             apart = float(inputs.fake.view(over_noise).mean())
             ignored = apart < LEAST_OVER_NOISE
-            remedy = ": the noise is ignored  ->  --set task.lambda_modes=1 --set task.lambda_l1=10" if ignored else ""
+            remedy = (
+                ": the noise is ignored  ->  train with --set task.lambda_modes=1 --set task.lambda_l1=10"
+                if ignored
+                else ""
+            )
             meaning = f"mean difference of two outputs for the same input, 0 to 255{remedy}"
             out["variety-z@pixels"] = Score(apart, meaning, "higher", alarm=ignored)
         return out
