@@ -153,7 +153,8 @@ class ImageSamples(Samples):
 
     def render(self, columns: int | None = None, recipe: dict[str, Any] | None = None) -> File:
         texts = titles(self.labels, recipe)
-        columns = columns or (columns_for(texts) if texts else None) or math.ceil(math.sqrt(len(self)))
+        own = None if self.labels is None else columns_for(self.labels.tolist())
+        columns = columns or own or math.ceil(math.sqrt(len(self)))
         made = grid(self.images, columns)
         if texts:
             zoom = zoom_for(*self.images.shape[2:])

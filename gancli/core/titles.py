@@ -57,7 +57,7 @@ def columns_for(labels: Sequence[object]) -> int | None:
     turns = next((i for i, y in enumerate(labels) if i and y == labels[0]), 0)  # classes in turn
     if 1 < turns <= ROWS and all(y == labels[i % turns] for i, y in enumerate(labels)):
         return turns
-    return ROW if len(set(labels)) <= ROWS else None
+    return ROW if 1 < len(set(labels)) <= ROWS else None
 
 
 def titled(image: np.ndarray, texts: Sequence[str], columns: int, cell: tuple[int, int]) -> np.ndarray:

@@ -281,10 +281,6 @@ class Model:
         rows = class_rows(self.choices, seeds, alike)
         return None if rows is None else list(rows)
 
-    def grid_of(self, n: int) -> int:
-        """The samples of a grid: n, or as many more as show every class."""
-        return grid_of(self.choices, n)
-
     def checked(self, labels: Sequence[int] | None, n: int) -> list[int] | None:
         """The labels of n images. Raises UsageError if they do not fit."""
         if labels is None:

@@ -161,7 +161,8 @@ def check(said: Said, words: list[str], code: int, columns: int, where: str) -> 
     assert "Traceback" not in said.err
     assert "…" not in said.out
     assert where != "color" or not re.search(r"\x1b\[[\d;]*3\dm", said.out + said.err), words
-    tables = [line for line in said.out.splitlines() if "  " in line.strip()]
+    plainly = re.sub(r"\x1b\[[\d;]*m", "", said.out)
+    tables = [line for line in plainly.splitlines() if "  " in line.strip()]
     assert words[0] in UNCUT or max(map(len, tables), default=0) <= columns, (words, said.out)
 
 
