@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from gancli.cli import groups as g
 from gancli.cli import options as o
-from gancli.cli.subjects import NONE, Restoration, Subject, subject
+from gancli.cli.subjects import Restoration, Subject, subject
 from gancli.core.errors import BoundError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,16 @@ Out = Annotated[Path | None, typer.Option(help="Folder for evaluation.json and .
 Csv = Annotated[Path | None, typer.Option(help="Write the values of each image to this CSV file.")]
 
 
+@dataclass(frozen=True)
+class Written:
+    """What is written, and where."""
+
+    out: Out = None
+    csv: Csv = None
+
+
 USUAL = 10_000  # samples of a run
+NO_RESTORATION, IN_THE_RUN, UNCHANGED = Restoration(), Written(), g.SetOptions()
 
 
 @g.spread
@@ -63,7 +73,7 @@ def command(
     run: o.RunName = None,
     images: Images = None,
     against: Against = None,
-    restoration: Restoration = NONE,
+    restoration: Restoration = NO_RESTORATION,
     metrics: Metrics = None,
     n: N = None,
     seed: Seed = 0,
@@ -76,13 +86,11 @@ def command(
     standing: o.Standing = 0,
     step: o.Step = None,
     fail_if: FailIf = None,
-    out: Out = None,
-    csv: Csv = None,
-    plugin: o.Plugin = None,
+    written: Written = IN_THE_RUN,
+    sets: g.SetOptions = UNCHANGED,
     data_dir: o.DataDir = None,
     download: o.Download = True,
     skip_broken: o.SkipBroken = None,
-    set_: o.Set = None,
     data: o.Moved = None,
     runs_dir: o.RunsDir = o.RUNS,
     quiet: o.Quiet = False,
@@ -95,8 +103,8 @@ def command(
     from gancli.report.console import Console
 
     console = Console(quiet=quiet, json=json, rank=rank())
-    o.plugins(plugin)
-    if _of_files(console, (features, run, train_features), metrics, n or USUAL, seed, fail_if or [], out):
+    o.plugins(sets.plugin)
+    if _of_files(console, (features, run, train_features), metrics, n or USUAL, seed, fail_if or [], written.out):
         return
     other = _is_no_run(images, restoration, run, against, step is not None or not ema or standing > 0)
     found = None if other else _run(console, runs_dir, run)
@@ -107,8 +115,7 @@ def command(
 
     bounds = _bounds(fail_if or [], chosen := _chosen(metrics))
     part, on = inputs.feature_part(features, feature_weights, feature_hash), _device(device, threads)
-    changed = g.data_layer(g.SetOptions(set_=set_))
-    rest = (ema, standing, step, restoration, split.value, changed)
+    rest = (ema, standing, step, restoration, split.value, g.data_layer(sets))
     of = Subject(found, images, against, data_dir, download, bool(skip_broken), data, *rest)
     generated, source_features, whole = subject(console, of, n or USUAL, seed, on)
     if rank():
@@ -118,10 +125,10 @@ def command(
         untrained=found is None and whole.train is whole.test, seed=seed, features=part, cache_dir=cache_dir(),
         device=str(on), progress=console.bar, note=console.note,
     )  # fmt: skip
-    if csv is not None:
-        _each(console, result, csv)
-    _report(console, result, out or (found.path if found else None))
-    if found is not None and out is None:
+    if written.csv is not None:
+        _each(console, result, written.csv)
+    _report(console, result, written.out or (found.path if found else None))
+    if found is not None and written.out is None:
         console.note(f"next     gan compare {found.path} OTHER")
     _check_bounds(bounds, result)
 

@@ -32,7 +32,7 @@ N = Annotated[
         min=1,
         max=MOST,
         help="Number of samples.",
-        show_default="64, in a grid 8 of each class; 8 seeds of a walk, 8 columns of --mix",
+        show_default="64, or 8 of each class; 8 seeds of a walk, 8 columns of --mix",
     ),
 ]
 OUT_HELP = ".png a grid, .txt lines, a folder/ one file each, .gif or .mp4 a walk, .npz arrays."
@@ -145,7 +145,7 @@ class Flags:
         seeds, rows = self.numbers()
         named = self.label if self.label is not None else self.labels
         usual = self.n is None and self.seeds is None and named is None
-        if usual and rows is None and Path(self.out).suffix.lower() == ".png" and not self.folder:
+        if usual and rows is None and not self.walk:
             seeds = list(grid_seeds(model.choices, len(seeds), seeds[0]))
         classes = None if named is None else o.labels(named, model.classes)
         return SampleOptions(

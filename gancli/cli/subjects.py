@@ -42,7 +42,6 @@ class Restoration:
     direction: Direction = None
 
 
-NONE = Restoration()
 KEYS = ("range", "labels", "unlabeled", "frames")  # of data, that --set may change
 
 
