@@ -74,12 +74,11 @@ def grid(images: np.ndarray, columns: int | None = None, zoom: int | None = None
     columns = columns or math.ceil(math.sqrt(n))
     zoom = zoom or zoom_for(h, w)
     rows = -(-n // columns)
-    images = images.repeat(zoom, axis=2).repeat(zoom, axis=3)
     h, w = h * zoom, w * zoom
     out = np.zeros((c, rows * (h + GAP) + GAP, columns * (w + GAP) + GAP), np.uint8)
     for i, image in enumerate(images):
         y, x = GAP + i // columns * (h + GAP), GAP + i % columns * (w + GAP)
-        out[:, y : y + h, x : x + w] = image
+        out[:, y : y + h, x : x + w] = image.repeat(zoom, axis=1).repeat(zoom, axis=2)
     return out
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,12 +24,13 @@ from gancli.data.cache import release
 from gancli.inference.capabilities import Latent
 from gancli.inference.generator import Model
 from gancli.inference.rejection import chosen
-from gancli.inference.spool import joined, spooled
+from gancli.inference.spool import spooled
 from gancli.runs.files import disk
 
 Progress = Callable[[str, int, int], None]
 MAX_FRAMES = 2000  # of a walk
 BLOCK = 16 << 20  # bytes that are compressed at a time
+MOST_PIXELS = 100_000_000  # of a grid, before it is enlarged
 MOST_PINNED = 200  # folders that are held open
 
 
@@ -132,17 +134,30 @@ def _short(seeds: list[int]) -> str | list[int]:
 def _whole(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
     """All samples in one file, as they render themselves: a grid, lines."""
     ask = _ask(model, options)
-    parts: list[Samples] = []
-    for chunk in _stream(model, ask, progress):
-        if not parts:
-            _check_form(model, chunk, out)
-        parts.append(chunk)
+    made = spooled(_checked(model, _stream(model, ask, progress), len(ask), out), len(ask), out.parent)
     if not model.ranks.is_first:
         return
     labels: dict[str, Any] = {} if ask.labels is None else {"labels": list(ask.labels)}
     if model.conditional:
         labels["classes"] = [model.class_name(k) for k in model.labels]
-    write_atomic(out, joined(parts).render(options.columns, options.recipe(**labels)).content)
+    write_atomic(out, made.render(options.columns, options.recipe(**labels)).content)
+
+
+def _checked(model: Model, chunks: Iterator[Samples], n: int, out: Path) -> Iterator[Samples]:
+    """The same chunks, after the first has shown that n of them have a place in one file.
+
+    Raises:
+        UsageError: they have not.
+    """
+    for i, chunk in enumerate(chunks):
+        if not i:
+            _check_form(model, chunk, out)
+            pixels = n * prod(getattr(chunk, "images", np.empty((0, 0, 0))).shape[-2:])
+            if pixels > MOST_PIXELS:
+                raise UsageError(
+                    f"a grid of {n:,} samples has {pixels / 1e6:,.0f} million pixels", "--out FOLDER/, or .npz"
+                )
+        yield chunk
 
 
 def _check_form(model: Model, samples: Samples, out: Path) -> None:
