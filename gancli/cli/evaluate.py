@@ -125,9 +125,7 @@ def command(
         untrained=found is None and whole.train is whole.test, seed=seed, features=part, cache_dir=cache_dir(),
         device=str(on), progress=console.bar, note=console.note,
     )  # fmt: skip
-    if written.csv is not None:
-        _each(console, result, written.csv)
-    _report(console, result, written.out or (found.path if found else None))
+    _report(console, result, written.out or (found.path if found else None), written.csv)
     if found is not None and written.out is None:
         console.note(f"next     gan compare {found.path} OTHER")
     _check_bounds(bounds, result)
@@ -241,13 +239,14 @@ def _each(console: Console, result: Evaluation, file: Path) -> None:
 
     with disk("the table", file, then=""):
         write_atomic(file, as_csv(result).encode())
-    console.end()
     console.note(f"values   {file}")
 
 
-def _report(console: Console, result: Evaluation, folder: Path | None) -> None:
+def _report(console: Console, result: Evaluation, folder: Path | None, csv: Path | None = None) -> None:
     """Write the result, then draw and print it: what can be seen of it may fail, the result is there."""
     console.end()
+    if csv is not None:
+        _each(console, result, csv)
     from gancli.core.files import write_atomic
     from gancli.report.classes import warnings
     from gancli.report.evaluation import picture
