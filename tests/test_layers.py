@@ -36,6 +36,7 @@ LAYERS = (  # from the lowest; a room imports from its own layer's files in its 
     ("evaluation", "export"),
     ("augmentation", "training"),
     ("report",),
+    ("studio",),
     ("api", "cli"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(LAYERS) for room in rooms}
@@ -44,6 +45,9 @@ LIBRARIES = {
     "typer": ("cli",),
     "rich": ("report",),
     "matplotlib": ("report",),
+    "starlette": ("studio",),
+    "uvicorn": ("studio",),
+    "jinja2": ("studio",),
     "PIL": ("core", "data", "degradations", "evaluation"),
 }
 

@@ -27,7 +27,13 @@ from gancli.core.printable import printable
 KNOWN_TO_ALL = (2, 6)  # usage, divergence
 INTERRUPTED = 130
 
-EXAMPLES = {"epochs": 20, "n": 64, "steps": 50, "json": 1}  # options, of which the first that a verb has is shown
+EXAMPLES = {
+    "epochs": 20,
+    "n": 64,
+    "steps": 50,
+    "json": 1,
+    "port": 8642,
+}  # options, of which the first that a verb has is shown
 
 
 def _brief(params: list[Any]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,11 +21,13 @@ COLORS = {1: "grayscale", 3: "RGB", 4: "RGBA"}
 
 DataSet = Annotated[str, typer.Argument(help="Data set name (gan list data), folder, .zip or .npz.")]
 Preview = Annotated[Path | None, o.option("Output", "Write a PNG grid of training images to this file.")]
+Label = Annotated[str | None, o.option("Output", "Only images of this class in the preview.", "--label")]
 
 
 def command(
     data: DataSet,
     preview: Preview = None,
+    label: Label = None,
     image_size: o.Size = None,
     channels: o.Channels = None,
     layout: o.Layout = None,
@@ -40,7 +43,7 @@ def command(
     from gancli.core.config import data_options
     from gancli.core.registry import build
     from gancli.data.find import source_for
-    from gancli.data.inspect import inspect
+    from gancli.data.inspect import inspect, of_class
     from gancli.report.console import Console
 
     console = Console(quiet=quiet, json=json)
@@ -52,9 +55,11 @@ def command(
     source: Any = build("data", {**source_for(data, of_source), **of_source})
     report = inspect(source, o.reading(console, data_dir, download, asked))
     console.end()
+    if label is not None:
+        report = of_class(report, label)
     found = report.as_json()
     if json:
-        console.result(found)
+        console.result({**found, "tasks": _tasks(report)})
     else:
         console.result(_in_words(found, source))
         for name, why in list(report.broken.items())[:20]:
@@ -65,6 +70,20 @@ def command(
         raise report.refusal
     if preview is not None:
         _preview(console, report, preview, data)
+
+
+def _tasks(report: Report) -> list[str]:
+    """The tasks that learn from such data, with their default options; the default task first."""
+    from gancli.core.errors import GanError
+    from gancli.core.registry import build, parts
+
+    out: list[tuple[bool, str]] = []
+    for name, cls in parts("task").items():
+        with contextlib.suppress(GanError, TypeError, ValueError):
+            task: Any = build("task", {"name": name})
+            if report.split is not None and isinstance(task.dataset(report.split.train).spec, task.accepts):
+                out.append((not getattr(cls, "is_default", False), name))
+    return [name for _, name in sorted(out)]
 
 
 def _preview(console: Console, report: Report, file: Path, data: str) -> None:

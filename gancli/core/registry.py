@@ -91,6 +91,11 @@ class Part(Frozen):
     name: ClassVar[str]
 
     @classmethod
+    def schema_notes(cls) -> dict[str, Any]:
+        """What its JSON Schema says besides its options, under keys that begin with `x-`."""
+        return {}
+
+    @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         if "name" not in cls.__dict__:

@@ -2,7 +2,8 @@
 
 `gan list`, docs/reference.md and forms are generated from it. A field that holds a part refers to `#/$defs/KIND`, a `oneOf`
 of all registered parts of that kind; each of these is `#/$defs/KIND.NAME`, an object with a constant `name`. Groups of
-options (`stop`, `optimizer.schedule`) are inlined. `x-papers` lists the arXiv ids in the docstring of a part.
+options (`stop`, `optimizer.schedule`) are inlined. `x-papers` lists the arXiv ids in the docstring of a part; a task says in
+`x-accepts` and `x-asks` what it learns from and what its models are asked for.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def of_part(cls: type[Part]) -> Schema:
     required = ["name", *found.get("required", ())]
     return {
         "description": text, "type": "object", "properties": properties, "required": required,
-        "additionalProperties": False, "x-papers": papers,
+        "additionalProperties": False, "x-papers": papers, **cls.schema_notes(),
     }  # fmt: skip
 
 

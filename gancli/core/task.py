@@ -142,6 +142,13 @@ class Task(Part, ABC):
     headline: ClassVar[str] = ""
     is_default: ClassVar[bool] = False
 
+    @classmethod
+    def schema_notes(cls) -> dict[str, Any]:
+        """What it learns from and what its models are asked for, for forms."""
+        verb, needs = (getattr(getattr(cls, "asks", None), name, "") for name in ("verb", "needs"))
+        accepts = getattr(getattr(cls, "accepts", None), "name", "")
+        return {"x-accepts": accepts, "x-asks": {"verb": verb, "needs": needs}, "x-headline": cls.headline}
+
     @abstractmethod
     def nets(self, spec: Spec) -> dict[str, nn.Module]:
         """Build the nets, initialized from torch's default generator.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gancli.core.errors import DataError
+from gancli.core.errors import DataError, UsageError
 from gancli.core.images import ImageSamples
+from gancli.core.registry import nearest
 from gancli.core.specs import Images
 from gancli.core.titles import first_of_each
 from gancli.data import find
@@ -98,6 +99,24 @@ def inspect(source: Source, how: Reading) -> Report:
         _, found = source.survey(how)
     report = _report(described, split, _sizes(found), sum(found.grey), found.broken, notes, warnings)
     return replace(report, refusal=refusal)
+
+
+def of_class(report: Report, label: str) -> Report:
+    """The report with a preview of one class.
+
+    Args:
+        report: of data with classes.
+        label: the name of a class.
+
+    Raises:
+        UsageError: there is no such class.
+    """
+    train = None if report.split is None else report.split.train
+    names = list(report.classes)
+    if label not in names or not isinstance(train, ImageDataset) or train.labels is None:
+        raise UsageError(f"no class {label!r}", nearest(label, names) or "the data has no classes")
+    at = np.flatnonzero(train.labels == names.index(label))[:PREVIEW]
+    return replace(report, preview=tuple(at.tolist()))
 
 
 def _images(data: Dataset) -> np.ndarray:

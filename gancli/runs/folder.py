@@ -6,6 +6,7 @@ data.json          fingerprint and sizes of the data      monitor.jsonl   signal
 history.jsonl      changes made by resumes                samples/        previews, one per epoch
 status.json        what the run is doing                  checkpoints/    see checkpoint.py
 log.txt            everything that was printed            model/          the averaged nets, for use elsewhere
+notes.txt          what somebody noted, in the studio
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ NAME = re.compile(r"\w(?:[\w .+@,()-]{0,98}[\w.+@)-])?")  # letters of any scrip
 FILES = (
     "config.json", "environment.json", "data.json", "history.jsonl", "status.json", "metrics.jsonl", "scores.jsonl",
     "monitor.jsonl", "log.txt", "curves.png", "learning.gif", "evaluation.json", "evaluation.png", ".lock",
-    "model.safetensors", "README.md",
+    "model.safetensors", "README.md", "notes.txt",
 )  # fmt: skip
 CONFIG = "config.json"
+NOTES = "notes.txt"
 FOLDERS = ("checkpoints", "model", "samples")
 OURS = ("config.json", "model.safetensors")  # one of them is in every run and model folder
 

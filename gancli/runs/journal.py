@@ -30,13 +30,13 @@ def _lines(path: Path, last: int | None = None) -> Iterator[tuple[dict[str, Any]
         return
     try:
         for line in folder.lines(path.name, last):
-            if line.endswith(b"\n") and (value := _parsed(line)) is not None:
+            if line.endswith(b"\n") and (value := parsed(line)) is not None:
                 yield value, line
     except OSError as error:
         raise CheckpointError(f"{path}: {error.strerror}") from error
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def parsed(line: bytes) -> dict[str, Any] | None:
     """A line, if it is one: a table of numbers, texts and lists of texts, with plausible counts."""
     try:
         value = parse(line)
