@@ -3,7 +3,7 @@
 `gan list`, docs/reference.md and forms are generated from it. A field that holds a part refers to `#/$defs/KIND`, a `oneOf`
 of all registered parts of that kind; each of these is `#/$defs/KIND.NAME`, an object with a constant `name`. Groups of
 options (`stop`, `optimizer.schedule`) are inlined. `x-papers` lists the arXiv ids in the docstring of a part; a task says in
-`x-accepts` and `x-asks` what it learns from and what its models are asked for.
+`x-accepts` and `x-asks` what it learns from and what can be requested from its models.
 """
 
 from __future__ import annotations

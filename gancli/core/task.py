@@ -144,7 +144,7 @@ class Task(Part, ABC):
 
     @classmethod
     def schema_notes(cls) -> dict[str, Any]:
-        """What it learns from and what its models are asked for, for forms."""
+        """What it learns from and what can be requested from its models, for forms."""
         verb, needs = (getattr(getattr(cls, "asks", None), name, "") for name in ("verb", "needs"))
         accepts = getattr(getattr(cls, "accepts", None), "name", "")
         return {"x-accepts": accepts, "x-asks": {"verb": verb, "needs": needs}, "x-headline": cls.headline}

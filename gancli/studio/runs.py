@@ -79,7 +79,7 @@ class Runs:
         return found
 
     def spark(self, name: str) -> list[float]:
-        """A few values of the loss, for a small picture of the course; of a long journal those at evenly spaced places."""
+        """A few values of the loss, for a sparkline; of a long journal those at evenly spaced places."""
         folder = Folder(self.place.runs) / name
         found = folder.stat("metrics.jsonl")
         if found is None:

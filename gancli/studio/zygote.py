@@ -16,6 +16,7 @@ import contextlib
 import importlib
 import json
 import os
+import runpy
 import select
 import signal
 import sys
@@ -66,10 +67,8 @@ def child(request: dict[str, Any]) -> int:
 
 
 def _gan(words: list[str]) -> None:
-    from gancli.cli import main
-
     sys.argv = ["gan", *words]
-    main()
+    runpy.run_module("gancli", run_name="__main__")
 
 
 def _make(request: dict[str, Any]) -> None:

@@ -75,7 +75,9 @@ class Served:
         headers = {"Authorization": f"Bearer {self.token}"}
         if body is None or isinstance(body, bytes):
             return self.raw(method or "GET", path, headers, body)
-        return self.raw(method or "POST", path, {**headers, "Content-Type": "application/json"}, json.dumps(body).encode())
+        return self.raw(
+            method or "POST", path, {**headers, "Content-Type": "application/json"}, json.dumps(body).encode()
+        )
 
     def get(self, path: str) -> Any:
         found = self.ask(path)
@@ -145,10 +147,25 @@ def pretended(runs: Path, name: str, lines: int = 20, **status: Any) -> Path:
         "optimizer": {"name": "adam"}, "batch_size": 64,
     }  # fmt: skip
     (path / "config.json").write_text(json.dumps(config))
-    found = {"state": "finished", "reason": "images", "pid": 1, "host": "x", "step": lines, "images": 10 * lines, "total": 10 * lines}
+    found = {
+        "state": "finished",
+        "reason": "images",
+        "pid": 1,
+        "host": "x",
+        "step": lines,
+        "images": 10 * lines,
+        "total": 10 * lines,
+    }
     (path / "status.json").write_text(json.dumps(found | status))
     journal = (
-        {"step": i + 1, "images": 10 * i + 10, "epoch": i / 10, "seconds": i / 5, "loss/D": 1 + (i % 7) / 10, "loss/G": 2.0 - i / lines}
+        {
+            "step": i + 1,
+            "images": 10 * i + 10,
+            "epoch": i / 10,
+            "seconds": i / 5,
+            "loss/D": 1 + (i % 7) / 10,
+            "loss/G": 2.0 - i / lines,
+        }
         for i in range(lines)
     )
     (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in journal))

@@ -162,7 +162,12 @@ def test_the_queue_runs_in_order_and_keeps_what_was_said(tmp_path: Path) -> None
 
 def test_an_entry_that_somebody_wrote_is_passed_over(tmp_path: Path) -> None:
     queue = Queue(Place(tmp_path / "runs").folder("queue"))
-    for name, content in (("a", "{"), ("b", "[]"), ("c", json.dumps({"id": "x"})), ("d", json.dumps({"id": "d", "command": 3}))):
+    for name, content in (
+        ("a", "{"),
+        ("b", "[]"),
+        ("c", json.dumps({"id": "x"})),
+        ("d", json.dumps({"id": "d", "command": 3})),
+    ):
         (queue.folder.path / f"{name}.json").write_text(content)
     (queue.folder.path / "e.json").symlink_to("/etc/passwd")
     assert queue.entries() == []

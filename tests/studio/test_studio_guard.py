@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from tests.studio.conftest import Served, pretended
 
-EVIL = '<img src=x onerror=alert(1)>'
+EVIL = "<img src=x onerror=alert(1)>"
 ESCAPE = "\x1b[31mred\x1b]0;title\x07"
 
 
@@ -91,7 +90,8 @@ CASES = (
     Case("a hidden file in an upload", "/api/uploads/0123456789abcdef/.x", 400, "PUT", body=b"x"),
     Case("a path of 20 folders", "/api/uploads/0123456789abcdef/" + "a/" * 20 + "x", 400, "PUT", body=b"x"),
     Case("a terminal's escape in an upload", "/api/uploads/0123456789abcdef/a%1b[31m.png", 400, "PUT", body=b"x"),
-    Case("an upload over the limit by its header", "/api/uploads/0123456789abcdef/x.zip", 422, "PUT", headers=(("Content-Length", "3000000000"),)),
+    Case("an upload over the limit by its header", "/api/uploads/0123456789abcdef/x.zip", 422, "PUT",
+         headers=(("Content-Length", "3000000000"),)),
 )  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def test_there_are_enough_cases() -> None:
 
 
 def pages(served: Served) -> list[str]:
-    name = next(n for n in os.listdir(served.runs) if n.startswith("<img"))
+    name = next(p.name for p in served.runs.iterdir() if p.name.startswith("<img"))
     quoted = "/runs/" + "".join(f"%{b:02x}" for b in name.encode())
     runs = [quoted, f"{quoted}/evaluate", f"{quoted}/export", f"{quoted}/draw", "/runs/linked", "/runs/one"]
     return ["/", "/?find=%3Cscript%3E", "/new", "/queue", "/compare", "/about", *runs]
@@ -158,7 +158,7 @@ def test_names_are_text(hostile: Served) -> None:
 
 
 def test_text_previews_are_text(hostile: Served) -> None:
-    name = next(n for n in os.listdir(hostile.runs) if n.startswith("<img"))
+    name = next(p.name for p in hostile.runs.iterdir() if p.name.startswith("<img"))
     quoted = "".join(f"%{b:02x}" for b in name.encode())
     found = hostile.ask(f"/runs/{quoted}/samples/000001.txt")
     assert found.headers["content-type"].startswith("text/plain")
@@ -202,7 +202,10 @@ def test_an_upload_is_cut_at_the_limit(tmp_path: Path) -> None:
         name = small.post("/api/uploads")["upload"]
         assert small.ask(f"/api/uploads/{name}/a.png", b"x" * 600_000, "PUT").code == 200
         assert small.ask(f"/api/uploads/{name}/b.png", b"x" * 600_000, "PUT").code == 422
-        chunked = f"PUT /api/uploads/{name}/c.png HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {small.token}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunked = (
+            f"PUT /api/uploads/{name}/c.png HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {small.token}\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n"
+        )
         with socket.create_connection(("127.0.0.1", small.port), timeout=20) as connection:
             connection.sendall(chunked.encode())
             answer = b""
@@ -214,7 +217,7 @@ def test_an_upload_is_cut_at_the_limit(tmp_path: Path) -> None:
                 pass
             answer = connection.recv(100)
         assert b" 422 " in answer
-        assert sorted(os.listdir(small.runs / ".studio" / "uploads" / name)) == ["a.png"]
+        assert [p.name for p in (small.runs / ".studio" / "uploads" / name).iterdir()] == ["a.png"]
     finally:
         small.end()
 
@@ -239,7 +242,10 @@ def test_a_bomb_is_refused_by_gan_data(served: Served) -> None:
     import zipfile
 
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.png", "w", force_zip64=True) as file:
+    with (
+        zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.png", "w", force_zip64=True) as file,
+    ):
         for _ in range(400):
             file.write(bytes(1 << 20))
     name = served.post("/api/uploads")["upload"]

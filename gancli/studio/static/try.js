@@ -135,5 +135,5 @@
     const after = document.querySelector(".compare .after");
     if (after) after.style.clipPath = `inset(0 ${100 - value}% 0 0)`;
   }
-  document.addEventListener("htmx:after:swap", () => { if ($("compare-range")) slide($("compare-range").value); if ($("try-form") && !$("made").querySelector("figure, .note") && !window.drawn) { window.drawn = true; again(); } });
+  document.addEventListener("htmx:after:swap", () => { if ($("compare-range")) slide($("compare-range").value); });
 })();
