@@ -106,7 +106,7 @@ def check(call: Call) -> dict[str, Any]:
     asked = wish(call)
     train = call.studio.place.command("train", *asked.words, *(["--name", asked.name] if asked.name else []))
     dry = call.studio.place.command("train", *asked.words, "--dry-run", "--json")
-    form = call.text("form")
+    form = call.text("page")
     key = f"check {form}" if PAGE.fullmatch(form) else ""
     answer = call.studio.once(f"dry {dry}", lambda: _dried(call, dry, key))
     if len(asked.words) == len(asked.base):

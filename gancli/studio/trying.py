@@ -86,7 +86,7 @@ def requests(call: Call) -> list[dict[str, Any]]:
     studio, name = call.studio, call.path["run"]
     step = call.whole("step", 0, 2**62)
     known = describe(studio, name, step)
-    form = call.text("form") or "grid"
+    form = call.text("shape") or "grid"
     if form not in FORMS:
         raise UsageError(f"{form[:40]!r} is no form", f"there are: {', '.join(FORMS)}")
     prefix = "attribute."
@@ -217,7 +217,7 @@ def apply_part(call: Call) -> Response:
 
 ASK = {
     "seeds": {"type": "string", "description": "0-63,99"}, "labels": {"type": "string", "description": "a class or numbers"},
-    "attribute.NAME": {"type": "number"}, "form": {"enum": [*FORMS]}, "mix": {"type": "string"}, "frames": {"type": "integer"},
+    "attribute.NAME": {"type": "number"}, "shape": {"enum": [*FORMS]}, "mix": {"type": "string"}, "frames": {"type": "integer"},
     "best_of": {"type": "integer"}, "step": {"type": "integer"}, "all_steps": {"type": "string"}, "ema": {"enum": ["", "raw"]},
     "columns": {"type": "integer"}, "a.NAME": {"description": "an option of the request, such as a.truncation"},
 }  # fmt: skip

@@ -187,6 +187,7 @@ def filled(browser: Browser, name: str, data: str, **more: str) -> None:
 
 
 def preset(browser: Browser, name: str) -> None:
+    browser.find("#data-report [name=preset]")
     browser.driver.execute_script("document.querySelectorAll('#data-report details').forEach((d) => { d.open = true })")
     browser.click(f"#data-report input[name=preset][value='{name}']")
 

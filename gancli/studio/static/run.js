@@ -65,7 +65,7 @@
     if (live && s.rate) parts.push(`${studio.number(s.rate)} images/s`);
     if (live && left !== null && left !== undefined) parts.push(left < 1.5 ? `${Math.round(left * 60)} s left` : `${Math.round(left)} min left`);
     $("how-far").textContent = parts.join(" · ");
-    if (!live && s.reason && state !== "finished") { $("why").textContent = s.reason; $("why").hidden = false; } else $("why").hidden = true;
+    if (!live && s.reason && state !== "finished") { $("why").textContent = state === "stopped" ? `Saved and stopped (${s.reason}).` : s.reason; $("why").className = state === "stopped" ? "note" : "note bad"; $("why").hidden = false; } else $("why").hidden = true;
     if (status.before !== undefined && status.before !== state) studio.say(`${name} is ${state}`);
     status.before = state;
   }
