@@ -34,7 +34,28 @@ def evaluation_of(path: Path) -> dict[str, Any]:
     except CheckpointError:
         return {}
     scores = found.get("scores")
-    return found if isinstance(scores, dict) and all(isinstance(s, dict) for s in scores.values()) else {}
+    if not isinstance(scores, dict):
+        return {}
+    return {**found, "scores": {str(name): _score(s) for name, s in scores.items() if isinstance(s, dict)}}
+
+
+def _score(found: dict[str, Any]) -> dict[str, Any]:
+    """A score with fields of the types that a page shows: the file may be a stranger's."""
+    out: dict[str, Any] = {k: v if _is_number(v := found.get(k)) else None for k in ("value", "error", "reference")}
+    baselines = found.get("baselines")
+    values = (
+        {str(k): v.get("value") for k, v in baselines.items() if isinstance(v, dict)}
+        if isinstance(baselines, dict)
+        else {}
+    )
+    return {
+        **out, **{k: str(found.get(k) or "") for k in ("better", "meaning")}, "alarm": found.get("alarm") is True,
+        "baselines": {name: value for name, value in values.items() if _is_number(value)},
+    }  # fmt: skip
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def evaluate(call: Call) -> dict[str, Any]:

@@ -28,6 +28,11 @@ from gancli.core.files import Folder
 MOST = 4 << 20  # bytes of a file that is read
 KEPT = 200  # entries that are over
 STATES = ("waiting", "running", "done", "failed", "stopped", "gone")
+NUMBER = int | float
+KINDS: dict[str, Any] = {  # of the values of an entry, which somebody may have written
+    "id": str, "what": str, "run": str, "command": list, "lane": str, "order": NUMBER, "state": str, "created": NUMBER,
+    "started": NUMBER | None, "ended": NUMBER | None, "pid": int | None, "said": str,
+}  # fmt: skip
 OVER = ("done", "failed", "stopped", "gone")
 
 
@@ -105,6 +110,8 @@ class Queue:
         try:
             table = json.loads(self.folder.read(name, MOST))
             known = {f.name for f in fields(Entry)}
+            if not isinstance(table, dict) or not all(isinstance(table.get(k), kinds) for k, kinds in KINDS.items()):
+                return None
             values: dict[str, Any] = {k: tuple(v) if k == "command" else v for k, v in table.items() if k in known}
             entry = Entry(**values)
         except (CheckpointError, ValueError, TypeError):

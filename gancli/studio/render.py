@@ -51,6 +51,13 @@ def left(minutes: Any) -> str:
     )
 
 
+def number(value: Any) -> str:
+    """A number in few characters; what is none as text."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else _clean(value)
+
+
 def spark(values: list[float], width: int = 96, height: int = 22) -> str:
     """The points of a polyline."""
     if len(values) < 2:
@@ -69,7 +76,7 @@ def environment() -> Environment:
     )  # fmt: skip
     made.filters |= {
         "clean": _clean, "size": size, "ago": ago, "left": left, "spark": spark, "short": short,
-        "number": lambda v: f"{v:,}" if isinstance(v, int) else "–" if v is None else f"{v:.4g}",
+        "number": number,
         "json": json.dumps,
     }  # fmt: skip
     return made

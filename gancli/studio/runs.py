@@ -22,6 +22,9 @@ from gancli.studio.place import Place
 from gancli.studio.queue import holds
 
 WATCHED = ("config.json", "status.json", "evaluation.json", "scores.jsonl", "history.jsonl", "checkpoints", ".lock")
+UNKNOWN: dict[str, Any] = dict.fromkeys(  # of a run that cannot be read
+    ("data", "preset", "state", "reason", "step", "images", "total", "minutes_left", "score", "value")
+)
 MOST_NOTES = 20_000  # characters
 MOST_FILES = 100_000  # that are counted for the size of a run
 PREVIEW = re.compile(r"(\d{1,15})(?:-([\w-]{1,40}))?\.(png|gif|txt)", re.ASCII)
@@ -71,7 +74,7 @@ class Runs:
             known = self._known.get(name)
         if known is not None and known[0] == stamp and known[1].get("state") not in ("running", "saving"):
             return known[1]
-        found = {**catalog.run(Run(path)), "name": name, "begun": begun, "notes": self.notes(name)}
+        found = {**UNKNOWN, **catalog.run(Run(path)), "name": name, "begun": begun, "notes": self.notes(name)}
         del found["path"]
         found["progress"] = _share(found)
         with self._lock:

@@ -167,6 +167,7 @@ def test_an_entry_that_somebody_wrote_is_passed_over(tmp_path: Path) -> None:
         ("b", "[]"),
         ("c", json.dumps({"id": "x"})),
         ("d", json.dumps({"id": "d", "command": 3})),
+        ("f", json.dumps({"id": "f", "command": [], "order": "x"})),
     ):
         (queue.folder.path / f"{name}.json").write_text(content)
     (queue.folder.path / "e.json").symlink_to("/etc/passwd")
