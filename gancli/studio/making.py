@@ -137,7 +137,8 @@ def draw(model: Model, request: Mapping[str, Any]) -> dict[str, Any]:
     if (best := int(request.get("best_of") or 1)) > 1 and isinstance(ask, FromSeeds):
         ask = ask.replace(seeds=tuple(chosen(model, ask, min(best, 64))))
     samples = model.generate(ask)
-    file = samples.render(request.get("columns"), {**facts, **_recipe(ask, attributes, given)})
+    titles = {"classes": [model.class_name(k) for k in model.labels]} if model.conditional else {}
+    file = samples.render(request.get("columns"), {**facts, **_recipe(ask, attributes, given), **titles})
     return _written(out, file, samples)
 
 
