@@ -121,7 +121,8 @@ def _different(console: Console, there: Mapping[str, Run]) -> dict[str, dict[str
         try:
             configs[name] = run.config()
         except CheckpointError as error:
-            console.warn(f"{name}: its configuration is not compared: {error.cause}")
+            remedy = f"  ->  {error.remedy}" if error.remedy else ""
+            console.warn(f"{name}: its configuration is not compared: {error.cause}{remedy}")
     first = next(iter(configs.values()), None)
     keys = {key for cfg in configs.values() if first is not None for key in differences(first, cfg)}
     values = {name: flat(cfg.dump()) for name, cfg in configs.items()}

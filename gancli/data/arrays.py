@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import Field
 
 from gancli.core.data import Reading, Source, Split
+from gancli.core.descriptors import is_hollow
 from gancli.core.errors import DataError
 from gancli.data import labels, npy
 from gancli.data.collection import named_as_image, scan, shown
@@ -84,6 +85,9 @@ class Arrays(Source):
 
 
 def _read_file(path: Path, how: Reading) -> Split[ImageDataset]:
+    with path.open("rb") as file:
+        if is_hollow(file.fileno()):
+            raise DataError(f"{path} consists of holes", "copy it again from where it came from")
     array = npy.header_of(path.stem, str(path), lambda: path.open("rb"), path.stat().st_size)
     return assemble([Found(TRAIN, array)], labels.Known(), path.name, lambda: content_of(path, how), how)
 

@@ -175,6 +175,8 @@ def read(files: FileCollection, file: str, where: str, names: Names, how: Readin
 def _columns(rows: Iterator[Row], sample: list[Row], names: Names, wanted: str | None, where: str) -> Columns | None:
     """Understand the columns; None if no column names pictures."""
     order = list(dict.fromkeys(key for row in sample for key in row))
+    if len(order) > tables.MOST_COLUMNS:
+        raise DataError(f"{where} has more than {tables.MOST_COLUMNS:,} columns", REMEDY)
     found: dict[str, set[int]] = {key: _named(sample, key, names) for key in order}
     if not any(found.values()):  # of a table of more pictures than there are
         sample = list(itertools.islice((row for row in rows if any(map(names.one, row.values()))), SAMPLE_ROWS))

@@ -30,6 +30,7 @@ LARGEST = 256 * 2**30  # bytes of an array
 WHOLE = 256 * 2**20  # bytes of an array that must be held as a whole: in Fortran order, or labels
 PART = 16 * 2**20  # bytes read at a time
 MOST_IMAGES = 2**22
+MOST_ARRAYS = 2000  # in a file
 LONGEST = 4096  # pixels of a side
 CHANNELS = (1, 3, 4)
 REMEDY = "numpy.savez(file, images=array) with uint8 [N, H, W, C]"
@@ -146,6 +147,8 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 def members(archive: zipfile.ZipFile, path: Any) -> list[Array]:
     """The arrays of an .npz whose headers can be read, in the file's order; raises DataError where one is broken."""
     out = []
+    if len(archive.infolist()) > MOST_ARRAYS:
+        raise DataError(f"{path} holds more than {MOST_ARRAYS:,} arrays", REMEDY)
     for info in archive.infolist():
         if info.filename.endswith(".npy"):
             name = info.filename.removesuffix(".npy")

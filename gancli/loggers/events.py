@@ -10,7 +10,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from functools import cache
+from math import isfinite
 
+LARGEST = 3.4028234e38  # of float32
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 VERSION = b"brain.Event:2"
 TEXT, STRING = b"text", 7  # the name of the plug-in that shows texts; the dtype of strings
 
@@ -31,12 +34,18 @@ def restart(time: float, step: int) -> bytes:
 
 
 def scalar(tag: str, value: float) -> bytes:
-    """A value of an event: a number."""
-    return _bytes(1, tag.encode()) + b"\x15" + struct.pack("<f", value)
+    """A value of an event: a number. Finite ones are at most as large as float32 holds."""
+    return (
+        _bytes(1, tag.encode())
+        + b"\x15"
+        + struct.pack("<f", value if not isfinite(value) else min(max(value, -LARGEST), LARGEST))
+    )
 
 
 def image(tag: str, png: bytes) -> bytes:
-    """A value of an event: an image."""
+    """A value of an event: an image. Raises ValueError if it is no PNG."""
+    if len(png) < 24 or not png.startswith(SIGNATURE):
+        raise ValueError("it is no PNG")
     width, height = struct.unpack(">II", png[16:24])
     content = _number(1, height) + _number(2, width) + _number(3, 3) + _bytes(4, png)
     return _bytes(1, tag.encode()) + _bytes(4, content)

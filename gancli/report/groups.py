@@ -65,9 +65,12 @@ def grouped(names: Sequence[str], different: Mapping[str, Mapping[str, Any]]) ->
         return [Group({}, (name,)) for name in names]
     keys = [key for key in different if key != "seed"]
     found: dict[tuple[str, ...], list[str]] = {}
+    unknown = [name for name in names if name not in different["seed"]]  # configurations that cannot be read
     for name in names:
-        found.setdefault(tuple(short(different[key].get(name)) for key in keys), []).append(name)
-    return [Group(dict(zip(keys, values, strict=True)), tuple(runs)) for values, runs in found.items()]
+        if name not in unknown:
+            found.setdefault(tuple(short(different[key].get(name)) for key in keys), []).append(name)
+    made = [Group(dict(zip(keys, values, strict=True)), tuple(runs)) for values, runs in found.items()]
+    return made + [Group({}, (name,)) for name in unknown]
 
 
 def mean(scores: Sequence[Score]) -> Mean:

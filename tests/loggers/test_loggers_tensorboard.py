@@ -107,3 +107,13 @@ def test_an_error_of_a_logger_does_not_stop_training(gan: Gan, tmp_path: Path) -
 def test_an_unknown_logger(gan: Gan) -> None:
     said = gan("train", "--data", "digits", "--log", "tensorbord", *TINY)
     assert (said.code, "did you mean tensorboard" in said.err) == (2, True)
+
+
+def test_a_damaged_preview_is_named_and_large_numbers_fit(gan: Gan, run: Path, tmp_path: Path) -> None:
+    journal = run / "metrics.jsonl"
+    journal.write_text('{"step": 1, "images": 1, "loss/D": 1e300, "loss/G": -1e300}\n')
+    (run / "samples" / "²7.png").write_bytes(b"")
+    assert gan("export", run, "--to", "tensorboard", "--out", tmp_path / "a").code == 0
+    (run / "samples" / "000021.png").write_bytes(b"none")
+    said = gan("export", run, "--to", "tensorboard", "--out", tmp_path / "b")
+    assert (said.code, "000021.png is no preview" in said.err) == (4, True), said.err

@@ -19,7 +19,7 @@ SOME = (
     "a row of 40 million columns in a zip", "digits in labels.csv", "nested containers in a folder",
     "deeper in labels.json", "half a pair in labels.jsonl", "a class called escapes in labels.csv",
     # archives, folders, pictures
-    "60,000 links in a zip", "10,240 MB of zeros as a.png in a zip", "a member called above", "20,000 overlapping members",
+    "60,000 links in a zip", "300 MB of zeros as a.png in a zip", "a member called above", "20,000 overlapping members",
     "pipe as a.png", "pipe as labels.csv", "link to zeros as labels.json", "hole as a.png", "link as a.png",
     "folders that link to each other", "16 PNG of 4,000 a side", "a PGM with a long header",
 )  # fmt: skip

@@ -45,6 +45,12 @@ def test_seeds_are_grouped_with_mean_and_spread() -> None:
         assert of[f"loss {loss}"].error == pytest.approx(statistics.stdev(values) / 3**0.5)
 
 
+def test_a_run_of_an_unknown_configuration_is_no_seed_of_another() -> None:
+    known = {key: {name: value for name, value in of.items() if name != "hinge-2"} for key, of in DIFFERENT.items()}
+    made = groups.grouped(["hinge-0", "hinge-1", "hinge-2"], known)
+    assert [(g.label, g.runs) for g in made] == [("loss hinge", ("hinge-0", "hinge-1")), ("hinge-2", ("hinge-2",))]
+
+
 def test_the_best_is_ahead_over_seeds_not_of_one_seed() -> None:
     made = groups.grouped(list(FOUND), DIFFERENT)
     of = groups.table(FOUND, made)

@@ -110,7 +110,7 @@ class Arena:
                 yield f"{verb}: {done.peak:.0f} MB, where {self.most[verb]:.0f} MB are usual"
             if any(map(acts, done.text + self._logged())):
                 yield f"{verb}: control characters are printed"
-            yield from (f"{verb}: {place.name} changed" for place, tree in before.items() if tree(place) != tree)
+            yield from (f"{verb}: {place.name} changed" for place, was in before.items() if tree(place) != was)
 
     def _logged(self) -> str:
         log = self.run / "log.txt"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from gancli.core.errors import UsageError
+from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import Folder
 from gancli.core.samples import File
 from gancli.export.contracts import Export, Source
@@ -13,6 +14,7 @@ from gancli.runs import journal
 from gancli.runs.folder import Run
 
 MOST = 64 << 20  # bytes of a preview
+STEP = re.compile(r"\d{1,15}", re.ASCII)
 
 
 class TensorBoard(Export):
@@ -28,8 +30,12 @@ class TensorBoard(Export):
             files.scalars(line["step"], line)
         for line in journal.read(run.scores):
             files.event("validation", line=line)
-        previews = Folder(run.samples)
+        previews = Folder(run.path) / run.samples.name
         for name in sorted(previews.entries()):
             stem, _, kind = Path(name).stem.partition("-")
-            if stem.isdigit():
-                files.rendered(int(stem), kind or "samples", File(Path(name).suffix, previews.read(name, MOST)))
+            if STEP.fullmatch(stem):
+                file = File(Path(name).suffix, previews.read(name, MOST))
+                try:
+                    files.rendered(int(stem), kind or "samples", file)
+                except ValueError as error:
+                    raise CheckpointError(f"{previews.path / name} is no preview: {error}", "delete it") from None
