@@ -314,8 +314,7 @@ def _mixed_grid(model: Model, options: SampleOptions, out: Path, progress: Progr
 
 def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
     """A film of a walk."""
-    pictures = _walked(model, options, progress)
-    if pictures is not None:
+    if (pictures := _walked(model, options, progress)) is not None:
         zoom = 2 * zoom_for(*pictures.shape[2:])
         frames = [p.repeat(zoom, axis=1).repeat(zoom, axis=2) for p in pictures]
         write_atomic(out, video(frames, options.form(out)))
@@ -323,8 +322,7 @@ def _walk(model: Model, options: SampleOptions, out: Path, progress: Progress) -
 
 def _frames(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
     """The frames of a walk in a folder: frame0000.png, frame0001.png, ..."""
-    pictures = _walked(model, options, progress)
-    if pictures is None:
+    if (pictures := _walked(model, options, progress)) is None:
         return
     samples = ImageSamples(pictures)
     with _together(out) as put:
