@@ -57,6 +57,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.fromarray(noise).save(tmp_path / "photo.png")
     Image.fromarray((noise[:, :, 0] > 200).astype(np.uint8) * 255).save(tmp_path / "mask.png")
     _maps(tmp_path)
+    letters = np.random.Generator(np.random.PCG64(0)).integers(0, 6, (300, 8))
+    (tmp_path / "lines.txt").write_text("".join(bytes(97 + row).decode() + "\n" for row in letters.astype(np.uint8)))
     for name, value in BRIEF.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("GAN_RUNS_DIR")

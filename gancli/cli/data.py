@@ -33,6 +33,8 @@ def command(
     layout: o.Layout = None,
     skip_broken: o.SkipBroken = None,
     set_: o.Set = None,
+    unit: o.Unit = None,
+    max_length: o.MaxLength = None,
     data_dir: o.DataDir = None,
     download: o.Download = True,
     plugin: o.Plugin = None,
@@ -48,7 +50,14 @@ def command(
 
     console = Console(quiet=quiet, json=json)
     o.plugins(plugin)
-    given = g.DataOptions(image_size=image_size, channels=channels, layout=layout, skip_broken=skip_broken)
+    given = g.DataOptions(
+        image_size=image_size,
+        channels=channels,
+        layout=layout,
+        unit=unit,
+        max_length=max_length,
+        skip_broken=skip_broken,
+    )
     table = g.data_layer(given, g.SetOptions(set_=set_))
     of_source = table.pop("source", {})
     asked = data_options([{"data": table}])

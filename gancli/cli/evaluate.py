@@ -13,6 +13,7 @@ import typer
 from gancli.cli import groups as g
 from gancli.cli import options as o
 from gancli.cli.subjects import Restoration, Subject, subject
+from gancli.cli.tradeoff import NO_CURVES, Curves, curve
 from gancli.core.errors import BoundError, UsageError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def command(
     images: Images = None,
     against: Against = None,
     restoration: Restoration = NO_RESTORATION,
+    curves: Curves = NO_CURVES,
     metrics: Metrics = None,
     n: N = None,
     seed: Seed = 0,
@@ -100,7 +102,10 @@ def command(
 ) -> None:
     """Score the samples of a run, or a folder of images: FID, precision, recall, memorization and more."""
     from gancli.distributed.ranks import rank
+    from gancli.evaluation import inputs
+    from gancli.evaluation.evaluator import evaluate
     from gancli.report.console import Console
+    from gancli.training.prepare import cache_dir
 
     console = Console(quiet=quiet, json=json, rank=rank())
     o.plugins(sets.plugin)
@@ -108,15 +113,12 @@ def command(
         return
     other = _is_no_run(images, restoration, run, against, step is not None or not ema or standing > 0)
     found = None if other else _run(console, runs_dir, run)
-
-    from gancli.evaluation import inputs
-    from gancli.evaluation.evaluator import evaluate
-    from gancli.training.prepare import cache_dir
-
     bounds = _bounds(fail_if or [], chosen := _chosen(metrics))
     part, on = inputs.feature_part(features, feature_weights, feature_hash), _device(device, threads)
     rest = (ema, standing, step, restoration, split.value, g.data_layer(sets))
     of = Subject(found, images, against, data_dir, download, bool(skip_broken), data, *rest)
+    if curve(console, of, curves, runs_dir, (n or USUAL, seed, part, on), written.out):
+        return
     generated, source_features, whole = subject(console, of, n or USUAL, seed, on)
     if rank():
         return  # this rank has had its share of the sampling

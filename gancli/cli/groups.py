@@ -27,6 +27,8 @@ class DataOptions:
     image_size: o.Size = None
     channels: o.Channels = None
     layout: o.Layout = None
+    unit: o.Unit = None
+    max_length: o.MaxLength = None
     skip_broken: o.SkipBroken = None
     download: o.Download = True
 

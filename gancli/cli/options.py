@@ -89,6 +89,18 @@ Layout = Annotated[
     option("Data", "folders of two domains (trainA, trainB), or side-by-side: A and B in one picture."),
     Key("data.source.layout"),
 ]
+Unit = Annotated[
+    str | None,
+    option("Data", "Of text, what a token is: char, word or auto (words if lines are long)."),
+    Key("data.source.unit"),
+]
+MaxLength = Annotated[
+    int | None,
+    option(
+        "Data", "Of text: characters or words of a line; longer lines are cut. Default: the 95th percentile.", min=1
+    ),
+    Key("data.source.max_length"),
+]
 Moved = Annotated[str | None, option("Data", "Where the run's data is now, if it has moved.", "--data")]
 SkipBroken = Annotated[
     bool | None,

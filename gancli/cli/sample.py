@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gancli.cli import groups as g
 from gancli.cli import options as o
 from gancli.core.errors import CheckpointError, UsageError
 
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from gancli.runs.folder import Run
 
 PLACE = 3
+DEFAULT = "samples.png"
+HOTTEST = 100  # temperature
 LAST = 2**63 - 1  # of the seeds
 MOST = 1_000_000  # samples
-FORMS = (".png", ".txt", ".gif", ".mp4", ".npz")  # of --out
+FORMS = (".png", ".txt", ".jsonl", ".gif", ".mp4", ".npz")  # of --out
 
 N = Annotated[
     int | None,
@@ -32,11 +35,17 @@ N = Annotated[
         min=1,
         max=MOST,
         help="Number of samples.",
-        show_default="64, or 8 of each class; 8 seeds of a walk, 8 columns of --mix",
+        show_default="64, or 8 of each class, of text 20; 8 seeds of a walk, 8 columns of --mix",
     ),
 ]
-OUT_HELP = ".png a grid, .txt lines, a folder/ one file each, .gif or .mp4 a walk, .npz arrays."
-Out = Annotated[str, typer.Option("--out", "-o", metavar="PATH", help=OUT_HELP)]
+OUT_HELP = ".png a grid, .txt or .jsonl lines, a folder/ one file each, .gif or .mp4 a walk, .npz arrays."
+OUT_DEFAULT = "samples.png; lines are printed"
+Out = Annotated[str | None, typer.Option("--out", "-o", metavar="PATH", help=OUT_HELP, show_default=OUT_DEFAULT)]
+Temperature = Annotated[
+    float | None,
+    typer.Option(help="Of text: below 1 less variety, more quality.", show_default="1"),
+]
+Prompt = Annotated[str | None, typer.Option(help="Of text: how each line begins.")]
 Seed = Annotated[
     int | None, typer.Option(min=0, max=LAST, help="Sample i depends on seed + i alone.", show_default="0")
 ]
@@ -66,33 +75,42 @@ Frames = Annotated[
 class Flags:
     """What was said of the samples."""
 
-    n: int | None
-    out: str
-    seed: int | None
-    seeds: str | None
-    label: str | None
-    labels: str | None
-    attr: str | None
-    truncation: float
-    best_of: int
-    nrow: int | None
-    mix: str | None
-    mix_at: int | None
-    frames: int | None
+    n: N = None
+    out: Out = None
+    seed: Seed = None
+    seeds: Seeds = None
+    label: Label = None
+    labels: Labels = None
+    attr: Attr = None
+    truncation: Truncation = 1.0
+    best_of: BestOf = 1
+    nrow: Nrow = None
+    mix: Mix = None
+    mix_at: MixAt = None
+    frames: Frames = None
+    temperature: Temperature = None
+    prompt: Prompt = None
 
     @property
     def folder(self) -> bool:
         """Whether --out is one."""
-        return self.out.endswith("/") or Path(self.out).is_dir()
+        return self.out is not None and (self.out.endswith("/") or Path(self.out).is_dir())
 
     @property
     def walk(self) -> bool:
         """Whether a walk is asked for: a film, or its frames in a folder."""
-        if self.folder or not Path(self.out).suffix:
+        out = Path(DEFAULT if self.out is None else self.out)
+        if self.folder or not out.suffix:
             return self.frames is not None
-        return Path(self.out).suffix.lower() in (".gif", ".mp4")
+        return out.suffix.lower() in (".gif", ".mp4")
 
-    def numbers(self) -> tuple[list[int], list[int] | None]:
+    def place(self, model: Model) -> Path | None:
+        """Where the samples are written; None: they are printed."""
+        if self.out is not None:
+            return Path(self.out)
+        return None if model.task.asks.printed else Path(DEFAULT)
+
+    def numbers(self, default: int = 64) -> tuple[list[int], list[int] | None]:
         """The seeds, and those of the rows of a mix.
 
         Raises:
@@ -107,7 +125,7 @@ class Flags:
         if self.seeds is not None and (self.n is not None or self.seed is not None):
             raise UsageError("--seeds names every seed", "leave --n and --seed away")
         rows = None if self.mix is None else o.seeds(self.mix)
-        usual = 64 if rows is None and not self.walk else 8
+        usual = default if rows is None and not self.walk else 8
         first = self.seed or 0
         seeds = o.seeds(self.seeds) if self.seeds is not None else [first + i for i in range(self.n or usual)]
         if (last := max([*seeds, *(rows or [])])) > (highest := (LAST + 1) // self.best_of - 1):
@@ -127,13 +145,15 @@ class Flags:
             UsageError: the form is not known, the folder is not there, or as of `numbers`.
         """
         self.numbers()
-        out = Path(self.out)
+        out = Path(DEFAULT if self.out is None else self.out)
         suffix = "" if self.folder else out.suffix.lower()
         if suffix and suffix not in FORMS and not own_forms:
             raise UsageError(f"--out {out}: do not know the form {suffix!r}", f"use {', '.join(FORMS)} or a folder/")
         if suffix and not out.parent.is_dir():
             raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
         o.film(out if self.walk else None)
+        if self.temperature is not None and not 0 < self.temperature <= HOTTEST:
+            raise UsageError(f"--temperature {self.temperature:g} is not in its range", f"above 0, at most {HOTTEST}")
         if self.frames is not None and not self.walk:
             warn("--frames are those of a walk (--out walk.gif, or a folder/): there are none here")
 
@@ -142,36 +162,25 @@ class Flags:
         from gancli.inference.writing import SampleOptions
         from gancli.tasks.sampling import grid_seeds
 
-        seeds, rows = self.numbers()
+        seeds, rows = self.numbers(model.task.asks.usual)
         named = self.label if self.label is not None else self.labels
         usual = self.n is None and self.seeds is None and named is None
-        if usual and rows is None and not self.walk:
+        if usual and rows is None and not self.walk and not model.task.asks.printed:
             seeds = list(grid_seeds(model.choices, len(seeds), seeds[0]))
         classes = None if named is None else o.labels(named, model.classes)
         return SampleOptions(
             seeds, classes, o.attributes(self.attr), self.truncation, self.best_of, self.nrow, self.frames, rows, self.mix_at,
-            self.folder, facts,
+            self.folder, facts, {"temperature": self.temperature, "prompt": self.prompt},
         )  # fmt: skip
 
 
+@g.spread
 def command(
     run: o.RunName = None,
-    n: N = None,
-    out: Out = "samples.png",
-    seed: Seed = None,
-    seeds: Seeds = None,
-    label: Label = None,
-    labels: Labels = None,
-    attr: Attr = None,
-    truncation: Truncation = 1.0,
-    best_of: BestOf = 1,
+    flags: Flags = Flags(),
     ema: Ema = True,
     standing: o.Standing = 0,
     step: o.Step = None,
-    nrow: Nrow = None,
-    mix: Mix = None,
-    mix_at: MixAt = None,
-    frames: Frames = None,
     plugin: o.Plugin = None,
     runs_dir: o.RunsDir = o.RUNS,
     quiet: o.Quiet = False,
@@ -185,7 +194,6 @@ def command(
     from gancli.runs import folder
 
     console = Console(quiet=quiet, json=json, rank=rank())
-    flags = Flags(n, out, seed, seeds, label, labels, attr, truncation, best_of, nrow, mix, mix_at, frames)
     flags.check(console.warn, own_forms=bool(plugin))
     o.plugins(plugin)
     found = folder.find(runs_dir, run)
@@ -193,7 +201,7 @@ def command(
         console.note(f"run {found.path}")
 
     from gancli.inference.loading import load
-    from gancli.inference.writing import write
+    from gancli.inference.writing import excerpt, write
     from gancli.training import precision
 
     precision.set_threads(threads or 0)
@@ -202,17 +210,24 @@ def command(
     model.ranks = here()
     facts = {"run": found.name, "step": model.tick.step, "ema": model.facts["ema"]}
     options = flags.options(model, facts)
-    written = write(model, options, Path(out), console.bar)
+    place = flags.place(model)
+    lines = None if place is not None else excerpt(model, options, console.bar)
+    written = None if place is None else write(model, options, place, console.bar)
     if not model.ranks.is_first:
         return
+    console.end()
     count = options.length if flags.walk else len(options.seeds) * len(options.mix or [0])
-    console.note(f"{count} {'frames' if flags.walk else 'samples'} of step {model.tick.step:,} -> {written}")
+    where = "" if written is None else f" -> {written}"
+    if not json:
+        console.print_lines(lines or [])
+    console.note(f"{count} {'frames' if flags.walk else 'samples'} of step {model.tick.step:,}{where}")
     if (found.path / "data.json").is_file():
         console.note(f"next     gan evaluate {found.path}")
     if options.classes is not None:
         _doubts(console, found, [model.class_name(k) for k in options.classes], model.tick.step)
     ends = [options.seeds[0], options.seeds[-1]]
-    console.result({"out": str(written), "n": count, "seeds": ends, **facts}, only_json=True)
+    made = {"out": str(written)} if written is not None else {"lines": lines}
+    console.result({**made, "n": count, "seeds": ends, **facts}, only_json=True)
 
 
 def _doubts(console: Console, run: Run, classes: list[str], step: int) -> None:

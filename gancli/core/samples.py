@@ -6,9 +6,9 @@ Journal, reports, evaluation and `--out` use only the interface of `Samples`, wh
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -30,9 +30,11 @@ class Samples(ABC):
 
     Attributes:
         media: "image" or "text", the type of a rendered file.
+        forms: suffixes of files of all samples, in addition to that of `render`.
     """
 
     media: ClassVar[str]
+    forms: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -60,6 +62,21 @@ class Samples(ABC):
         Returns:
             The file.
         """
+
+    def table(self, rows: Sequence[Mapping[str, Any]]) -> File:  # noqa: ARG002
+        """Render all samples with what belongs to each, one JSON object per line.
+
+        Args:
+            rows: of each sample, such as its seed.
+
+        Raises:
+            UsageError: samples of this kind cannot be written in JSON.
+        """
+        raise UsageError("these samples cannot be written as .jsonl", f"use {self.render().suffix} or a folder")
+
+    def excerpt(self, n: int) -> list[str]:  # noqa: ARG002
+        """The first n samples as lines for a terminal; none for samples that cannot be shown there."""
+        return []
 
     @abstractmethod
     def file(self, i: int, recipe: dict[str, Any] | None = None) -> File:
@@ -106,12 +123,16 @@ class Ask(Frozen):
         verb: the command that makes such requests.
         example: its arguments after the name of the run; SUFFIX is that of a rendered file.
         paired: whether row i was made from datum i of a data set, which has a target for it.
+        usual: default number of samples.
+        printed: whether samples are printed if no file is named.
     """
 
     needs: ClassVar[str] = "a request"
     verb: ClassVar[str] = "gan sample"
     example: ClassVar[str] = "--n 64 --out samplesSUFFIX"
     paired: ClassVar[bool] = False
+    usual: ClassVar[int] = 64
+    printed: ClassVar[bool] = False
 
     def __len__(self) -> int:
         """The number of samples requested."""
@@ -183,11 +204,20 @@ class FromInput(Ask):
 class FromPrompt(FromSeeds):
     """A request for lines of text that continue a prompt, one per seed."""
 
-    prompt: str = ""
-    temperature: float = Field(1.0, gt=0)
+    example: ClassVar[str] = "--n 20"
+    usual: ClassVar[int] = 20
+    printed: ClassVar[bool] = True
+    prompt: str = Field("", description="how each line begins")
+    temperature: float = Field(
+        1.0, gt=0, le=100, description="the logits are divided by it; below 1: less diversity, higher quality"
+    )
+    unknown: bool = Field(False, description="whether lines may contain the token of rare words and characters")
 
 
-def with_options(ask: Ask, options: dict[str, Any]) -> Ask:
+A = TypeVar("A", bound=Ask)
+
+
+def with_options(ask: A, options: Mapping[str, Any]) -> A:
     """The request with options of its kind.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gancli.core.data import Spec
 from gancli.core.registry import of_kind
@@ -81,6 +81,16 @@ class Tokens(Spec):
     length: int = Field(strict=True, ge=1, le=65_536, description="tokens in a sequence")
     vocabulary: int = Field(strict=True, ge=2, le=2**24, description="tokens are 0 .. vocabulary - 1; 0 is padding")
     classes: Count = Field(0, description="labels are 0 .. classes - 1; 0: no labels")
+    words: tuple[str, ...] = Field(
+        (), description="the characters or words that tokens stand for, by token; empty: none"
+    )
+    separator: str = Field("", description="between two tokens of a line: a space for words")
+
+    @model_validator(mode="after")
+    def _each_token_has_a_word(self) -> Tokens:
+        if self.words and len(self.words) != self.vocabulary:
+            raise ValueError(f"{len(self.words)} words for {self.vocabulary} tokens")
+        return self
 
     def describe(self) -> str:
         return f"sequences of {self.length} tokens, vocabulary of {self.vocabulary:,}"

@@ -132,6 +132,8 @@ class Task(Part, ABC):
         quick: metrics for validation during training.
         headline: the score shown in lists and tables, which also selects the best checkpoint.
         is_default: whether it is the default of the tasks that accept its kind of data.
+        tradeoff: a score of quality, then scores of variety (lower is better): the axes of `gan evaluate --temperatures`.
+        promises: what to expect of samples from a number of steps on, for messages; empty: as of images.
     """
 
     kind: ClassVar[str] = "task"
@@ -141,6 +143,8 @@ class Task(Part, ABC):
     quick: ClassVar[tuple[str, ...]] = ()
     headline: ClassVar[str] = ""
     is_default: ClassVar[bool] = False
+    tradeoff: ClassVar[tuple[str, ...]] = ()
+    promises: ClassVar[tuple[tuple[int, str], ...]] = ()
 
     @classmethod
     def schema_notes(cls) -> dict[str, Any]:

@@ -86,6 +86,9 @@ def inspect(source: Source, how: Reading) -> Report:
     described: dict[str, Any] = source.model_dump(mode="json")
     if not isinstance(source, Pictures):
         raw = source.read(how)
+        if not isinstance(raw.train.samples(), ImageSamples):
+            notes.insert(0, raw.train.spec.describe())
+            return _report(described, find.finished(source, raw, how), {}, 0, {}, notes, warnings)
         n, (c, h, w) = sum(map(len, (raw.train, raw.test, raw.validation))), _images(raw.train).shape[1:]
         if not isinstance(raw.train.spec, Images):
             notes.insert(0, raw.train.spec.describe())
@@ -140,19 +143,20 @@ def _report(
     warnings: list[str],
 ) -> Report:
     train = None if split is None else split.train
-    shape = None if train is None else _images(train).shape[1:]
+    images = train is not None and isinstance(train.samples(), ImageSamples)
+    shape = _images(train).shape[1:] if train is not None and images else None
     return Report(
         source,
         *((0, 0, 0) if split is None else (len(split.train), len(split.validation), len(split.test))),
         None if shape is None else (shape[0], shape[1], shape[2]),
         sizes,
         grey,
-        _classes(split) if split is not None and isinstance(train, ImageDataset) else {},
+        _classes(split) if split is not None and hasattr(train, "labels") else {},
         _attributes(train) if isinstance(train, ImageDataset) else {},
         {shown(name): why for name, why in sorted(broken.items())},
         tuple(notes),
         tuple(dict.fromkeys(warnings)),
-        _preview(train)
+        _preview(train, train.labels)
         if isinstance(train, ImageDataset)
         else tuple(range(0 if train is None else min(PAIRS, len(train)))),
         split,
@@ -174,6 +178,6 @@ def _attributes(train: ImageDataset) -> dict[str, tuple[float, float, float]]:
     return {name: (float(column.mean()), float(column.min()), float(column.max())) for name, column in columns}
 
 
-def _preview(train: ImageDataset) -> tuple[int, ...]:
-    """64 images; of every class the first ones."""
-    return tuple(first_of_each(train.labels, len(train.images), PREVIEW).tolist())
+def _preview(train: Dataset, labels: np.ndarray | None) -> tuple[int, ...]:
+    """64 samples; of every class the first ones."""
+    return tuple(first_of_each(labels, len(train), PREVIEW).tolist())

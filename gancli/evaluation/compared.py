@@ -12,8 +12,10 @@ import numpy as np
 from gancli.core.data import Dataset
 from gancli.core.images import PairSamples
 from gancli.core.registry import build, parts
+from gancli.core.samples import Samples
 from gancli.evaluation import cache
 from gancli.evaluation.contracts import Baseline, Progress
+from gancli.evaluation.generative import Generative
 from gancli.evaluation.selection import subset
 from gancli.evaluation.sets import BATCH, Inputs, SampleSet
 from gancli.inference.spool import empty
@@ -40,10 +42,11 @@ class Baselines:
         seed: int,
         folder: Path,
         progress: Progress,
-        scored: Callable[[str, PairSamples], Inputs],
+        scored: Callable[[str, Samples], Inputs],
     ) -> None:
         self._train, self._real, self._seed = train, real, seed
         self._folder, self._progress, self._scored = folder, progress, scored
+        self._made: dict[int, dict[str, Inputs]] = {}
 
     @cached_property
     def fitted(self) -> dict[str, Baseline]:
@@ -52,8 +55,8 @@ class Baselines:
             return {}
         few, out = self._some(Baseline.fits), {}
         for name in parts("baseline"):
-            part = cast("Baseline", build("baseline", name))
-            if not part.objection(few, self._train.spec):
+            part = build("baseline", name)
+            if isinstance(part, Baseline) and not part.objection(few, self._train.spec):
                 self._progress(f"baseline {name}", 0, len(self._real))
                 out[name] = self._fitted(part, few)
         return out
@@ -83,15 +86,22 @@ class Baselines:
     @property
     def options(self) -> list[dict[str, Any]]:
         """The names and options of the baselines."""
-        return [part.model_dump(mode="json") for part in self.fitted.values()]
+        return [part.model_dump(mode="json") for part in (*self.fitted.values(), *self._generative)]
 
     @cached_property
-    def _made(self) -> dict[str, Inputs]:
-        return {name: self._scored(name, self._outputs(part)) for name, part in self.fitted.items()}
+    def _generative(self) -> list[Generative]:
+        """Those that are fitted to training data of this kind, and make samples from seeds."""
+        known = [build("baseline", name) for name in parts("baseline")]
+        return [p for p in known if isinstance(p, Generative) and issubclass(self._real.kind, p.accepts)]
 
-    def inputs(self) -> dict[str, Inputs]:
-        """What metrics are given of each baseline, by its name."""
-        return self._made
+    def inputs(self, n: int) -> dict[str, Inputs]:
+        """What metrics are given of each baseline, by its name, in the place of n samples."""
+        if n not in self._made:
+            made: dict[str, Samples] = {name: self._outputs(part) for name, part in self.fitted.items()}
+            for part in self._generative:
+                made |= part.samples(self._train.samples(), n, self._seed, self._progress)
+            self._made[n] = {name: self._scored(name, samples) for name, samples in made.items()}
+        return self._made[n]
 
     def _outputs(self, part: Baseline) -> PairSamples:
         """What a baseline makes of the inputs."""

@@ -79,7 +79,9 @@ def outputs(path: Path, split: Split[Any], how: Reading, skip_broken: bool = Fal
 
 def of_baseline(name: str, split: Split[Any]) -> Generated:
     """The outputs of a baseline for the test set. Raises UsageError if it does not apply."""
-    part = cast("Baseline", build("baseline", name))
+    part = build("baseline", name)
+    if not isinstance(part, Baseline):
+        raise UsageError(f"the baseline {name!r} does not restore images", "gan list baseline names others")
     train, test = split.train.take(slice(0, part.fits)).samples(), split.test.samples()
     if why := part.objection(train, split.train.spec):
         raise UsageError(f"the baseline {name!r} does not apply: {why}", "gan list baseline names others")

@@ -135,7 +135,7 @@ class Evaluator:
             fake,
             self.train,
             reference=lambda: self.reference_inputs(len(fake), fake.labels is not None),
-            baselines=self.baselines.inputs,
+            baselines=lambda: self.baselines.inputs(len(fake)),
             classes=classes_of(self.data),
             columns=() if self.extractor is None else self.extractor.columns,
             seed=self.seed,

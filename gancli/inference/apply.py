@@ -75,7 +75,7 @@ class Applier:
         nothing = np.zeros((1, 1, 1, 1), np.uint8)
         asks = cast("type[FromInput]", self.model.task.asks)
         ask = asks(images=nothing, seeds=None if seed is None else (seed,), direction=self.direction)
-        return cast("FromInput", with_options(ask, dict(self.options)))
+        return with_options(ask, dict(self.options))
 
     @cached_property
     def map(self) -> ImageMap:

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from gancli.core.contracts import Nets
+from gancli.core.data import Spec
 from gancli.core.nets import Condition
 from gancli.core.samples import FromSeeds
 from gancli.core.specs import Images
@@ -59,3 +60,10 @@ class Critical(Protocol):
 
     def images(self, nets: Nets, ask: FromSeeds, spec: Images) -> Tensor: ...
     def logits(self, nets: Nets, ask: FromSeeds, images: Tensor, spec: Images) -> Tensor: ...
+
+
+@runtime_checkable
+class Likely(Protocol):
+    """One that gives the likelihood of data."""
+
+    def likelihood(self, nets: Nets, tokens: Tensor, labels: Tensor | None, spec: Spec) -> Tensor: ...

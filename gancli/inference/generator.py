@@ -22,7 +22,7 @@ from gancli.core.contracts import Tick
 from gancli.core.data import Spec
 from gancli.core.errors import UsageError
 from gancli.core.registry import nearest
-from gancli.core.samples import Ask, FromSeeds, Samples
+from gancli.core.samples import Ask, FromSeeds, Samples, with_options
 from gancli.core.specs import Images
 from gancli.core.task import Choices, Task
 from gancli.core.titles import ROW
@@ -113,27 +113,32 @@ class Model:
         attributes: Mapping[str, float] | np.ndarray | None = None,
         truncation: float = 1.0,
         progress: Callable[[int], None] | None = None,
-    ) -> Tensor:
-        """Images of seeds.
+        **options: Any,
+    ) -> Any:
+        """Samples of seeds.
 
         Args:
-            n: how many, of seeds seed .. seed + n - 1; not given: 64.
+            n: how many, of seeds seed .. seed + n - 1; default: 64, of text 20.
             seed: the first.
             seeds: these seeds instead.
             labels: the class of each image, where the model is class-conditional; not given: drawn from the seed.
             attributes: what all have in common, by name (those not named are at their mean), or a row [A] for each image.
             truncation: below 1: less variety, more quality.
-            progress: called with the number of images that are done.
+            progress: called with the number of samples that are done.
+            options: further ones of the model's requests: `prompt` and `temperature` of text.
 
         Returns:
-            [N, C, H, W], float32 in [-1, 1], on the CPU.
+            Images [N, C, H, W], float32 in [-1, 1], on the CPU; of text, a list of N lines.
 
         Raises:
-            UsageError: the task does not sample images from seeds, or labels or attributes do not fit.
+            UsageError: the task does not make samples from seeds, or labels, attributes or options do not fit.
         """
+        seeds = list(seeds) if seeds is not None else [seed + i for i in range(n or self.task.asks.usual)]
+        if self.task.asks.printed:
+            ask = with_options(self.from_seeds(seeds, labels, attributes, truncation), options)
+            return [line for chunk in self.stream(ask, progress) for line in chunk.excerpt(len(chunk))]
         task, spec = self.latent("sample images from seeds")
-        seeds = list(seeds) if seeds is not None else [seed + i for i in range(64 if n is None else n)]
-        ask = self.from_seeds(seeds, labels, attributes, truncation)
+        ask = with_options(self.from_seeds(seeds, labels, attributes, truncation), options)
         empty = torch.empty(0, spec.channels, spec.height, spec.width)
         return self._images(len(seeds), lambda rows: task.images(self.nets, ask.rows(rows), spec), progress, empty)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from math import prod
@@ -14,24 +13,24 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gancli.core.descriptors import temporary_name
-from gancli.core.errors import CheckpointError, UsageError
-from gancli.core.files import Folder, atomic_file, write_atomic
+from gancli.core.errors import UsageError
+from gancli.core.files import atomic_file, write_atomic
 from gancli.core.images import ImageSamples, to_uint8, zoom_for
-from gancli.core.samples import Ask, FromSeeds, Samples
+from gancli.core.samples import Ask, FromSeeds, Samples, with_options
 from gancli.core.video import video
 from gancli.data.cache import release
 from gancli.inference.capabilities import Latent
 from gancli.inference.generator import Model
 from gancli.inference.rejection import chosen
 from gancli.inference.spool import spooled
+from gancli.inference.staging import together
 from gancli.runs.files import disk
 
 Progress = Callable[[str, int, int], None]
+TABLE = ".jsonl"  # the suffix of a file with a JSON object for each sample
 MAX_FRAMES = 2000  # of a walk
 BLOCK = 16 << 20  # bytes that are compressed at a time
 MOST_PIXELS = 100_000_000  # of a grid, before it is enlarged
-MOST_PINNED = 200  # folders that are held open
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class SampleOptions:
     mix_at: int | None = None  # the layer where styles go over from the row's to the column's; None: half way
     folder: bool = False  # whether --out is one, whatever its name
     facts: Mapping[str, Any] = field(default_factory=dict)  # for the recipe that a file carries
+    more: Mapping[str, Any] = field(default_factory=dict)  # options of the request; None: the default
 
     @property
     def stops(self) -> list[int]:
@@ -69,7 +69,8 @@ class SampleOptions:
         """All that is needed to make the samples again."""
         asked = {"attributes": self.attributes} if self.attributes else {}
         narrow = {"truncation": self.truncation} if self.truncation != 1 else {}
-        return {**self.facts, **asked, **narrow, "seeds": _short(self.seeds), **more}
+        given = {name: value for name, value in self.more.items() if value is not None}
+        return {**self.facts, **asked, **narrow, **given, "seeds": _short(self.seeds), **more}
 
 
 def write(model: Model, options: SampleOptions, out: Path, progress: Progress) -> Path:
@@ -102,6 +103,13 @@ def write(model: Model, options: SampleOptions, out: Path, progress: Progress) -
     return out
 
 
+def excerpt(model: Model, options: SampleOptions, progress: Progress) -> list[str]:
+    """All samples as lines for a terminal. Called by every rank."""
+    if options.best_of > 1:
+        options = _with_best(model, options, progress)
+    return [line for chunk in _stream(model, _ask(model, options), progress) for line in chunk.excerpt(len(chunk))]
+
+
 def _with_best(model: Model, options: SampleOptions, progress: Progress) -> SampleOptions:
     """The options with the seeds of the candidates that D chooses."""
     ask, k = _ask(model, options), options.best_of
@@ -113,7 +121,8 @@ def _with_best(model: Model, options: SampleOptions, progress: Progress) -> Samp
 def _ask(model: Model, options: SampleOptions, seeds: list[int] | None = None) -> FromSeeds:
     """The ask for the options' seeds, or for others of their classes."""
     seeds = options.seeds if seeds is None else seeds
-    return model.from_seeds(seeds, _labels(model, options, seeds), options.attributes, options.truncation)
+    ask = model.from_seeds(seeds, _labels(model, options, seeds), options.attributes, options.truncation)
+    return with_options(ask, options.more)
 
 
 def _labels(model: Model, options: SampleOptions, seeds: list[int]) -> list[int] | None:
@@ -140,7 +149,12 @@ def _whole(model: Model, options: SampleOptions, out: Path, progress: Progress) 
     labels: dict[str, Any] = {} if ask.labels is None else {"labels": list(ask.labels)}
     if model.conditional:
         labels["classes"] = [model.class_name(k) for k in model.labels]
-    write_atomic(out, made.render(options.columns, options.recipe(**labels)).content)
+    if out.suffix.lower() == TABLE:
+        named = [{}] * len(ask) if ask.labels is None else [{"label": model.class_name(y)} for y in ask.labels]
+        file = made.table([{**name, "seed": seed} for name, seed in zip(named, ask.seeds, strict=True)])
+    else:
+        file = made.render(options.columns, options.recipe(**labels))
+    write_atomic(out, file.content)
 
 
 def _checked(model: Model, chunks: Iterator[Samples], n: int, out: Path) -> Iterator[Samples]:
@@ -162,12 +176,10 @@ def _checked(model: Model, chunks: Iterator[Samples], n: int, out: Path) -> Iter
 
 def _check_form(model: Model, samples: Samples, out: Path) -> None:
     """Raises UsageError if samples of this kind are not shown in a file of this name."""
-    suffix = samples.take(slice(0, 1)).render().suffix
-    if out.suffix.lower() != suffix:
-        forms = [suffix, *([".gif", ".mp4"] if isinstance(model.task, Latent) else []), ".npz"]
-        raise UsageError(
-            f"--out {out}: do not know the form {out.suffix.lower()!r}", f"use {', '.join(forms)} or a folder"
-        )
+    known, suffix = [samples.take(slice(0, 1)).render().suffix, *samples.forms], out.suffix.lower()
+    if suffix not in known:
+        forms = [*known, *([".gif", ".mp4"] if isinstance(model.task, Latent) else []), ".npz"]
+        raise UsageError(f"--out {out}: do not know the form {suffix!r}", f"use {', '.join(forms)} or a folder")
 
 
 def _folder(model: Model, options: SampleOptions, out: Path, progress: Progress) -> None:
@@ -187,76 +199,13 @@ def _folder(model: Model, options: SampleOptions, out: Path, progress: Progress)
             pass
         return
     done = 0
-    with _together(out) as put:
+    with together(out) as put:
         for chunk in chunks:
             for i in range(len(chunk)):
                 label = {} if ask.labels is None else {"label": ask.labels[done]}
                 file = chunk.file(i, {**options.facts, "seed": ask.seeds[done], **label})
                 put(places[done] + file.suffix, file.content)
                 done += 1
-
-
-@contextmanager
-def _together(out: Path) -> Iterator[Callable[[str, bytes], None]]:
-    """A function that puts files into a folder: all of them in the end, or none.
-
-    Raises:
-        UsageError: the folder has another file of a name.
-    """
-    new = not out.exists()
-    Folder(out).make(parents=True)
-    try:
-        with Folder(out).pinned() as top, _Staged(top) as staged:
-            yield staged.put
-            staged.move()
-    finally:
-        if new:
-            Folder(out).remove_empty()
-
-
-class _Staged(ExitStack):
-    """New files of a folder, in a folder inside it until all are there; what was not moved is removed in the end."""
-
-    def __init__(self, top: Folder) -> None:
-        super().__init__()
-        self._top, self._staged = top, top / temporary_name()
-        self._inner: dict[str, tuple[Folder, Folder, list[str]]] = {}  # name of a folder within, or "": old, new, files
-
-    def put(self, name: str, content: bytes) -> None:
-        """Write a file. Raises UsageError if there is another of the name."""
-        inner, _, file = name.rpartition("/")
-        if inner not in self._inner:
-            new = self._staged / inner if inner else self._staged
-            new.make(parents=True)
-            pinned = self.enter_context(new.pinned()) if len(self._inner) < MOST_PINNED else new
-            self._inner[inner] = (self._top / inner if inner else self._top, pinned, [])
-        old, new, files = self._inner[inner]
-        if old.stat(file) is not None and not _holds(old, file, content):
-            raise UsageError(f"{self._top.path} holds other samples, such as {old.path / file}", "name another --out")
-        new.create(file, content, synced=False)
-        files.append(file)
-
-    def move(self) -> None:
-        """Move all files to their places."""
-        for old, new, files in self._inner.values():
-            old.make()
-            new.move(files, old)
-
-    def __exit__(self, *error: Any) -> bool | None:
-        for _, new, files in self._inner.values():
-            with suppress(OSError):
-                new.remove(files)
-        for inner in [*filter(None, self._inner), ""]:
-            (self._staged / inner if inner else self._staged).remove_empty()
-        return super().__exit__(*error)
-
-
-def _holds(folder: Folder, name: str, content: bytes) -> bool:
-    """Whether a file has this content."""
-    try:
-        return folder.read(name, len(content)) == content
-    except CheckpointError:
-        return False
 
 
 def _folder_name(model: Model, label: int) -> str:
@@ -325,7 +274,7 @@ def _frames(model: Model, options: SampleOptions, out: Path, progress: Progress)
     if (pictures := _walked(model, options, progress)) is None:
         return
     samples = ImageSamples(pictures)
-    with _together(out) as put:
+    with together(out) as put:
         for i in range(len(samples)):
             file = samples.file(i, options.recipe(frame=i, frames=len(samples)))
             put(f"frame{i:04d}{file.suffix}", file.content)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gancli.core.printable import printable
+from gancli.core.text import JOINER
 from gancli.report.text import encodable, lines
 
 PROSE = 30  # characters that prose in a column needs at least
@@ -45,6 +46,12 @@ class Output:
     def dump(self, value: Any) -> None:
         """Print JSON."""
         sys.stdout.write(json.dumps(value) + "\n")
+
+    def print_lines(self, texts: Sequence[str]) -> None:
+        """Print samples of text, a line each. Nothing in them acts on the terminal; joined emoji stay joined."""
+        for text in texts:
+            shown = JOINER.join(self._shown(part) for part in text.split(JOINER))
+            sys.stdout.write(f"{encodable(shown, self.encoding)}\n")
 
     @property
     def width(self) -> int:

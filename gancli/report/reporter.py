@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,13 @@ from gancli.training.rehearsal import promise
 if TYPE_CHECKING:
     from gancli.core.config import Config
     from gancli.core.contracts import Logs
+    from gancli.core.samples import Samples
     from gancli.runs.folder import Run
     from gancli.training.prepare import Plan
 
 FILMED = 60.0  # seconds of training from which on a film is made
 PROMISE = 5.0  # seconds of training before it is said what the run will bring
+SHOWN = 5  # lines of a preview
 REFRESH = 0.1  # seconds between updates of the bar
 ENDS = {
     "images": "all images seen", "steps": "steps done", "minutes": "time is up", "quality": "quality reached",
@@ -49,9 +51,11 @@ class Reporter(Sink):
         self._next = self._since = 0.0
         self._first = self._step = 0
         self._promised = True
+        self._promises: Sequence[tuple[int, str]] = ()
 
     def plan(self, plan: Plan) -> None:
         """Print what will be trained, what was chosen, and what differs from the preset."""
+        self._promises = plan.cfg.task.promises
         for choice in plan.choices:
             self.console.note(f"chose {choice}")
         cfg, split = plan.cfg, plan.split
@@ -97,6 +101,11 @@ class Reporter(Sink):
         fields |= {"rate": self._rate(progress), "left": left, **losses}
         self._bar.update(self._task, completed=progress.images, total=progress.total, **fields)
 
+    def samples(self, step: int, name: str, samples: Samples, recipe: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Shows samples that are lines: the first ones, always of the same seeds."""
+        for line in samples.excerpt(SHOWN):
+            self.console.note(f"  {name} at step {step:,}: {line}")
+
     def event(self, kind: str, **facts: Any) -> None:
         if kind == "note":
             self.console.note(facts["text"])
@@ -118,7 +127,7 @@ class Reporter(Sink):
         steps = round(progress.total * progress.step / max(1, progress.images))
         left = clock(self._left(progress))
         self.console.note(
-            f"at {self._rate(progress):,.0f} images/s: {steps:,} steps, in {left}; expect {promise(steps)}"
+            f"at {self._rate(progress):,.0f} images/s: {steps:,} steps, in {left}; expect {promise(steps, self._promises)}"
         )
 
     def _left(self, progress: Progressed) -> float:

@@ -68,7 +68,10 @@ def _baselines(evaluation: Evaluation) -> list[str]:
 
 
 def _methods(console: Output, evaluation: Evaluation, baselines: list[str]) -> None:
-    """Print a row for each method (the model, then the baselines, the best first), and the gain over the best of them."""
+    """Print a row for each method (the model, then the baselines, the best first), and the gain over the best of them.
+
+    If there are more scores than methods, each has a row, and the methods are columns.
+    """
     scores = {name.split("@")[0]: score for name, score in evaluation.scores.items() if score.baselines}
     first = next(iter(scores.values()))
     sign = 1 if first.better == "lower" else -1
@@ -77,8 +80,13 @@ def _methods(console: Output, evaluation: Evaluation, baselines: list[str]) -> N
     for name in sorted(baselines, key=lambda name: sign * first.baselines.get(name, math.inf)):
         rows.append([name, *(number(score.baselines.get(name)) for score in scores.values())])
     console.say("")
+    turned = len(scores) > len(rows)
+    if turned:
+        heads, *rows = [list(row) for row in zip(heads, *rows, strict=True)]
+        heads[0] = "score"
     right = range(1, len(heads))
-    console.sheet(heads, rows, right=right, bold={(0, i) for i in right})
+    bold = {(i, 1) for i in range(len(rows))} if turned else {(0, i) for i in right}
+    console.sheet(heads, rows, right=right, bold=bold)
     for name, score in scores.items():
         if score.gain is not None:
             error = number(score.gain_error)

@@ -10,6 +10,8 @@ from gancli.training.state import new_state
 from gancli.training.step import step
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gancli.core.config import Config
     from gancli.data.loader import Loader
     from gancli.training.prepare import Plan
@@ -46,9 +48,14 @@ def affordable(cfg: Config, loader: Loader, seconds: float) -> Config:
     return cfg if spent * cfg.batch_size / small.batch_size <= seconds else small
 
 
-def promise(steps: int) -> str:
-    """What to expect of a generator after so many steps, in a few words."""
-    return next(text for least, text in reversed(PROMISES) if steps >= least)
+def promise(steps: int, known: Sequence[tuple[int, str]] = ()) -> str:
+    """What to expect of a generator after so many steps, in a few words.
+
+    Args:
+        steps: of training.
+        known: the task's own promises; empty: those of images.
+    """
+    return next(text for least, text in reversed(known or PROMISES) if steps >= least)
 
 
 def rehearse(plan: Plan, seconds: float = 10.0) -> dict[str, Any]:
@@ -83,6 +90,7 @@ def rehearse(plan: Plan, seconds: float = 10.0) -> dict[str, Any]:
     stop = plan.cfg.stop
     total = stop.expected(plan.loader.epoch, round(per_step), 1, per_step / rate)
     minutes = min(total / rate / 60, stop.max_minutes or math.inf)
+    known = cfg.task.promises
     steps, night = round(total / per_step), round(NIGHT * 60 * rate / per_step)
     return {
         "parameters": {n: sum(p.numel() for p in net.module.parameters()) for n, net in state.nets.items()},
@@ -90,7 +98,7 @@ def rehearse(plan: Plan, seconds: float = 10.0) -> dict[str, Any]:
         "steps": steps,
         "images_per_s": round(rate, 1),
         "minutes": round(minutes, 1),
-        "expect": f"{promise(steps)} (in a night of 8 hours {night:,} steps: {promise(night)})",
+        "expect": f"{promise(steps, known)} (in a night of 8 hours {night:,} steps: {promise(night, known)})",
         "memory_mb": round(before + (_peak() - before) * plan.cfg.batch_size / cfg.batch_size),
     }
 

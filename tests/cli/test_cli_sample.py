@@ -204,7 +204,7 @@ def test_what_cannot_be_written_is_refused_before_loading(
 ) -> None:
     """There is not even a run."""
     for words, named in (
-        (["--out", "x.avi"], "use .png, .txt, .gif, .mp4, .npz or a folder/"),
+        (["--out", "x.avi"], "use .png, .txt, .jsonl, .gif, .mp4, .npz or a folder/"),
         (["--out", tmp_path / "none/x.png"], "mkdir -p"),
     ):
         said = gan("sample", *words)

@@ -35,14 +35,14 @@ def test_names(name: str) -> None:
 
 def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pets").mkdir()
-    for file in ("a.zip", "b.NPZ", "c.txt"):
+    for file in ("a.zip", "b.NPZ", "c.dat"):
         (tmp_path / file).write_bytes(b"")
     monkeypatch.chdir(tmp_path)
     assert find.source_for("pets") == {"name": "folder", "path": str(tmp_path / "pets")}
     assert find.source_for("./a.zip") == {"name": "zip", "path": str(tmp_path / "a.zip")}
     assert find.source_for("b.NPZ") == {"name": "npz", "path": str(tmp_path / "b.NPZ")}
     with pytest.raises(DataError, match="no source reads"):
-        find.source_for("c.txt")
+        find.source_for("c.dat")
 
 
 @pytest.mark.parametrize(

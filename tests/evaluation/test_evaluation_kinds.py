@@ -20,7 +20,7 @@ SMALL = ["--max-steps", "20", "--batch-size", "16", "--set", "intervals.evaluate
 def writer(gan: Gan, tmp_path: Path) -> Path:
     """A run on lines of letters, scored while it trained."""
     words = ["--data", "toy-lines", "--name", "w", "--evaluate-every", "160", *SMALL]
-    said = gan("train", "--plugin", LINES, *words)
+    said = gan("train", "--plugin", LINES, "--set", "task.name=toy-writer", *words)
     assert said.code == 0, said.err
     return tmp_path / "runs_dir/w"
 
@@ -43,9 +43,9 @@ def test_lines_are_scored_while_training(writer: Path) -> None:
 
 def test_a_run_on_lines_ends_by_quality(gan: Gan, tmp_path: Path) -> None:
     words = ["--data", "toy-lines", "--name", "w", "--until", "toy-letters<2", "--evaluate-every", "160", *SMALL]
-    said = gan("train", "--plugin", LINES, *words)
+    said = gan("train", "--plugin", LINES, "--set", "task.name=toy-writer", *words)
     assert (said.code, "quality reached" in said.err) == (0, True), said.err
-    said = gan("train", "--plugin", LINES, *words[:4], "--until", "fid<2", *words[6:])
+    said = gan("train", "--plugin", LINES, "--set", "task.name=toy-writer", *words[:4], "--until", "fid<2", *words[6:])
     assert said.code == 2
     assert "it scores image samples, and these are toy lines" in said.err
     assert '--until "toy-letters<8"' in said.err

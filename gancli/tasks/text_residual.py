@@ -1,0 +1,104 @@
+"""A residual energy-based model of text (2004.11714): a frozen language model, and a discriminator that resamples its lines.
+
+    p(x) = p_LM(x) exp(D(x)) / Z
+
+Stage 1 trains the language model G by maximum likelihood. Stage 2 freezes it and trains D by noise-contrastive estimation
+(equation 5): reals against lines of G,
+
+    L_D = softplus(-D(x)) + softplus(D(x')),    x' ~ p_LM
+
+A sample is one of `candidates` lines of G, drawn with probabilities proportional to exp(D): importance resampling (section 3.3).
+With one candidate it is a line of the language model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Self, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gancli.core.contracts import Logs, Nets
+from gancli.core.data import Spec
+from gancli.core.samples import Ask
+from gancli.core.seeds import generator
+from gancli.core.specs import Tokens
+from gancli.core.task import Context, Phase
+from gancli.core.text import TextSamples
+from gancli.models.lstm import LanguageModel, written
+from gancli.models.text_critics import ConvCritic
+from gancli.tasks.writing import Recurrent, prompt_of, write
+
+
+class TextResidual(Recurrent):
+    name = "text-residual"
+    ema: ClassVar[tuple[str, ...]] = ("G", "D")
+    quick: ClassVar[tuple[str, ...]] = ("lm-score", "lines")
+    headline: ClassVar[str] = "reverse-lm-score"
+    pretrain: float = Field(0.6, gt=0, lt=1, description="fraction of the training lines for the language model")
+    stage: int | None = Field(None, ge=0, description="training lines of stage 1; default: by `pretrain`")
+    candidates: int = Field(16, ge=1, le=256, description="lines of the language model of which one is chosen")
+    filters: int = Field(128, ge=1, le=8192, description="convolutions of D of each width")
+    critic_embedding: int = Field(64, ge=1, le=8192, description="width of D's embedding of tokens")
+    critic_dropout: float = Field(0.3, ge=0, lt=1, description="dropout before D's last layer")
+
+    def resolved(self, images: int, spec: Spec) -> Self:  # noqa: ARG002
+        return self if self.stage is not None else self.replace(stage=round(images * self.pretrain))
+
+    def nets(self, spec: Spec) -> dict[str, nn.Module]:
+        assert isinstance(spec, Tokens)
+        classes = self.choices(spec).classes
+        critic = ConvCritic(spec.vocabulary, classes, self.critic_embedding, self.filters, self.critic_dropout)
+        return {"G": self.language_model(spec), "D": critic}
+
+    def phases(self, nets: Nets) -> Sequence[Phase]:  # noqa: ARG002
+        stage = self.stage or 0
+        return [Phase("G", ("G",), self.mle, end=stage), Phase("D", ("D",), self._contrast, begin=stage)]
+
+    def _logits(self, ctx: Context) -> tuple[Tensor, Tensor]:
+        label = self.label(ctx.batch.get("label"), ctx.spec)
+        real, fake = ctx.batch["tokens"], self.written(ctx)
+        both = energies(ctx.nets["D"], torch.cat([real, fake]), None if label is None else label.repeat(2), ctx.spec)
+        return both[: len(real)], both[len(real) :]
+
+    def _contrast(self, ctx: Context) -> tuple[Tensor, Logs]:
+        real, fake = self._logits(ctx)
+        return F.softplus(-real) + F.softplus(fake), {"logit/D/real": real.detach(), "logit/D/fake": fake.detach()}
+
+    def critics(self, ctx: Context) -> dict[str, tuple[Tensor, Tensor]]:
+        return {"D": self._logits(ctx)} if ctx.tick.images > (self.stage or 0) else {}
+
+    def generate(self, nets: Nets, ask: Ask, spec: Spec) -> TextSamples:
+        asked, k = self.request(ask, spec), self.candidates
+        assert isinstance(spec, Tokens)
+        label = self.labels_of(asked, spec)
+        many = None if label is None else label.repeat_interleave(k)
+        rows = [_candidates(seed, k, spec.length) for seed in asked.seeds]
+        uniform, choice = torch.cat([r[:, :-1] for r in rows]), torch.stack([r[0, -1] for r in rows])
+        tokens = write(cast("LanguageModel", nets["G"]), uniform, many, prompt_of(asked, spec), asked)
+        if k > 1:
+            with torch.no_grad():
+                logits = energies(nets["D"], tokens, many, spec).view(-1, k).double()
+            chances = (logits - logits.amax(1, keepdim=True)).exp().cumsum(1)
+            at = torch.searchsorted(chances, choice[:, None].to(chances.device) * chances[:, -1:], right=True)
+            at = at.clamp_max(k - 1)
+            tokens = tokens.view(-1, k, spec.length).gather(1, at[:, :, None].expand(-1, 1, spec.length))[:, 0]
+        return self.samples(tokens, asked, spec)
+
+
+def energies(net: nn.Module, tokens: Tensor, label: Tensor | None, spec: Spec) -> Tensor:
+    """D's logits float32 [N] of lines int64 [N, L]."""
+    assert isinstance(spec, Tokens)
+    weight = next(net.parameters())
+    tokens = tokens.to(weight.device)
+    lines = F.one_hot(tokens, spec.vocabulary).to(weight.dtype)
+    logits: Tensor = net(lines, written(tokens), None if label is None else label.to(weight.device))
+    return logits
+
+
+def _candidates(seed: int, k: int, length: int) -> Tensor:
+    """Uniform numbers float64 [k, L + 1] of a seed: for the tokens of each candidate, and for the choice."""
+    return torch.rand(k, length + 1, generator=generator("sample", seed), dtype=torch.float64)
