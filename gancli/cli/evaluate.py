@@ -128,9 +128,14 @@ def command(
         device=str(on), progress=console.bar, note=console.note,
     )  # fmt: skip
     _report(console, result, written.out or (found.path if found else None), written.csv)
-    if found is not None and written.out is None:
-        console.note(f"next     gan compare {found.path} OTHER")
+    _next(console, None if written.out else found)
     _check_bounds(bounds, result)
+
+
+def _next(console: Console, run: Run | None) -> None:
+    """Print the next command, if a run was evaluated in its own folder."""
+    if run is not None:
+        console.note(f"next     gan compare {run.path} OTHER")
 
 
 def _run(console: Console, runs_dir: Path, name: str | None) -> Run:
