@@ -6,7 +6,8 @@
     images = model.sample(64, seed=0)          # float tensor [64, C, H, W] in [-1, 1]
     gancli.evaluate(run.path, metrics=["fid"]).score("fid").value
 
-The command line is `gan`; the same things from Python are `train`, `resume`, `evaluate`, `load`, `Model`, `Callback`, and the modules
+The command line is `gan`; the same things from Python are `train`, `resume`, `evaluate`, `records`, `sweep`, `load`, `Model`,
+`Callback`, and the modules
 `gancli.training` and `gancli.evaluation`.
 """
 
@@ -18,16 +19,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gancli.api.callbacks import Callback
     from gancli.api.evaluation import evaluate
+    from gancli.api.records import records
+    from gancli.api.sweep import sweep
     from gancli.api.training import Trained, resume, train
     from gancli.core.errors import GanError
     from gancli.inference.generator import Model
     from gancli.inference.loading import load
 
 __version__ = "0.1.0"
-__all__ = ["Callback", "GanError", "Model", "Trained", "__version__", "evaluate", "load", "resume", "train"]
+__all__ = [
+    "Callback",
+    "GanError",
+    "Model",
+    "Trained",
+    "__version__",
+    "evaluate",
+    "load",
+    "records",
+    "resume",
+    "sweep",
+    "train",
+]
 _HOMES = {
     "Callback": "api.callbacks", "GanError": "core.errors", "Model": "inference.generator", "Trained": "api.training",
-    "evaluate": "api.evaluation", "load": "inference.loading", "resume": "api.training", "train": "api.training",
+    "evaluate": "api.evaluation", "load": "inference.loading", "records": "api.records", "resume": "api.training",
+    "sweep": "api.sweep", "train": "api.training",
 }  # fmt: skip
 
 

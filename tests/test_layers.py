@@ -37,7 +37,8 @@ LAYERS = (  # from the lowest; a room imports from its own layer's files in its 
     ("augmentation", "training"),
     ("report",),
     ("studio",),
-    ("api", "cli"),
+    ("api",),
+    ("cli",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(LAYERS) for room in rooms}
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60

@@ -1,1 +1,1 @@
-"""The verbs as functions: train, resume, evaluate; callbacks. `import gancli` offers them."""
+"""The verbs as functions: train, resume, evaluate, sweep; callbacks. `import gancli` offers them."""

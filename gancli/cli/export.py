@@ -7,11 +7,20 @@ from typing import Annotated
 
 import typer
 
+from gancli.cli import completing
 from gancli.cli import options as o
 
 PLACE = 5
 
-To = Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format (gan list export): onnx, html, ...")]
+To = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        metavar="FORMAT",
+        help="Format (gan list export): onnx, html, keras, ...",
+        autocompletion=completing.parts("export"),
+    ),
+]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="PATH", help="File or folder.", show_default="RUN.SUFFIX")
 ]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gancli.cli import completing
 from gancli.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ def film(out: Path | None) -> None:
         raise UsageError(f"--out {out} needs the package av", "pip install 'gancli[film]', or use .gif")
 
 
-RunName = Annotated[str | None, typer.Argument(metavar="RUN", help="Run name or path. Default: the newest run.")]
+RunName = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN", help="Run name or path. Default: the newest run.", autocompletion=completing.runs),
+]
 Plugin = Annotated[list[Path] | None, option("", "Python file that defines parts; may be given several times.")]
 Set = Annotated[list[str] | None, option("", "Any configuration key (gan list config).", "--set", metavar="KEY=VALUE")]
 Standing = Annotated[
@@ -79,7 +83,9 @@ Step = Annotated[
 ]
 
 DataSet = Annotated[
-    str | None, option("Data", "Data set name (gan list data), folder, .zip or .npz."), Key("data.source")
+    str | None,
+    option("Data", "Data set name (gan list data), folder, .zip or .npz.", autocompletion=completing.parts("data")),
+    Key("data.source"),
 ]
 DataDir = Annotated[Path | None, option("Data", "Folder for downloaded data sets.", envvar="GAN_DATA_DIR")]
 Size = Annotated[str | None, option("Data", "Image size: 32, or 28x20 (height x width)."), Key("data.image_size", size)]
@@ -109,9 +115,19 @@ SkipBroken = Annotated[
 ]
 Download = Annotated[bool, option("Data", "Download missing data sets.")]
 
-Preset = Annotated[str | None, option("Model", "Preset configuration (gan list presets).")]
-Model = Annotated[str | None, option("Model", "Generator and discriminator (gan list model)."), Key("task.model")]
-Loss = Annotated[str | None, option("Model", "Adversarial loss (gan list loss)."), Key("task.loss")]
+Preset = Annotated[
+    str | None, option("Model", "Preset configuration (gan list presets).", autocompletion=completing.presets)
+]
+Model = Annotated[
+    str | None,
+    option("Model", "Generator and discriminator (gan list model).", autocompletion=completing.parts("model")),
+    Key("task.model"),
+]
+Loss = Annotated[
+    str | None,
+    option("Model", "Adversarial loss (gan list loss).", autocompletion=completing.parts("loss")),
+    Key("task.loss"),
+]
 Degrade = Annotated[
     str | None,
     option("Model", "Degradations to restore (gan list degradation): gauss:25, hole:brush, down:2+jpeg:10-40."),
@@ -152,7 +168,13 @@ Name = Annotated[str | None, option("Output", "Name of the run folder.", show_de
 SaveEvery = Annotated[int | None, option("Output", "Images between checkpoints.", min=1), Key("intervals.save")]
 Log = Annotated[
     str | None,
-    option("Output", "Also log to these: tensorboard (gan list logger).", "--log", metavar="NAME,NAME"),
+    option(
+        "Output",
+        "Also log to these: tensorboard (gan list logger).",
+        "--log",
+        metavar="NAME,NAME",
+        autocompletion=completing.parts("logger"),
+    ),
     Key("runtime.log", names),
 ]
 Keep = Annotated[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gancli.cli import completing
 from gancli.cli import groups as g
 from gancli.cli import options as o
 from gancli.core.errors import CheckpointError, UsageError
@@ -51,9 +52,16 @@ Seed = Annotated[
 ]
 Seeds = Annotated[str | None, typer.Option(help="List of seeds: 0-63,99.")]
 Label = Annotated[
-    str | None, typer.Option(help="Class of all samples: 7, or its name.", show_default="by the seed, 8 of each")
+    str | None,
+    typer.Option(
+        help="Class of all samples: 7, or its name.",
+        autocompletion=completing.classes,
+        show_default="by the seed, 8 of each",
+    ),
 ]
-Labels = Annotated[str | None, typer.Option(help="Classes in turn: 0-9, or cat,dog.")]
+Labels = Annotated[
+    str | None, typer.Option(help="Classes in turn: 0-9, or cat,dog.", autocompletion=completing.classes)
+]
 Attr = Annotated[str | None, typer.Option(help="Attributes of all samples: slant=0.3,thickness=1.")]
 Truncation = Annotated[float, typer.Option(min=0, max=1, help="Truncation psi; below 1: less variety, more quality.")]
 BEST_OF_HELP = "Candidates for each sample, among which the discriminator chooses; above 1: more quality."

@@ -14,16 +14,16 @@ from gancli.data import decode, holdout, remarks
 from gancli.data.mnist import MNIST
 
 DEFAULT_TIME = 4.0  # seconds in which MNIST must come, where no data is named
-PLACES = "a folder of pictures, a .zip of them, or a .npz of arrays"
+PLACES = "a folder of pictures, a .zip or .tar of them, a .parquet, or a .npz of arrays"
 _REFUSED = {  # suffixes -> what it is, and what to do
-    (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz"): (
-        "a tar archive, which is never unpacked", "mkdir FOLDER; tar xf FILE -C FOLDER; then name the folder"
+    (".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tbz2", ".txz"): (
+        "a compressed tar archive, which is never unpacked", "mkdir FOLDER; tar xf FILE -C FOLDER; then name the folder"
     ),
     (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst"): ("an archive that is not read", "unpack it, and name the folder"),
     (".pt", ".pth", ".pkl", ".pickle", ".ckpt"): (
         "pickled, and a pickle can run any program as it is read", f"name {PLACES}"
     ),
-    (".parquet", ".arrow", ".tfrecord", ".lmdb", ".mdb", ".h5", ".hdf5", ".mat", ".db"): (
+    (".arrow", ".tfrecord", ".lmdb", ".mdb", ".h5", ".hdf5", ".mat", ".db"): (
         "a table or database of another program", "write its images to a folder, or to a .npz with numpy.savez"
     ),
     (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"): ("a video", "mkdir FOLDER; ffmpeg -i FILE FOLDER/%06d.png"),
@@ -59,7 +59,7 @@ def source_for(text: str, options: Collection[str] = ()) -> dict[str, Any]:
     _refuse(path)
     if there:
         return _claimed(path.absolute(), sources, options)
-    if "/" in text or text.startswith((".", "~")) or path.suffix.lower() in (".zip", ".npz"):
+    if "/" in text or text.startswith((".", "~")) or path.suffix.lower() in (".zip", ".npz", ".tar", ".parquet"):
         raise DataError(f"there is no {path}", _above(path))
     named = [name for name, source in sources.items() if "path" not in source.model_fields]
     hint = registry.nearest(text, named) or f"there are: {', '.join(named)}; or name a folder, a .zip or a .npz"

@@ -43,7 +43,7 @@ class ZipCollection(FileCollection):
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise DataError(f"{path} is not a whole zip archive: {error}", "make it again; tar is not read") from None
+            raise DataError(f"{path} is not a whole zip archive: {error}", "make it again") from None
         members = [info for info in self.archive.infolist() if not info.filename.endswith(("/", "\\"))]
         self._check(members, status.st_size)
         files = [info for info in members if not stat.S_ISLNK(info.external_attr >> 16)]

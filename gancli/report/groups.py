@@ -173,14 +173,20 @@ def plot(
         for i, run in enumerate(group.runs):
             points = [(line["images"], line["g_loss"]) for line in journals.get(run, ()) if "g_loss" in line]
             if points:
-                curves.plot(*zip(*points, strict=True), color=color, lw=1.1, label=None if i else group.label)
+                marker = "." if len(points) == 1 else ""  # a line of one point is not seen
+                curves.plot(
+                    *zip(*points, strict=True), marker=marker, color=color, lw=1.1, label=None if i else group.label
+                )
     curves.set_title("loss of G", loc="left", fontsize=10)
     curves.set_xlabel("training images", fontsize=8.5)
     for axes, name in zip(bars, first, strict=True):
         for i, (color, group) in enumerate(zip(colors, groups, strict=True)):
             dots = [found[run].scores[name].value for run in group.runs if name in found[run].scores]
             axes.plot([i] * len(dots), dots, "o", color=color, ms=5, alpha=0.7)
-            axes.hlines(float(np.mean(dots)), i - 0.3, i + 0.3, color=color, lw=2)
+            middle = means[name].get(group.label)
+            if middle is not None:  # the bar: one standard error to both sides
+                axes.errorbar(i, middle.value, yerr=middle.error or 0, color=color, capsize=6, lw=1.5, zorder=3)
+                axes.hlines(middle.value, i - 0.3, i + 0.3, color=color, lw=2)
         axes.set_xticks(range(len(groups)), [group.label for group in groups], rotation=30, ha="right", fontsize=8)
         axes.set_title(name, loc="left", fontsize=10)
         axes.margins(x=0.15, y=0.15)

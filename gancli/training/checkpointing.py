@@ -21,6 +21,7 @@ from gancli.core.files import Folder
 from gancli.core.host import cores, memory
 from gancli.core.printable import printable
 from gancli.core.sinks import Note
+from gancli.export.cards import head
 from gancli.inference.generator import Model, describe
 from gancli.inference.loading import planned
 from gancli.runs import checkpoint, folder, history, journal, tensors
@@ -241,8 +242,9 @@ def card(run: folder.Run, plan: Plan, state: State) -> str:
     name, what = printable(run.name), "The generator (EMA weights)" if state.ema else "The generator"
     asks = plan.cfg.task.asks
     example = f"{asks.verb} {name} {asks.example.replace('SUFFIX', '.png')}"
+    top = head(name, asks, plan.cfg.task.name, known["preset"], known["data"])
     return (
-        f"# {name}\n\n{what} of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
+        f"{top}\n# {name}\n\n{what} of a GAN trained by `gan`: preset `{known['preset']}`, data `{known['data']}` "
         f"({len(plan.split.train):,} images), {state.step:,} steps, {state.images:,} images seen.\n\n"
         f"    {example}\n\n"
         "`model.safetensors` holds the weights in float32, `config.json` the architecture.\n\n"

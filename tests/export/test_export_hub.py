@@ -29,5 +29,10 @@ def test_a_folder_that_loads_elsewhere(gan: Gan, run: Path, tmp_path: Path) -> N
     assert (values["license"], values["datasets"]) == ("mit", ["digits"])
     metrics = values["model-index"][0]["results"][0]["metrics"]
     assert [metric["name"] for metric in metrics] == ["fid@random-conv"]
+    assert metrics[0]["args"] | {"n_fake": 60, "features": "random-conv"} == metrics[0]["args"]  # the protocol
+    assert metrics[0]["args"]["error"] > 0
+    own = (run / "model/README.md").read_text().split("---\n")  # the folder that every run has is a model of a hub, too
+    assert "pipeline_tag: " in own[1]
+    assert 'license: "unknown"' in own[1]
     assert body.startswith("\n# small\n")
     assert gan("export", run, "--to", "hub", "--out", out).code == 2

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gancli.core.errors import CheckpointError
-from gancli.core.samples import FromInput, FromPrompt
+from gancli.export import cards
 from gancli.export.contracts import Export, Runner, Source, by_torch
 from gancli.inference.generator import describe
 from gancli.runs import tensors
@@ -38,29 +38,15 @@ class Hub(Export):
 
 
 def card(source: Source) -> str:
-    """The model card. Its head is YAML, of which JSON values are a part."""
-    facts, asks = source.facts, source.model.task.asks
-    pipeline = "unconditional-image-generation"
-    if issubclass(asks, FromInput):
-        pipeline = "image-to-image"
-    if issubclass(asks, FromPrompt):
-        pipeline = "text-generation"
+    """The model card."""
+    facts = source.facts
     data = str(facts["data"])
-    head: dict[str, Any] = {
-        "library_name": "gancli",
-        "pipeline_tag": pipeline,
-        "license": source.license,
-        "tags": ["gan", str(facts["task"]), *([str(facts["preset"])] if facts["preset"] else [])],
-        "datasets": [data],
-    }
-    scores = _scores(source)
-    if scores:
-        what = {"task": {"type": pipeline}, "dataset": {"name": data, "type": data}, "metrics": scores}
-        head["model-index"] = [{"name": source.name, "results": [what]}]
-    lines = "".join(f"{key}: {json.dumps(value)}\n" for key, value in head.items())
+    top = cards.head(
+        source.name, source.model.task.asks, str(facts["task"]), facts["preset"], data, source.license, _scores(source)
+    )
     weights = "EMA weights" if facts["ema"] else "raw weights"
     return (
-        f"---\n{lines}---\n\n# {json.dumps(source.name)[1:-1]}\n\nA GAN trained by `gan` ({weights}, step {facts['step']:,}): task "
+        f"{top}\n# {json.dumps(source.name)[1:-1]}\n\nA GAN trained by `gan` ({weights}, step {facts['step']:,}): task "
         f"`{facts['task']}`, preset `{facts['preset']}`, data `{json.dumps(data)[1:-1]}`.\n\n"
         '```python\nimport gancli\n\nmodel = gancli.load("FOLDER")  # the folder that was downloaded\n```\n\n'
         f"SHA-256 of the weights: `{facts['weights_sha256']}`. Nothing in this folder is a pickle.\n"
@@ -68,12 +54,9 @@ def card(source: Source) -> str:
 
 
 def _scores(source: Source) -> list[dict[str, Any]]:
-    """The scores of `gan evaluate`, if they are of this step: the name of each contains its features."""
+    """The scores of `gan evaluate`, if they are of this step."""
     with suppress(CheckpointError, KeyError, TypeError, AttributeError):
         found = Run(source.path).json("evaluation.json")
         if found["protocol"]["fakes"]["step"] == source.model.tick.step:
-            return [
-                {"type": name.partition("@")[0], "name": name, "value": score["value"]}
-                for name, score in found["scores"].items()
-            ]
+            return cards.of_evaluation(found)
     return []
