@@ -26,19 +26,15 @@ class Predictions:
         return cls(labels.astype(np.int64), probabilities[rows, labels], probabilities[rows, true])
 
 
-def confusion(true: np.ndarray, seen: np.ndarray, classes: int) -> np.ndarray:
-    """Counts int64 [K, K]: row of the true class, column of the predicted one."""
-    return np.bincount(true * classes + seen, minlength=classes * classes).reshape(classes, classes)
-
-
-def of_confusion(table: np.ndarray, rare: int) -> dict[str, np.ndarray]:
-    """Scores of confusion tables [..., K, K], each [...]; classes without test images do not count.
+def of_counts(hits: np.ndarray, true: np.ndarray, seen: np.ndarray, rare: int) -> dict[str, np.ndarray]:
+    """Scores from counts of each class, each [...]; classes without test images do not count.
 
     Args:
-        table: counts; rows are true classes.
-        rare: the class whose recall and precision are wanted.
+        hits: test images of a class that are predicted as such, [..., K].
+        true: test images of a class, [..., K].
+        seen: images that are predicted as a class, [..., K].
+        rare: the class whose recall, precision and F1 are wanted.
     """
-    hits, true, seen = np.diagonal(table, axis1=-2, axis2=-1), table.sum(-1), table.sum(-2)
     there = true > 0
     recall, precision = hits / np.maximum(true, 1), hits / np.maximum(seen, 1)
     f1 = 2 * hits / np.maximum(true + seen, 1)
@@ -54,8 +50,10 @@ def of_confusion(table: np.ndarray, rare: int) -> dict[str, np.ndarray]:
 
 def scores(found: Predictions, true: np.ndarray, classes: int, rare: int) -> dict[str, float]:
     """All scores of one classifier: shares, the expected calibration error and the mean negative log-likelihood."""
-    table = of_confusion(confusion(true, found.labels, classes), rare)
-    out = {name: float(value) for name, value in table.items()}
+    hits, of_true, seen = (
+        np.bincount(labels, minlength=classes) for labels in (true[true == found.labels], true, found.labels)
+    )
+    out = {name: float(value) for name, value in of_counts(hits, of_true, seen, rare).items()}
     return {
         **out,
         "calibration-error": calibration_error(found, true),
@@ -91,17 +89,16 @@ def resampled(
     """
     random = np.random.Generator(np.random.PCG64(seed))
     patterns, which = np.unique(np.stack([true, *seen], 1), axis=0, return_inverse=True)
-    counts = np.zeros((n, len(patterns)), np.int64)
-    which = which.ravel()
+    sizes = np.bincount(which.ravel(), minlength=len(patterns))
+    counts = np.zeros((n, len(patterns)))
     for k in range(classes):
         own = np.flatnonzero(patterns[:, 0] == k)
         if len(own):
-            size = np.bincount(which, minlength=len(patterns))[own]
-            counts[:, own] = random.multinomial(int(size.sum()), size / size.sum(), size=n)
-    tables = np.zeros((n, len(seen), classes * classes), np.int64)
+            counts[:, own] = random.multinomial(int(sizes[own].sum()), sizes[own] / sizes[own].sum(), size=n)
+    of_true = counts @ np.eye(classes)[patterns[:, 0]]
+    found: list[dict[str, np.ndarray]] = []
     for j in range(len(seen)):
-        cell = patterns[:, 0] * classes + patterns[:, 1 + j]
-        onto = np.zeros((len(patterns), classes * classes), np.int64)
-        onto[np.arange(len(patterns)), cell] = 1
-        tables[:, j] = counts @ onto
-    return of_confusion(tables.reshape(n, len(seen), classes, classes), rare)
+        as_seen = np.eye(classes)[patterns[:, 1 + j]]  # [patterns, K]
+        right = as_seen * (patterns[:, 0] == patterns[:, 1 + j])[:, None]
+        found.append(of_counts(counts @ right, of_true, counts @ as_seen, rare))
+    return {name: np.stack([one[name] for one in found], 1) for name in found[0]}

@@ -73,12 +73,13 @@ class Study:
         """Choose agreement and ratio on the validation set, by the mean score over a few seeds; of equal ones the first."""
         options, validation = self.options, self.parts.validation
         verdict = next((arm for arm in self.arms() if arm.verdict), None)
-        usual = Choice(options.filters, 1.0 if 1.0 in options.ratios else options.ratios[0], "default")
-        getting = np.flatnonzero(self.pools(options.filters).counts)
+        agreements = tuple(dict.fromkeys(options.agreements)) or (options.filters.agreement,)
+        own = options.filters.agreement if options.filters.agreement in agreements else agreements[0]
+        ratio = 1.0 if 1.0 in options.ratios else options.ratios[0]
+        usual = Choice(options.filters.replace(agreement=own), ratio, "default")
+        getting = np.flatnonzero(self.pools(usual.filters).counts)
         few = min((int(validation.counts[k]) for k in getting), default=0)
-        grid = [
-            (a, r) for a in dict.fromkeys(options.agreements or (options.filters.agreement,)) for r in options.ratios
-        ]
+        grid = [(a, r) for a in agreements for r in options.ratios]
         if verdict is None or len(grid) < 2 or not len(getting):
             return usual
         if few < FEWEST:

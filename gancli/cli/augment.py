@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gancli.runs.folder import Run
 
 PLACE = 4
+QUICK = 0.5  # seconds of two trainings: below this their results are there already, or it does not matter
 ORIGINALS = ("link", "copy", "png", "none")
 
 Runs = Annotated[
@@ -263,13 +264,14 @@ def _study(console: Console, works: list[Work], options: Options, places: list[P
     from gancli.runs.files import as_json, disk
 
     begun = time.monotonic()
-    first: list[float] = []
+    times: dict[str, list[float]] = {}
 
     def progress(what: str, done: int, total: int) -> None:
-        first.append(time.monotonic())
-        if len(first) == 3 and total > done:
-            minutes = (first[2] - first[0]) / 2 * total / 60
-            console.note(f"{what}: {total:,} trainings, about {minutes:.1f} minutes unless they are there already")
+        own = times.setdefault(what, [])
+        own.append(time.monotonic())
+        if len(own) == 3 and total > done and own[2] - own[0] > QUICK:
+            minutes = (own[2] - own[0]) / 2 * total / 60
+            console.note(f"{what}: {total:,} trainings, about {minutes:.1f} minutes")
         console.bar(what, done, total)
 
     with disk("the study", places[0], then=""):
