@@ -2,6 +2,7 @@
 
     python benchmarks/augment.py mnist-20 --data-dir DATA --out OUT [--images 70000]
     python benchmarks/augment.py photographs --data-dir DATA --out OUT [--folds 5]
+    python benchmarks/augment.py table --out OUT
 
 DATA holds `MNIST/raw` and `cifar10-photos/CLASS/*.jpg` (500 of each class). mnist-N: the 8 has N training images and the other digits 500;
 of each digit the next 100 (of the 8 at most N) are the validation set, all 10,000 test images the test set, and as many further
@@ -89,17 +90,54 @@ def prepared(args: argparse.Namespace) -> list[Path]:
     return places
 
 
+def table(out: Path) -> str:
+    """All results in OUT as a Markdown table with a sentence below each."""
+    lines: list[str] = []
+    for file in sorted(path for path in out.glob("*.json") if not path.stem.endswith("-minutes")):
+        found = json.loads(file.read_text())
+        minutes = json.loads(file.with_name(f"{file.stem}-minutes.json").read_text())
+        heads = [
+            "balanced accuracy",
+            "macro F1",
+            *(f"{score} of {found['rare class']}" for score in ("recall", "precision")),
+        ]
+        lines += [f"### {file.stem}", "", f"| arm | {' | '.join(heads)} | calibration error |", "|-" * 6 + "|"]
+        for arm in found["arms"].values():
+            scores = [arm["scores"][name] for name in ("balanced-accuracy", "macro-f1", "recall", "precision")]
+            cells = [f"{100 * score['value']:.2f} ± {100 * score['half']:.2f}" for score in scores]
+            lines.append(
+                f"| {arm['title']} | {' | '.join(cells)} | {100 * arm['scores']['calibration-error']['value']:.2f} |"
+            )
+        verdict, top = found["verdict"], found["verdict"]["ceiling"]
+        lines += ["", verdict["sentence"]]
+        if top is not None:
+            lines.append(
+                f"As many more real images: {100 * top['value']:+.2f} ± {100 * top['half']:.2f} points over the same arm."
+            )
+        for name, of in found["new images"].items():
+            dropped = ", ".join(f"{of[why]:,} {why}" for why in ("other class", "copies", "low rank"))
+            worth = "" if of["effective"] is None else f"; worth {of['effective']:.0f} further real images"
+            lines.append(
+                f"Class {name}: {of['real']:,} real images, {of['kept']:,} new of {of['candidates']:,} samples ({dropped}){worth}."
+            )
+        lines += ["", "Minutes: " + ", ".join(f"{what} {value:.1f}" for what, value in minutes.items()) + ".", ""]
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Train, study, and copy the results to OUT."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", help="mnist-20, mnist-50, ..., or photographs")
-    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("what", help="mnist-20, mnist-50, ..., or photographs; table: print what is in OUT")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--images", type=int, default=70_000, help="training images of the generator")
     parser.add_argument("--folds", type=int, default=FOLDS, help="of the photographs, at most 5")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
+    if args.what == "table":
+        print(table(args.out))
+        return
     runs, places = args.out / "runs", prepared(args)
     minutes: dict[str, float] = {}
     for place in places:

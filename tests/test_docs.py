@@ -25,7 +25,7 @@ BRIEF = {
     "GAN_TRAIN_DOWNLOAD": "0",
     "GAN_DATA_DOWNLOAD": "0",
     "GAN_AUGMENT_SEEDS": "1",
-    "GAN_AUGMENT_SET": "observer.steps=2 observer.widths=[4] classifier.steps=2 choosing_seeds=1 ratios=[1.0]",
+    "GAN_AUGMENT_OPTIONS": "observer.steps=2 observer.widths=[4] classifier.steps=2 choosing_seeds=1 ratios=[1.0]",
 }
 
 

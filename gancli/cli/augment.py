@@ -80,6 +80,12 @@ FailIf = Annotated[list[str] | None, o.option("Study", 'Exit with code 8 if this
 StudyDir = Annotated[
     Path | None, o.option("Study", "Folder for study.json, study.png and results.", show_default="RUN/study")
 ]
+Sets = Annotated[
+    list[str] | None,
+    o.option(
+        "Study", "Any other option, such as classifier.steps=500 (docs/augment.md).", "--set", metavar="KEY=VALUE"
+    ),
+]
 Ema = Annotated[bool, typer.Option(help="Use the EMA weights, or the raw ones.")]
 
 
@@ -110,6 +116,7 @@ class StudyOptions:
     against: Against = None
     fail_if: FailIf = None
     study_dir: StudyDir = None
+    options: Sets = None
 
 
 @dataclass(frozen=True)
@@ -129,8 +136,8 @@ def command(
     images: ImageOptions,
     study: StudyOptions,
     source: Source,
-    sets: g.SetOptions,
     runs: Runs = None,
+    plugin: o.Plugin = None,
     runs_dir: o.RunsDir = o.RUNS,
     quiet: o.Quiet = False,
     json: o.Json = False,
@@ -141,7 +148,7 @@ def command(
     from gancli.runs import folder
 
     console = Console(quiet=quiet, json=json)
-    o.plugins(sets.plugin)
+    o.plugins(plugin)
     names: list[str | None] = [*runs] if runs else [None]
     _check(images, study, len(names))
     found = [folder.find(runs_dir, name) for name in names]
@@ -155,7 +162,7 @@ def command(
 
     for bound in study.fail_if or []:
         parsed(bound)
-    options = _options(images, study, sets)
+    options = _options(images, study)
     precision.set_threads(threads or 0)
     works: list[Work] = []
     for run in found:
@@ -192,7 +199,7 @@ def _check(images: ImageOptions, study: StudyOptions, runs: int) -> None:
         raise UsageError(f"--more-real {study.more_real} is no folder", "name a folder whose subfolders are classes")
 
 
-def _options(images: ImageOptions, study: StudyOptions, sets: g.SetOptions) -> Options:
+def _options(images: ImageOptions, study: StudyOptions) -> Options:
     """The options of the study from those of the command line; --set overrides them."""
     from gancli.augmentation.classifiers.estimator import named
     from gancli.augmentation.options import Options
@@ -212,7 +219,7 @@ def _options(images: ImageOptions, study: StudyOptions, sets: g.SetOptions) -> O
     if images.agreement is not None:
         given["agreements"] = [images.agreement]
     layers = [{"classifier": {"name": "net"}}, {name: value for name, value in given.items() if value is not None}]
-    table = merge([*layers, *(parse_set(text) for text in sets.set_ or [])])
+    table = merge([*layers, *(parse_set(text) for text in study.options or [])])
     options = validated(Options, table, "the study")
     options.classifier.check()
     return options
