@@ -22,7 +22,7 @@ from gancli.augmentation.observer import look
 from gancli.core.errors import UsageError
 from gancli.core.images import ImageSamples
 from gancli.core.registry import Frozen
-from gancli.evaluation.contracts import Extractor, Progress, silent
+from gancli.evaluation.contracts import Extractor
 from gancli.evaluation.metrics.copying import ratios
 from gancli.evaluation.metrics.distances import nearest
 from gancli.evaluation.metrics.pixels import shrunk
@@ -129,12 +129,7 @@ class Maker:
         return float(np.quantile(logits(self.model, ask).numpy(), share))
 
     def enough(
-        self,
-        label: int,
-        wanted: int,
-        filters: Filters,
-        progress: Progress = silent,
-        done: Callable[[int], int] = lambda n: n,
+        self, label: int, wanted: int, filters: Filters, kept: Callable[[int], None] = lambda _n: None
     ) -> Candidates:
         """Candidates of a class until so many are kept, or `TRIES` times as many have been looked at.
 
@@ -142,18 +137,16 @@ class Maker:
             label: the class.
             wanted: images.
             filters: that keep or drop them.
-            progress: called with what is done, images kept and all images wanted.
-            done: turns the images kept of this class into those of all.
+            kept: called with the number of images that are kept so far.
         """
-        lowest = self.lowest(label, filters.rank)
-        most, found = TRIES * wanted + AT_ONCE, self.candidates(label, 0, min(AT_ONCE, 2 * wanted + 8), lowest)
-        while (kept := int((found.fates(filters, self.threshold, wanted) == KEPT).sum())) < wanted and len(
-            found
-        ) < most:
-            progress("new images", done(kept), -1)
+        lowest, most = self.lowest(label, filters.rank), TRIES * wanted + AT_ONCE
+        found = self.candidates(label, 0, min(AT_ONCE, 2 * wanted + 8), lowest)
+        while True:
+            n = int((found.fates(filters, self.threshold, wanted) == KEPT).sum())
+            kept(n)
+            if n >= wanted or len(found) >= most:
+                return found
             found = found.then(self.candidates(label, len(found), min(AT_ONCE, most - len(found)), lowest))
-        progress("new images", done(kept), -1)
-        return found
 
 
 def ranks(model: Model) -> bool:

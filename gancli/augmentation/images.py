@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,17 +63,14 @@ class NewImages:
 def make(maker: Maker, wanted: np.ndarray, filters: Filters, progress: Progress = silent) -> NewImages:
     """Make candidates until each class has as many as are wanted, or too many have been tried."""
     found: dict[int, Candidates] = {}
-    total, before = int(wanted.sum()), 0
+    total = int(wanted.sum())
+
+    def told(before: int, n: int) -> None:
+        progress("new images", before + n, total)
+
     for label in np.flatnonzero(wanted).tolist():
-        start = before
-        found[label] = maker.enough(
-            label,
-            int(wanted[label]),
-            filters,
-            lambda what, done, _all: progress(what, done, total),
-            lambda n, s=start: s + n,  # type: ignore[misc]
-        )
-        before += int(wanted[label])
+        before = int(wanted[:label].sum())
+        found[label] = maker.enough(label, int(wanted[label]), filters, partial(told, before))
     return NewImages(found, wanted, maker.threshold, maker.real.images.shape[1:])
 
 

@@ -13,7 +13,7 @@ import torch
 
 from gancli.augmentation.arms.classical import Classical
 from gancli.augmentation.classifiers.net import Net, size_of
-from gancli.augmentation.contracts import Lesson, Material, Pool
+from gancli.augmentation.contracts import Lesson, Material, Pool, Rows
 from gancli.augmentation.streams import stream
 from gancli.core.data import Dataset
 from gancli.core.errors import CheckpointError, UsageError
@@ -52,7 +52,7 @@ def own(
     if there is None:
         batches = stream(Classical(), Material(real), SEED)
 
-        def counted(position: int, n: int):  # type: ignore[no-untyped-def]
+        def counted(position: int, n: int) -> Rows:
             progress("classifier of the training part", position // n + 1, net.steps)
             return batches(position, n)
 
