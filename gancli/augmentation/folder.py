@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -106,13 +107,13 @@ def write(
         if files is not None and originals == "link":
             links[path] = str(_file(files, i))
         elif files is not None and originals == "copy":
-            wanted[path] = lambda i=i: read_capped(_file(files, i), LARGEST)  # type: ignore[misc]
+            wanted[path] = partial(read_capped, _file(files, i), LARGEST)
         else:
-            wanted[path] = lambda i=i: png(real.images[i])  # type: ignore[misc]
+            wanted[path] = partial(png, real.images[i])
     for one in new:
         if one.fate == KEPT:
             recipe = {"run": run, "seed": one.seed, "label": one.label}
-            wanted[_new_name(one, folders)] = lambda one=one, recipe=recipe: png(one.image, recipe)  # type: ignore[misc]
+            wanted[_new_name(one, folders)] = partial(png, one.image, recipe)
     table = manifest(real, names, new, run, paths if originals != "none" else [], folders)
     with disk("images", out, then=""):
         _foreign(out, folders, {*wanted, *links})
