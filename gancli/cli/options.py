@@ -260,7 +260,9 @@ def seeds(text: str) -> list[int]:
 
 
 def labels(text: str, classes: Sequence[str]) -> list[int]:
-    """ "0-2,7" or "cat,dog" -> numbers of classes; a name goes before a number."""
+    """ "0-2,7" or "cat,dog" -> numbers of classes; a name goes before a number, and may itself have a comma."""
+    if text.strip() in classes:
+        return [list(classes).index(text.strip())]
     out: list[int] = []
     for piece in (p.strip() for p in text.split(",")):
         if piece in classes:

@@ -109,7 +109,7 @@ class Model:
         seed: int = 0,
         *,
         seeds: Sequence[int] | None = None,
-        labels: Sequence[int] | None = None,
+        labels: Sequence[int | str] | None = None,
         attributes: Mapping[str, float] | np.ndarray | None = None,
         truncation: float = 1.0,
         progress: Callable[[int], None] | None = None,
@@ -121,7 +121,8 @@ class Model:
             n: how many, of seeds seed .. seed + n - 1; default: 64, of text 20.
             seed: the first.
             seeds: these seeds instead.
-            labels: the class of each image, where the model is class-conditional; not given: drawn from the seed.
+            labels: the class of each image, by number or name, where the model is class-conditional; not given: drawn from
+                the seed.
             attributes: what all have in common, by name (those not named are at their mean), or a row [A] for each image.
             truncation: below 1: less variety, more quality.
             progress: called with the number of samples that are done.
@@ -162,7 +163,7 @@ class Model:
     def from_seeds(
         self,
         seeds: Sequence[int],
-        labels: Sequence[int] | None = None,
+        labels: Sequence[int | str] | None = None,
         attributes: Mapping[str, float] | np.ndarray | None = None,
         truncation: float = 1.0,
     ) -> FromSeeds:
@@ -195,7 +196,7 @@ class Model:
         self,
         stops: Sequence[int],
         frames: int,
-        labels: Sequence[int] | None = None,
+        labels: Sequence[int | str] | None = None,
         progress: Callable[[int], None] | None = None,
         *,
         attributes: Mapping[str, float] | np.ndarray | None = None,
@@ -229,7 +230,7 @@ class Model:
         columns: Sequence[int],
         at: int | None = None,
         *,
-        labels: Sequence[int] | None = None,
+        labels: Sequence[int | str] | None = None,
         attributes: Mapping[str, float] | None = None,
         truncation: float = 1.0,
         progress: Callable[[int], None] | None = None,
@@ -286,8 +287,8 @@ class Model:
         rows = class_rows(self.choices, seeds, alike)
         return None if rows is None else list(rows)
 
-    def checked(self, labels: Sequence[int] | None, n: int) -> list[int] | None:
-        """The labels of n images. Raises UsageError if they do not fit."""
+    def checked(self, labels: Sequence[int | str] | None, n: int) -> list[int] | None:
+        """The labels of n images, as numbers; names of classes are looked up. Raises UsageError if they do not fit."""
         if labels is None:
             return None
         known = self.labels
@@ -295,10 +296,15 @@ class Model:
             raise UsageError("this model draws without labels", "leave --label away, or train with --preset cgan")
         if len(labels) != n:
             raise UsageError(f"{len(labels)} labels for {n} images")
-        wrong = [y for y in labels if y not in known]
-        if wrong:
-            raise UsageError(f"no class {wrong[0]}: there are 0 to {known[-1]}")
-        return list(labels)
+        names = {name: y for y, name in enumerate(self.classes)}
+        wrong = next((y for y in labels if (y not in names if isinstance(y, str) else y not in known)), None)
+        if isinstance(wrong, str):
+            raise UsageError(
+                f"no class {wrong!r}", nearest(wrong, names) or f"there are: {', '.join(list(names)[:20])}"
+            )
+        if wrong is not None:
+            raise UsageError(f"no class {wrong}: there are 0 to {known[-1]}")
+        return [names[y] if isinstance(y, str) else y for y in labels]
 
     def _attributes(self, attributes: Mapping[str, float] | np.ndarray | None, n: int) -> Tensor | None:
         """[n, A]; None where nothing is asked for."""

@@ -12,7 +12,7 @@ from gancli.evaluation.contracts import Score
 from gancli.evaluation.results import in_order
 from gancli.report.console import Console
 from gancli.report.scores import BETTER, compared, legend, number
-from gancli.report.text import short
+from gancli.report.text import distinct
 
 MOST = 8  # keys of the configurations that are shown
 CLEAR = 2.0  # joint standard errors by which the best must be ahead
@@ -48,11 +48,12 @@ def show(
     labels = ["step", *(row["score"] for row in rows), *shown]
     arrows = ["", *(BETTER.get(row["better"], "") for row in rows), *("" for _ in shown)]
     references = ["", *(number(row["reference"]) for row in rows), *("" for _ in shown)]
+    told = [dict(zip(names, distinct([of.get(name) for name in names], 24), strict=True)) for of in shown.values()]
     columns = {}
     for name in names:
         step = rows[0]["steps"][name]
         scores = [_told(row["runs"][name], row["best"] == name) for row in rows]
-        values = [short(of.get(name))[:24] for of in shown.values()]
+        values = [texts[name] for texts in told]
         columns[name] = [f"{step:,}" if isinstance(step, int) else "–", *_cells(scores), *values]
     fixed = max(map(len, labels)) + max(map(len, ("reference", *references))) + 7
     cell = max(len(text) for column in columns.values() for text in column)

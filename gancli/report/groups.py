@@ -16,7 +16,7 @@ from gancli.evaluation.contracts import Score
 from gancli.evaluation.results import Evaluation, in_order
 from gancli.report.output import Output
 from gancli.report.scores import BETTER, compared, number
-from gancli.report.text import short
+from gancli.report.text import distinct
 
 SIGN = {"lower": 1.0, "higher": -1.0}
 CLEAR = 2.0  # joint standard errors by which the best must be ahead
@@ -64,11 +64,12 @@ def grouped(names: Sequence[str], different: Mapping[str, Mapping[str, Any]]) ->
     if "seed" not in different:  # the same run twice, or copies: not seeds
         return [Group({}, (name,)) for name in names]
     keys = [key for key in different if key != "seed"]
+    told = {key: dict(zip(names, distinct([different[key].get(name) for name in names]), strict=True)) for key in keys}
     found: dict[tuple[str, ...], list[str]] = {}
     unknown = [name for name in names if name not in different["seed"]]  # configurations that cannot be read
     for name in names:
         if name not in unknown:
-            found.setdefault(tuple(short(different[key].get(name)) for key in keys), []).append(name)
+            found.setdefault(tuple(told[key][name] for key in keys), []).append(name)
     made = [Group(dict(zip(keys, values, strict=True)), tuple(runs)) for values, runs in found.items()]
     return made + [Group({}, (name,)) for name in unknown]
 

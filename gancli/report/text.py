@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from gancli.core.printable import printable
@@ -47,6 +48,37 @@ def short(value: Any) -> str:
         named = any(isinstance(item, dict) for item in value)
         return ", ".join(map(short, value)) if named else json.dumps(value)
     return printable(str(value))
+
+
+def distinct(values: Sequence[Any], most: int | None = None) -> list[str]:
+    """Values in few characters, of which different ones have different texts.
+
+    Args:
+        values: of one key of several configurations.
+        most: characters of a text, of which as many are left out at the beginning as are needed.
+    """
+    texts = [short(value) for value in values]
+    keys = [json.dumps(value, sort_keys=True, default=str) for value in values]
+    if len(set(texts)) < len(set(keys)):
+        parts = [item for value in values for item in (value if isinstance(value, list | tuple) else [value])]
+        texts = [_detailed(value, parts) for value in values]
+    if most is None or all(len(text) <= most for text in texts):
+        return texts
+    cut = [text[:most] for text in texts]
+    if len(set(cut)) < len(set(texts)):
+        cut = [text if len(text) <= most else f"...{text[3 - most :]}" for text in texts]
+    return cut
+
+
+def _detailed(value: Any, others: Sequence[Any]) -> str:
+    """A part with those of its options that differ from other parts of its name: `r1(weight=0.5)`."""
+    if isinstance(value, list | tuple):
+        return ", ".join(_detailed(item, others) for item in value)
+    if not isinstance(value, dict) or "name" not in value:
+        return printable(json.dumps(value, default=str))
+    alike = [other for other in others if isinstance(other, dict) and other.get("name") == value["name"]]
+    own = {k: v for k, v in value.items() if any(other.get(k) != v for other in alike)}
+    return f"{value['name']}({', '.join(f'{k}={v}' for k, v in own.items())})" if own else str(value["name"])
 
 
 def lines(value: Any) -> str:

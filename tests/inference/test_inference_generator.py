@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from gancli.cli import options
 from gancli.core.contracts import Tick
 from gancli.core.errors import UsageError
 from gancli.core.images import ImageSamples
@@ -58,6 +59,16 @@ def test_the_labels_of_drawn_codes_are_their_categories(data: int, categories: i
     with pytest.raises(UsageError, match=f"there are 0 to {categories - 1}"):
         model.sample(1, labels=[categories])
     assert model.classes == [], "a category that was found is none of the data's classes"
+
+
+def test_classes_are_named_or_numbered() -> None:
+    model = made("concat", facts={"classes": ["cat", "dog", "a,b", "3"]})
+    named, numbered = (model.sample(3, labels=labels) for labels in (["dog", "a,b", 0], [1, 2, 0]))
+    assert named.equal(numbered)
+    with pytest.raises(UsageError, match="no class 'dgo'  ->  did you mean dog"):
+        model.sample(1, labels=["dgo"])
+    assert options.labels("a,b", model.classes) == [2]
+    assert options.labels("cat,dog", model.classes) == [0, 1]
 
 
 def test_a_seed_has_its_class_whatever_is_drawn_beside_it() -> None:

@@ -92,3 +92,17 @@ def test_the_plot(tmp_path: Path) -> None:
     groups.plot(FOUND, groups.grouped(list(FOUND), DIFFERENT), journals, tmp_path / "p.png")
     with Image.open(tmp_path / "p.png") as image:
         assert image.width > 2 * image.height
+
+
+def test_different_values_have_different_texts() -> None:
+    from gancli.report.text import distinct
+
+    penalties = [[{"name": "r1", "weight": w, "every": 1}, {"name": "r2", "weight": 0.5}] for w in (0.5, 2.0)]
+    assert distinct(penalties) == ["r1(weight=0.5), r2", "r1(weight=2.0), r2"]
+    assert distinct([0.1, 0.2]) == ["0.1", "0.2"]
+    assert len(set(distinct([0.1, 0.1 + 1e-12]))) == 2
+    paths = [f"/data/pictures/of/animals/{name}" for name in ("cats", "dogs")]
+    assert all(len(text) <= 24 for text in distinct(paths, 24))
+    assert len(set(distinct(paths, 24))) == 2
+    different = {"task.penalties": dict(zip("ab", penalties, strict=True)), "seed": {"a": 0, "b": 1}}
+    assert len(groups.grouped(["a", "b"], different)) == 2, "they are no seeds of one recipe"
