@@ -61,7 +61,7 @@ def _sizes(place: Path, read: Any) -> None:
     pics(place / "set", 6, 70, first=20)
     found = read(place / "set")
     assert found.train.images.shape[1:] == (3, 40, 40)
-    assert "different sizes; they are cut and scaled to 40 x 40" in found.said
+    assert "different sizes; they are scaled to 40x40" in found.said
     assert read(place / "set", size=(48, 64)).train.images.shape[2:] == (48, 64)
 
 
