@@ -22,6 +22,7 @@ from gancli.evaluation.metrics.jsd import divergence, tallies
 from gancli.evaluation.ngrams import KneserNey
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
+HELD = 2_000  # lines that are held out
 SETS = {  # name: lines to train, to evaluate by, samples, orders, units are words, least and largest length, known rows
     "surnames": (50_000, 30_799, 4_000, (2, 3, 4, 5), False, (1, 99), {2: 2.566, 3: 2.327, 4: 2.210, 5: 2.167}),
     "glosses": (32_000, 18_488, 2_000, (4, 6), False, (12, 48), {4: 1.609, 6: 1.268}),
@@ -37,7 +38,7 @@ def ngrams(folder: Path, seed: int) -> dict[str, Any]:
         lines = [line for line in dict.fromkeys(lines) if least <= len(line) <= most]
         order = np.random.Generator(np.random.PCG64(seed)).permutation(len(lines))
         rows = [units(lines[i], words) for i in order]
-        train, scorer, held = rows[:n], rows[n : n + other], rows[n + other :]
+        train, held, scorer = rows[:n], rows[n : n + HELD], rows[n + HELD : n + HELD + other]
         vocabulary = Vocabulary.of_lines(train, words, 2 if words else 1)
         v = len(vocabulary.words)
         longest = max(map(len, rows)) + 1
@@ -47,7 +48,7 @@ def ngrams(folder: Path, seed: int) -> dict[str, Any]:
         found = {"reals": encoded[0][random.permutation(n)[:size]]}
         models = {k: KneserNey(encoded[0], v, k) for k in orders}
         found |= {f"{k}-gram": model.sample(size, random) for k, model in models.items()}
-        table = {"train": n, "held-out": len(held), "vocabulary": v, "rows": {}}
+        table = {"train": n, "held-out": len(held), "scorer": len(scorer), "vocabulary": v, "rows": {}}
         copies = set(map(tuple, encoded[0].tolist()))
         for row, tokens in found.items():
             k = int(row[0]) if row[0].isdigit() else 0
