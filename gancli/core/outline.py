@@ -6,6 +6,7 @@ Nothing is imported, so that `gan list` answers without waiting for torch. Plug-
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ def parts(kind: str) -> dict[str, Outline]:
     return dict(sorted(found.items()))
 
 
+@functools.cache
 def _in_file(path: Path) -> dict[str, Outline]:
     text = path.read_text(encoding="utf-8")
     if "name" not in text:

@@ -40,6 +40,7 @@ ROWS = (
 )  # fields of a request that have a place in the page
 MOST = 400  # samples that a page asks for at once
 TYPES = {bool: "bool", int: "whole", float: "number", str: "text"}
+WIDEST = 10  # range of a number that has a slider
 PIXELS = 40_000_000  # of a picture
 
 
@@ -103,6 +104,7 @@ def options_of(asks: type[Ask]) -> list[dict[str, Any]]:
         out.append({
             "name": name, "type": kind, "about": field.description or "", "low": bounds.get("ge", bounds.get("gt")),
             "high": bounds.get("le", bounds.get("lt")), "choices": [*get_args(kinds[0])] if kind == "choice" else [],
+            "slides": "ge" in bounds and "le" in bounds and bounds["le"] - bounds["ge"] <= WIDEST,
             "default": default if isinstance(default, str | int | float | bool) else None,
         })  # fmt: skip
     return out
