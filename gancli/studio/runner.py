@@ -89,7 +89,7 @@ def last_line(log: str, code: int) -> str:
         return f"killed by {name}"
     lines = [line for line in log.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("error: ", "stopped: "))]
-    return (errors or lines or [f"exit code {code}"])[-1].removeprefix("error: ")
+    return (errors or lines or [f"exit code {code}"])[-1].removeprefix("error: ").removeprefix("stopped: ")
 
 
 def main(folder: Path) -> None:

@@ -23,9 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "studio"))
 
-from tests.studio.conftest import Served, started
+from conftest import Served, started
 
 OPTIONS = {
     "data": "digits",
