@@ -38,14 +38,27 @@ def matching(call: Call) -> list[dict[str, Any]]:
     return with_value + without
 
 
+def ordered(call: Call) -> list[str]:
+    """The names of the runs that the query asks for; where their order needs no more than their folders, nothing is read."""
+    key = call.query.get("sort", "begun")
+    if call.query.get("find", "").strip() or key not in ("begun", "name"):
+        return [run["name"] for run in matching(call)]
+    names, down = call.studio.runs.names(), call.query.get("down", "1" if key == "begun" else "0") == "1"
+    if key == "name":
+        return sorted(names, key=str.lower, reverse=down)
+    return sorted(names, key=call.studio.runs.begun, reverse=down)
+
+
 def runs(call: Call) -> Response:
     """All runs; in an empty folder the first steps."""
-    every = matching(call)
+    studio = call.studio
+    every = ordered(call)
     empty = not every and not call.query.get("find") and not call.studio.queue.entries()
     first = (call.whole("page", 1, 100_000, 1) or 1) - 1
-    shown = every[first * ROWS : (first + 1) * ROWS]
-    for run in shown:
-        run["spark"], run["size"] = call.studio.runs.spark(run["name"]), call.studio.runs.size(run["name"])
+    shown = [
+        {**studio.runs.brief(name), "spark": studio.runs.spark(name), "size": studio.runs.size(name)}
+        for name in every[first * ROWS : (first + 1) * ROWS]
+    ]
     values: dict[str, Any] = {
         "runs": shown, "count": len(every), "page": first + 1, "pages": -(-len(every) // ROWS), "query": dict(call.query),
         "link": lambda **more: "?" + urlencode({**call.query, **more}), "trash": call.studio.runs.trash(),

@@ -66,6 +66,11 @@ class Runs:
                 del self._known[gone]
         return sorted(found, key=lambda r: (r["begun"], r["name"]), reverse=True)
 
+    def begun(self, name: str) -> tuple[float, str]:
+        """When a run was begun, and its name."""
+        found = (Folder(self.place.runs) / name).stat("config.json")
+        return (0.0 if found is None else found.st_mtime), name
+
     def brief(self, name: str) -> dict[str, Any]:
         """A run's data, preset, state, progress, score and notes."""
         path = self.place.runs / name
