@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 0, 256, (40, 40, 3), np.uint8
             )
             Image.fromarray(noise).save(tmp_path / "photos" / kind / f"{i}.png")
+    shutil.copytree(tmp_path / "photos", tmp_path / "more-photos")
     Image.fromarray(noise).save(tmp_path / "photo.png")
     Image.fromarray((noise[:, :, 0] > 200).astype(np.uint8) * 255).save(tmp_path / "mask.png")
     _maps(tmp_path)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from gancli.core.registry import parts
 from gancli.evaluation.contracts import Metric, Score
+from gancli.evaluation.metrics.label_agreement import FEWEST
 from gancli.evaluation.results import Evaluation, in_order, score_names
 from gancli.report.output import Output
 
-FINE = "ok"
+FINE, FEW = "ok", "too-few"
 
 
 def by_class(evaluation: Evaluation) -> dict[str, Score]:
@@ -40,7 +41,7 @@ def show(console: Output, evaluation: Evaluation) -> None:
         if score.reference_detail:
             beside.append(len(heads))
             heads.append("reals")
-    rows = [[name, f"{asked[name]:,}", *_cells(name, columns), _verdict(name, columns)] for name in names]
+    rows = [[name, f"{asked[name]:,}", *_cells(name, columns), _verdict(name, columns, asked[name])] for name in names]
     console.say("")
     right = range(1, len(heads))
     console.sheet([*heads, "verdict"], rows, right=right, leave_out=beside[::-1])
@@ -59,8 +60,10 @@ def _share(of: Mapping[str, float], name: str) -> str:
     return f"{of[name]:.0%}" if name in of else "-"
 
 
-def _verdict(name: str, columns: Mapping[str, Score]) -> str:
-    """Which scores warn of the class."""
+def _verdict(name: str, columns: Mapping[str, Score], asked: int) -> str:
+    """Which scores warn of the class; of few samples none can."""
+    if asked < FEWEST:
+        return FEW
     bad = {head: score.better for head, score in columns.items() if name in score.warnings}
     return ", ".join(f"not-{head}" if better == "higher" else head for head, better in bad.items()) or FINE
 
