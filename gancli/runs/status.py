@@ -1,7 +1,7 @@
 """`status.json`: what a run is doing, for whoever looks at its folder (`gan list runs`, the studio, a script).
 
 state         queued, running, saving, finished, stopped, diverged, failed; `interrupted` is said by `read` of a run whose process is gone
-reason        why it finished (images, steps, minutes, quality), which signal stopped it, or the cause of a failure
+reason        why it finished (images, steps, minutes, quality, asked by a callback), which signal stopped it, or the cause of a failure
 pid, host     of the process that trains it
 started, updated   seconds since 1970
 step, images, total   how far it is, and how far it goes
