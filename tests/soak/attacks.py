@@ -18,16 +18,18 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from commands import WARM, Outcome, acts, call, measured, tree
 from faults import Bench
 from malice import Attack, attacks
+from pages import visit
 
 SECONDS = 5.0  # of processor time for a command
 GROWN = 300.0  # MB above what the command needs for the unchanged run
-# What else is done with a run, by name: a function of its folder, called in a child. Pages of `gan studio` belong here.
-VISITS: dict[str, Callable[[Path], object]] = {}
+# What else is done with a run, by name: a function of its folder, called in a child
+VISITS: dict[str, Callable[[Path], object]] = {"studio": visit} if find_spec("starlette") else {}
 
 
 class Arena:
