@@ -56,7 +56,8 @@ class TextResidual(Recurrent):
 
     def phases(self, nets: Nets) -> Sequence[Phase]:  # noqa: ARG002
         stage = self.stage or 0
-        return [Phase("G", ("G",), self.mle, end=stage), Phase("D", ("D",), self._contrast, begin=stage)]
+        first = [Phase("G", ("G",), self.mle, end=stage)] if stage else []  # an end of 0 would be none
+        return [*first, Phase("D", ("D",), self._contrast, begin=stage)]
 
     def _logits(self, ctx: Context) -> tuple[Tensor, Tensor]:
         label = self.label(ctx.batch.get("label"), ctx.spec)

@@ -279,6 +279,14 @@ def test_residual_samples_follow_the_discriminator() -> None:
     assert chosen > p
 
 
+@pytest.mark.parametrize("name", ["text-residual", "text-gumbel"])
+def test_a_run_without_pretraining_leaves_the_language_model_as_it_is(name: str) -> None:
+    """So that it can start from the weights of another run (`--from`)."""
+    task: Any = build("task", {"name": name, "stage": 0})
+    assert all(phase.loss != task.mle and phase.name != "LM" for phase in task.phases({}))
+    assert [p.end for p in task.replace(stage=64).phases({}) if p.begin == 0] == [64]
+
+
 def test_returns_are_discounted() -> None:
     from gancli.tasks.text_scratchgan import discounted
 
