@@ -226,7 +226,7 @@ class Restore(Task):
         realism = ask.realism if isinstance(ask, FromDegraded) else None
         realism = float(ask.seeds is not None) if realism is None else realism
         x = batch["source"]
-        z = noise_of(ask.seeds if realism else None, len(x), self.z, x)
+        z = noise_of(ask.seeds if realism else None, x.shape[0], self.z, x)
         return self._restored(_Dial(nets, realism), batch, z).clamp(-1, 1)
 
     def generate(self, nets: Nets, ask: Ask, spec: Spec) -> PairSamples:
@@ -279,7 +279,7 @@ class _Export(nn.Module):
 
     def forward(self, image: Tensor, mask: Tensor | None = None) -> Tensor:
         batch = Batch({"source": image} if mask is None else {"source": image, "mask": mask})
-        z = image.new_zeros(len(image), self.task.z) if self.task.z else None
+        z = image.new_zeros(image.shape[0], self.task.z) if self.task.z else None
         return self.task._restored(self.net, batch, z).clamp(-1, 1)
 
 

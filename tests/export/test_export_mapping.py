@@ -13,7 +13,7 @@ import torch
 from gancli.core.config import read_preset, resolve
 from gancli.core.contracts import Tick
 from gancli.core.errors import UsageError
-from gancli.core.specs import Domains, Images
+from gancli.core.specs import Degraded, Domains, Images
 from gancli.export.contracts import Source
 from gancli.export.formats.onnx import session
 from gancli.export.writing import export, format_of
@@ -46,6 +46,29 @@ def test_an_image_of_another_size(tmp_path: Path, direction: str) -> None:
     image = np.random.Generator(np.random.PCG64(0)).uniform(-1, 1, (1, 3 if direction == "a-to-b" else 1, 28, 44))
     images = session(tmp_path / "it.onnx")({"image": image.astype(np.float32)})
     assert images.shape == (1, 1 if direction == "a-to-b" else 3, 28, 44)
+
+
+@dataclass(frozen=True)
+class Filling(Source):
+    """A small net that fills holes, with random weights."""
+
+    @cached_property
+    def model(self) -> Model:
+        spec = Degraded(image=Images(channels=1, height=16, width=16), mask=True)
+        small = {"task": {"translator": {"width": 4, "blocks": 1}}, "data": {"source": "digits"}}
+        task = resolve({"preset": "inpaint"}, read_preset("inpaint"), small).task.resolved(1000, spec)
+        torch.manual_seed(0)
+        nets = {name: net.eval().requires_grad_(False) for name, net in task.nets(spec).items()}
+        for parameter in nets["G"].parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        return Model(task, nets, spec, Tick(0, 0, 0), {})
+
+
+def test_restoration_takes_batches_of_any_size(tmp_path: Path) -> None:
+    parity = export(format_of("onnx"), Filling(tmp_path), tmp_path / "it.onnx")
+    assert parity is not None
+    assert parity.rows == (1, 2, 7)
+    assert parity.largest < 1e-5
 
 
 def test_a_direction_that_was_not_learned(tmp_path: Path) -> None:
