@@ -89,7 +89,7 @@ class Served:
         assert found.code == 200, found.text
         return found.json()
 
-    def until(self, look: Callable[[], Any], seconds: float = 150.0) -> Any:
+    def until(self, look: Callable[[], Any], seconds: float = 250.0) -> Any:
         """What `look` returns as soon as it is true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -105,8 +105,13 @@ class Served:
         return []
 
     def end(self, number: int = signal.SIGTERM) -> None:
+        """End the server; unless it is killed, what it started too: by itself that would go on."""
+        if number == signal.SIGTERM:
+            for entry in self.queue():
+                if entry["state"] in ("waiting", "running"):
+                    self.ask(f"/api/queue/{entry['id']}/cancel", {})
         self.process.send_signal(number)
-        self.process.wait(20)
+        self.process.wait(60)
         if self.process.stdout is not None:
             self.process.stdout.close()
 

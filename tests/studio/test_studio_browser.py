@@ -25,7 +25,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )  # fmt: skip
 AXE = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
-SECONDS = 150.0
+SECONDS = 250.0
 
 
 class Browser:
@@ -135,6 +135,9 @@ def _axe() -> str:
                 assert source is not None
                 file.write_bytes(source.read())
     return file.read_text() if file.is_file() else ""
+
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

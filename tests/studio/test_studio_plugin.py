@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.studio.conftest import started
 
 TASK = '''
@@ -80,6 +82,7 @@ class Strange(Task):
 '''
 
 
+@pytest.mark.timeout(900)
 def test_a_strangers_task(tmp_path: Path) -> None:
     (tmp_path / "strange.py").write_text(TASK)
     studio = started(tmp_path, "--plugin", "strange.py")
