@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 
 from gancli.core import plugins, registry
 from gancli.core.config import Layer, read_preset, resolve
-from gancli.core.specs import Domains, Pairs
+from gancli.core.specs import Domains, Pairs, Tokens
 from gancli.training import precision
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -143,8 +143,14 @@ def official() -> Official:
 
 
 def data_of(preset: str, place: Path) -> Any:
-    """A configuration of data that a preset trains on: digits, or two folders of digits and their negatives."""
-    if not issubclass(resolve({"preset": preset}, read_preset(preset), DIGITS).task.accepts, Pairs | Domains):
+    """A configuration of data that a preset trains on: digits, two folders of digits and their negatives, or lines."""
+    accepts = resolve({"preset": preset}, read_preset(preset), DIGITS).task.accepts
+    if issubclass(accepts, Tokens):
+        place.mkdir(parents=True)
+        letters = np.random.default_rng(0).integers(97, 103, (60, 6)).astype(np.uint8)
+        (place / "lines.txt").write_bytes(b"".join(row.tobytes() + b"\n" for row in letters))
+        return {"name": "text", "path": str(place / "lines.txt")}
+    if not issubclass(accepts, Pairs | Domains):
         return "digits"
     images = load_digits().images[:60].astype(np.uint8) * 15
     for side, made in (("A", images), ("B", 255 - images)):

@@ -64,8 +64,7 @@ class TextGumbel(Autoregressive):
             spec.vocabulary, self.choices(spec).classes, self.critic_embedding, self.filters, self.critic_dropout,
             self.representations,
         )  # fmt: skip
-        known = {"LM": self.language_model(spec)} if self.stage else {}
-        return {**known, "G": self.language_model(spec, 0.0), "D": critic}
+        return {"LM": self.language_model(spec), "G": self.language_model(spec, 0.0), "D": critic}
 
     def phases(self, nets: Nets) -> Sequence[Phase]:  # noqa: ARG002
         stage = self.stage or 0

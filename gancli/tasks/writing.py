@@ -213,7 +213,7 @@ def write(net: LanguageModel, uniform: Tensor, label: Tensor | None, prompt: Seq
             token = pick(logits, uniform[:, i], ask) * alive
             alive = alive & (token > 0)
         out[:, i] = token
-        if not bool(alive.any()):
+        if device.type == "cpu" and not bool(alive.any()):
             break
     return out
 

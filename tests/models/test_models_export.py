@@ -24,7 +24,7 @@ SPECS: dict[type[Spec], Spec] = {
     Pairs: Pairs(source=Images(channels=1, height=16, width=16), target=COLOR),
     Domains: Domains(a=COLOR, b=COLOR),
 }
-PRESETS = list(presets())
+PRESETS = [name for name in presets() if not name.startswith("text-")]  # lines are not exported
 CONDITIONS = ["embedding", "infogan"]
 
 

@@ -17,12 +17,13 @@ from gancli.core.data import Dataset, Reading, Split
 from gancli.core.images import to_uint8
 from gancli.core.registry import find
 from gancli.core.samples import FromSeeds
-from gancli.core.specs import Domains, Pairs
+from gancli.core.specs import Domains, Pairs, Tokens
 from gancli.core.task import Task
 from gancli.data.domains import DomainsDataset
 from gancli.data.images import ImageDataset
 from gancli.data.loader import Loader
 from gancli.data.pairs import PairDataset
+from gancli.data.tokens import TokenDataset, Vocabulary
 from gancli.tasks.generate import Generate
 from gancli.training.monitor import Monitor
 from gancli.training.prepare import Plan
@@ -51,6 +52,9 @@ def arrays(seed: int = 0) -> ImageDataset:
 
 def data_for(task: Task) -> Dataset:
     """Small data of the kind that a task trains on."""
+    if task.accepts is Tokens:
+        tokens = np.random.default_rng(0).integers(2, 6, (40, 7)).astype(np.uint16)
+        return TokenDataset(tokens, Vocabulary(("", "?", *"abcd")), np.arange(40) % 4, tuple("wxyz"))
     by_kind = {Pairs: PairDataset, Domains: DomainsDataset}
     kind = by_kind.get(task.accepts)
     return task.dataset(arrays() if kind is None else kind(arrays(), arrays(1)))
@@ -59,6 +63,11 @@ def data_for(task: Task) -> Dataset:
 def tiny(name: str) -> Config:
     preset = read_preset(name)
     small: dict[str, Any] = {}
+    if preset["task"]["name"].startswith("text-"):
+        options = find("task", preset["task"]["name"]).model_fields
+        small = {
+            k: 8 for k in ("width", "embedding", "filters", "critic_embedding", "critic_width", "z") if k in options
+        }
     for kind in {"model", "translator", "critic"} & preset["task"].keys():
         fields = find(kind, preset["task"][kind]["name"]).model_fields
         small[kind] = {k: v for k, v in TINY.items() if k in fields}
@@ -102,6 +111,9 @@ def test_trains_and_samples(name: str, dtype: torch.dtype) -> None:
         assert all(math.isfinite(float(v)) for v in logs.values())
     ask, nets = cfg.task.evaluation(loader.spec, loader.data, 3, 1), state.sampling()
     made = cfg.task.generate(nets, ask, loader.spec)
+    if cfg.task.accepts is Tokens:
+        assert len(made) == 3
+        return
     assert made.arrays()["images"].shape == (3, 16, 16, 1)
     if isinstance(cfg.task, Generate):
         ask = FromSeeds(seeds=(1, 2, 3))

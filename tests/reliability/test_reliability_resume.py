@@ -13,6 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from gancli.core.config import Config, Layer, merge, presets, read_preset, resolve
+from gancli.core.specs import Tokens
 from gancli.runs import checkpoint
 from gancli.runs.tensors import decode
 from gancli.training.prepare import again
@@ -44,7 +45,14 @@ def smaller(preset: str, place: Path) -> Layer:
         part: Any = getattr(cfg.task, name, None)
         options = {k: v for k, v in SMALL.items() if part is not None and k in type(part).model_fields}
         task |= {name: options} if options else {}
-    shape: Layer = {"image_size": [16, 16]} if type(getattr(cfg.task, "model", None)).__name__ != "MLP" else {}
+    if cfg.task.accepts is Tokens:
+        sizes = ("width", "embedding", "filters", "critic_embedding", "critic_width")
+        task |= {name: 8 for name in sizes if name in type(cfg.task).model_fields}
+        task |= {"stage": 60} if "stage" in type(cfg.task).model_fields else {}
+    images = cfg.task.accepts is not Tokens
+    shape: Layer = (
+        {"image_size": [16, 16]} if images and type(getattr(cfg.task, "model", None)).__name__ != "MLP" else {}
+    )
     pictures = place / "pictures"
     source = (
         {"name": "folder", "path": str(measured(pictures))} if preset == "attributes" else data_of(preset, pictures)

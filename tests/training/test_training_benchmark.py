@@ -14,7 +14,7 @@ from gancli.training.prepare import Plan, Request, make
 from tests.conftest import data_of
 
 SMALL: Layer = {"data": {"source": "digits"}, "batch_size": 8, "runtime": {"threads": 1}}
-PRESETS = sorted(set(presets()) - {"attributes"})  # the digits have none
+PRESETS = sorted({name for name in presets() if not name.startswith("text-")} - {"attributes"})  # the digits have none
 
 
 def plan(preset: str, place: Path) -> Plan:
