@@ -121,7 +121,8 @@ class TextGumbel(Autoregressive):
     def _g_loss(self, ctx: Context) -> tuple[Tensor, Logs]:
         inputs = self._inputs(ctx, self._fake(ctx))
         loss = generator_loss(inputs.critic, self.loss, inputs.real, inputs.fake, True)
-        return loss, {"beta/G": torch.tensor(self.inverse_temperature(ctx.tick.images))}
+        beta = torch.full((), self.inverse_temperature(ctx.tick.images), device=ctx.device)
+        return loss, {"beta/G": beta}
 
     def critics(self, ctx: Context) -> dict[str, tuple[Tensor, Tensor]]:
         if ctx.tick.images <= (self.stage or 0):
