@@ -76,6 +76,7 @@ SLOW: dict[str, tuple[int, list[list[str]]]] = {  # verb -> exit code, and words
     "film": (0, [["film", "small", "--out", "f.gif"]]),
     "project": (0, [["project", "small", "s.png", "--steps", "1"]]),
     "resume": (0, [["resume", "small"]]),
+    "sweep": (0, [["sweep", "swept", "--data", "digits", "--seeds", "1", "--max-steps", "1", "--n", "40", "--metrics", "fid", *TINY]]),
     "sample": (0, [["sample", "small", "--n", "4", "--out", "four.png"]]),
     "train": (0, [["train", "--data", "digits", "--max-steps", "1", *TINY]]),
 }  # fmt: skip
@@ -83,6 +84,7 @@ QUICK: dict[str, tuple[int, list[list[str]]]] = {
     "cache": (0, [["cache"]]),
     "data": (0, [["data", "pictures"]]),
     "doctor": (0, [["doctor", "small"]]),
+    "init": (0, [["init", "own.toml", "--preset", "dcgan"]]),
     "list": (0, [["list"], ["list", "runs"], ["list", "loss", "hinge"], ["list", "intervals"]]),
 }
 SERVERS = {"studio"}  # that do not end

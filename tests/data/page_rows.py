@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -48,9 +49,38 @@ def _forms(name: str) -> Row:
     return test
 
 
-NAMED: dict[str, Row] = {"digits": _digits} | {
-    n: _forms(n) for n in ("folder", ".zip", ".npz", ".npy", "folder of .npy")
-}
+def _archives(name: str) -> Row:
+    """One archive, and a folder of two that together hold the same."""
+
+    def write(path: Path, files: list[Path]) -> None:
+        path.parent.mkdir(exist_ok=True)
+        if name == ".tar":
+            with tarfile.open(path, "w") as tar:
+                for file in files:
+                    tar.add(file, file.name)
+        else:
+            parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+            arrow = pytest.importorskip("pyarrow")
+            rows = [{"image": {"bytes": file.read_bytes(), "path": file.name}} for file in files]
+            parquet.write_table(arrow.Table.from_pylist(rows), path)
+
+    def test(place: Path, read: Any) -> None:
+        files = sorted(pics(place / "set", 12).iterdir())
+        write(place / f"one{name}", files)
+        for i, some in enumerate((files[:6], files[6:])):
+            write(place / "several" / f"{i}{name}", some)
+        want = read(place / "set").train.fingerprint
+        for path in (f"one{name}", "several"):
+            assert read(place / path).train.fingerprint == want
+
+    return test
+
+
+NAMED: dict[str, Row] = {
+    "digits": _digits,
+    ".tar, or a folder of them": _archives(".tar"),
+    ".parquet, or a folder of them (or of data/*.parquet)": _archives(".parquet"),
+} | {n: _forms(n) for n in ("folder", ".zip", ".npz", ".npy", "folder of .npy")}
 
 
 # Odd pictures
