@@ -124,7 +124,8 @@ def test_the_same_pictures_in_every_form_are_the_same_data(read: Callable[..., R
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("https://example.org/a.zip", "download it"), ("a.tar.gz", "tar xf"), ("a.rar", "unpack it"), ("a.mp4", "ffmpeg"), ("a.pt", "pickle"), ("a.png", "is one picture"),
+        ("https://example.org/a.zip", "download it"), ("a.tar.gz", "tar xf"), ("a.rar", "unpack it"),
+        ("a.mp4", "ffmpeg"), ("a.pt", "pickle"), ("a.png", "is one picture"),
     ],
 )  # fmt: skip
 def test_what_is_not_read_says_what_to_do(
