@@ -180,7 +180,9 @@ class Arrays(Part):
         end = 10 + int.from_bytes(data[8:10], "little")
         head = reworded(data[10:end], rng)
         if kind == 2:  # a shape or type of its own, in a header that is whole
-            head = str(changed({"descr": "|u1", "fortran_order": False, "shape": [COUNT, 8, 8]}, rng)).encode(errors="surrogatepass")
+            head = str(changed({"descr": "|u1", "fortran_order": False, "shape": [COUNT, 8, 8]}, rng)).encode(
+                errors="surrogatepass"
+            )
             head = head.replace(b"[", b"(").replace(b"]", b",)") + b"\n"
         return data[:8] + (len(head) % 65536).to_bytes(2, "little") + head + data[end:]
 
