@@ -200,7 +200,7 @@ def _are_words(training: Sequence[str], how: Reading) -> bool:
     counts = Counter(word for row in rows for word in row)
     covered = sum(n for n in counts.values() if n > 1) / max(1, total)
     chosen = long >= LONG_LINES and total >= WORDS * len(rows) and covered >= COVERED
-    how.note(f"unit {'word' if chosen else 'char'} (--unit word or char chooses)")
+    how.note(f"unit {'word' if chosen else 'char'} (data.source.unit: word or char)")
     return chosen
 
 
@@ -221,5 +221,5 @@ def _length(training: Sequence[Sequence[str]], max_length: int | None, vocabular
     cut = int((lengths > length).sum())
     if cut:
         what = "words" if vocabulary.separator else "characters"
-        how.note(f"{cut:,} of {len(lengths):,} training lines are cut to {length} {what} (--max-length)")
+        how.note(f"{cut:,} of {len(lengths):,} training lines are cut to {length} {what} (data.source.max_length)")
     return length

@@ -100,7 +100,9 @@ class TextWGAN(Writing):
     def generate(self, nets: Nets, ask: Ask, spec: Spec) -> TextSamples:
         asked = self.request(ask, spec)
         if asked.prompt:
-            raise UsageError("this model writes whole lines at once: there is no --prompt", "use --preset text-lm")
+            raise UsageError(
+                "this model writes whole lines at once: there is no --prompt", "train with --preset text-lm"
+            )
         noise = [torch.randn(self.z, generator=generator("sample", seed)) for seed in asked.seeds]
         device = next(nets["G"].parameters()).device
         z = torch.stack(noise).to(device) * asked.temperature

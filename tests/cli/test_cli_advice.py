@@ -40,7 +40,8 @@ SAYS: dict[str, set[str]] = {  # file, or beginning of its path -> verbs that ma
     "training/prepare.py": {"train"},
     "training/checkpointing.py": {"resume"}, "training/fitting.py": NEW, "training/transfer.py": {"train"},
     "training/validation.py": {"train", "resume"}, "training/precision.py": {"train", "resume", "sample", "evaluate"},
-    "augmentation/": {"augment"}, "studio/": {"studio"},
+    "inference/staging.py": SAMPLERS, "report/tradeoff.py": {"evaluate"}, "tasks/writing.py": SAMPLERS,
+    "tasks/text_wgan_gp.py": SAMPLERS, "augmentation/": {"augment"}, "studio/": {"studio"},
 }  # fmt: skip
 GIVEN = re.compile(
     r"^(?:leave (?:-|away)|omit -|this model has no|RUN \{\}|.*\bcontradict\b)|^--[\w-]+(?: |,|:|$)|\bis for\b"

@@ -98,7 +98,7 @@ def test_bad_masks_are_said_and_nothing_is_lost(gan: Gan, fill: Path) -> None:
     assert (code, "photo.png has no mask" in err, "photo_mask.png" in err) == (3, True, True), err
     Image.fromarray(noise(19, 30)).save("other.png")
     code, err = apply("--mask", "other.png")
-    assert (code, "has 30x19 pixels, and photo.png 30x20" in err) == (3, True), err
+    assert (code, "has 19x30 pixels (height x width), and photo.png 20x30" in err) == (3, True), err
     assert not (fill / "x.png").exists()
     for value, what in ((255, "is the mask inverted"), (0, "the mask is empty")):
         Image.fromarray(np.full((20, 30), value, np.uint8)).save("flat.png")

@@ -93,7 +93,7 @@ def test_words_and_auto(tmp_path: Path) -> None:
     assert split.train.spec.separator == " "
     assert "river" in split.train.vocabulary.words
     assert split.train.samples().words
-    assert "unit word (--unit word or char chooses)" in said
+    assert "unit word (data.source.unit: word or char)" in said
     assert read(tmp_path / "a.txt", unit="char").train.spec.separator == ""
 
 
