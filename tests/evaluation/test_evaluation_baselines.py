@@ -36,7 +36,7 @@ def made(chain: str, channels: int = 3) -> dict[str, tuple[np.ndarray, PairSampl
     out = {}
     for name in parts("baseline"):
         part = cast("Baseline", build("baseline", name))
-        if not part.objection(some, train.spec):
+        if hasattr(part, "objection") and not part.objection(some, train.spec):  # of inputs; n-grams are of text
             out[name] = part.fit(some)(of.inputs, of.masks, of.images.shape[2:]), of
     return out
 
