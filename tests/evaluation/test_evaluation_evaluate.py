@@ -221,12 +221,9 @@ def test_data_without_labels_gets_what_applies(pictures: Split, cache: Path) -> 
     found = evaluate(fakes, plain, "auto", features=features, cache_dir=cache, note=notes.append)
     assert "fid@random-conv" in found.scores
     of_classes = {"cas", "class-histogram", "class-quality", "inception-score", "modes", "per-class-fid"}
-    of_pairs = {
-        name
-        for name, reason in found.protocol["skipped"].items()
-        if "pair samples" in reason or "cycle samples" in reason
-    }
-    assert set(found.protocol["skipped"]) - of_pairs == of_classes | {"label-agreement", "attribute-agreement"}
+    of_others = {name for name, reason in found.protocol["skipped"].items() if reason.startswith("it scores ")}
+    assert {"l1", "bleu"} <= of_others  # of pairs, of text
+    assert set(found.protocol["skipped"]) - of_others == of_classes | {"label-agreement", "attribute-agreement"}
     assert found.protocol["n_real"] == 200
     assert "the test set has 200 samples" in notes[0]
 
