@@ -100,6 +100,7 @@ def commands(page: Path) -> list[tuple[str, str]]:
     return out
 
 
+@pytest.mark.timeout(900)  # README trains a dozen small models
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_commands_run(page: Path, desk: Path) -> None:
     todo = commands(page)
