@@ -13,6 +13,8 @@ from gancli.core.errors import CheckpointError
 from gancli.inference.loading import load
 from gancli.runs import folder
 
+pytestmark = pytest.mark.timeout(900)
+
 EVERY = {attack.name: attack for attack in attacks()}
 SOME = (
     "link as .lock", "link as curves.png", "dangling link as .config.json.tmp", "pipe as history.jsonl",

@@ -8,6 +8,8 @@ import pytest
 from data_attacks import DataArena
 from data_malice import baits
 
+pytestmark = pytest.mark.timeout(900)
+
 EVERY = {bait.name: bait for bait in baits()}
 SOME = (
     # arrays

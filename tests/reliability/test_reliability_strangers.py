@@ -21,6 +21,8 @@ from gancli.core.errors import CheckpointError
 from gancli.inference.loading import load
 from gancli.runs import folder
 
+pytestmark = pytest.mark.timeout(900)
+
 # Row 18
 
 
