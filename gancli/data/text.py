@@ -9,10 +9,12 @@ elsewhere, is the unknown token.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import unicodedata
 from collections import Counter
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -32,7 +34,7 @@ from gancli.data.lines import Lines, OneFile
 from gancli.data.tokens import TokenDataset, Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 LOOKED_AT = 1000  # files of a folder, for what it holds
 MOST = 1000  # units of a line
@@ -61,7 +63,7 @@ class Text(Source):
             return int(path.suffix.lower() in lines.SUFFIXES)
         if not path.is_dir():
             return 0
-        names = [file.name for file in islice(path.rglob("*"), LOOKED_AT) if file.is_file()]
+        names = list(islice(_names(path), LOOKED_AT))
         text = any(Path(name).suffix.lower() in lines.SUFFIXES for name in names)
         return 2 if text and not any(map(named_as_image, names)) else 0
 
@@ -202,6 +204,18 @@ def _are_words(training: Sequence[str], how: Reading) -> bool:
     chosen = long >= LONG_LINES and total >= WORDS * len(rows) and covered >= COVERED
     how.note(f"unit {'word' if chosen else 'char'} (data.source.unit: word or char)")
     return chosen
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """The names of all files in a folder and below, however deep; links to folders are not followed."""
+    folders = [str(folder)]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_file():
+                    yield entry.name
 
 
 def _length(training: Sequence[Sequence[str]], max_length: int | None, vocabulary: Vocabulary, how: Reading) -> int:

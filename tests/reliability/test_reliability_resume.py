@@ -63,6 +63,7 @@ def smaller(preset: str, place: Path) -> Layer:
     }  # fmt: skip
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("preset", presets())
 def test_every_preset(tmp_path: Path, preset: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
