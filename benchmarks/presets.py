@@ -209,7 +209,7 @@ def caption(row: dict[str, Any], result: Evaluation) -> str:
 
 
 def of_conditions(evaluated: dict[str, Evaluation]) -> list[str]:
-    """How well those that are told a label or attributes keep to them."""
+    """How well conditional models follow the labels or attributes."""
     lines = []
     for metric, what in {"label-agreement": "label", "attribute-agreement": "attribute"}.items():
         for name, e in evaluated.items():

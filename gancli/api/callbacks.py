@@ -1,4 +1,4 @@
-"""Callbacks of a training: what they are told, and how they stop it."""
+"""Callbacks of a training run: which events they receive, and how they stop it."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def train(
         config: TOML file, or the config.json of a run.
         start_from: run or model folder whose weights the nets start from.
         options: any keys of the configuration: {"task.loss": "hinge", "optimizer.lr": 1e-4}.
-        callbacks: are told of what happens, and may stop the training.
+        callbacks: receive the events of the training, and may stop it.
         plugins: Python files that define parts. They are executed.
         data_dir: folder of downloaded data sets.
         download: whether missing ones may be downloaded.

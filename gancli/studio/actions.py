@@ -18,7 +18,7 @@ GPU = Path("/dev/nvidia0")
 
 
 def lane_of(device: str) -> str:
-    """The device that a command will use, as far as it can be told without torch."""
+    """The device that a command will use, as far as it is known without torch."""
     if device in ("", "auto"):
         return "cuda:0" if GPU.exists() else "cpu"
     return "cuda:0" if device == "cuda" else device

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gancli.core.errors import GanError, ResourceError, UsageError
-from gancli.studio import api, data, judging, live, newrun, openapi, pages, trying
+from gancli.studio import api, data, evaluating, live, newrun, openapi, pages, trying
 from gancli.studio.calls import Call, Endpoint, as_json, route
 from gancli.studio.guard import Guard
 from gancli.studio.render import HERE, as_page
@@ -40,13 +40,13 @@ PAGES = (
     ("GET", "/about", pages.about),
     *newrun.PAGES,
     *trying.PAGES,
-    *judging.PAGES,
+    *evaluating.PAGES,
 )
 
 
 def endpoints() -> list[Endpoint]:
     """All addresses of the API."""
-    return [*api.ENDPOINTS, *newrun.ENDPOINTS, *trying.ENDPOINTS, *judging.ENDPOINTS]
+    return [*api.ENDPOINTS, *newrun.ENDPOINTS, *trying.ENDPOINTS, *evaluating.ENDPOINTS]
 
 
 def make(studio: Studio, token: str, names: tuple[str, ...] = (), anywhere: bool = False) -> Guard:

@@ -20,7 +20,7 @@ SMALL: dict[str, Any] = {
 
 
 class Watch(gancli.Callback):
-    """Notes what it is told, and stops at a step."""
+    """Notes the events, and stops at a step."""
 
     def __init__(self, last: int = 10**9) -> None:
         self.last, self.steps, self.values, self.events = last, list[int](), list[dict[str, Any]](), list[str]()
