@@ -1,4 +1,4 @@
-"""`digits`: 1,797 real handwritten digits, 8x8 grey, that come with scikit-learn (Alpaydin and Kaynak 1998).
+"""`digits`: 1,797 real handwritten digits, 8x8 grayscale, that come with scikit-learn (Alpaydin and Kaynak 1998).
 
 Every fifth image (index i with i % 5 == 4) is held out: a quarter of them (i % 20 == 4) for validation, the others are the test set.
 """

@@ -1,4 +1,4 @@
-"""`emnist-digits`: 280,000 handwritten digits, 28x28 grey (1702.05373), 40,000 of them the test set.
+"""`emnist-digits`: 280,000 handwritten digits, 28x28 grayscale (1702.05373), 40,000 of them the test set.
 
 The files hold each image transposed; it is put upright. They come in one archive of all of EMNIST's parts (560 MB).
 """

@@ -1,4 +1,4 @@
-"""`fashion-mnist`: 70,000 pictures of clothes, 28x28 grey (1708.07747), 10,000 of them the test set."""
+"""`fashion-mnist`: 70,000 pictures of clothes, 28x28 grayscale (1708.07747), 10,000 of them the test set."""
 
 from __future__ import annotations
 

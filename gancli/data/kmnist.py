@@ -1,4 +1,4 @@
-"""`kmnist`: 70,000 cursive Japanese characters, 28x28 grey (1812.01718), 10,000 of them the test set."""
+"""`kmnist`: 70,000 cursive Japanese characters, 28x28 grayscale (1812.01718), 10,000 of them the test set."""
 
 from __future__ import annotations
 

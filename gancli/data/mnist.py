@@ -1,4 +1,4 @@
-"""`mnist`: 70,000 handwritten digits, 28x28 grey (LeCun, Bottou, Bengio and Haffner 1998), 10,000 of them the test set."""
+"""`mnist`: 70,000 handwritten digits, 28x28 grayscale (LeCun, Bottou, Bengio and Haffner 1998), 10,000 of them the test set."""
 
 from __future__ import annotations
 

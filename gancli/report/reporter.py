@@ -63,9 +63,11 @@ class Reporter(Sink):
         self.console.note(f"data {plan.data_name}: {plan.spec.describe()}; {sizes}")
         if sizes := remarks.classes(split.train):
             self.console.note(sizes)
-        changes = plan.changed().items()
+        known = flat(cfg.dump())  # what another part has no option for is no change of its own
         changed = ", ".join(
-            f"{k} {short(b)}" if a is None else f"{k} {short(a)} -> {short(b)}" for k, (a, b) in changes
+            f"{k} {short(b)}" if a is None else f"{k} {short(a)} -> {short(b)}"
+            for k, (a, b) in plan.changed().items()
+            if k in known
         )
         recipe = f"preset {cfg.preset}" if cfg.preset else f"task {cfg.task.name}"
         self.console.note(f"{recipe}{f', with {changed}' if changed else ''}")

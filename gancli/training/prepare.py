@@ -305,7 +305,7 @@ def _described(split: Split[Any]) -> str:
     spec = split.train.spec
     if not isinstance(spec, Images):
         return str(spec.name)
-    return f"{'grey' if spec.channels == 1 else 'color'} images of {spec.height}x{spec.width}"
+    return f"{'grayscale' if spec.channels == 1 else 'color'} images of {spec.height}x{spec.width}"
 
 
 def _classes(split: Split[Any]) -> int:

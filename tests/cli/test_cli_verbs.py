@@ -39,7 +39,7 @@ def test_defaults_are_said_and_recorded(gan: Gan, tmp_path: Path) -> None:
     said = gan("train", "--max-steps", "2")
     assert said.code == 0, said.err
     assert "chose data digits" in said.err
-    assert "chose preset textbook, for grey images of 8x8" in said.err
+    assert "chose preset textbook, for grayscale images of 8x8" in said.err
     assert "7 passes" in said.err
     recorded = json.loads((tmp_path / "runs_dir/digits-textbook-0001/data.json").read_text())
     assert len(recorded["choices"]) == 4
