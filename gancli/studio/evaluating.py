@@ -112,7 +112,8 @@ def compare(call: Call) -> dict[str, Any]:
         words = [str(call.studio.place.runs / name) for name in names]
         scores = call.studio.commands.gan(call.studio.place.command("compare", *words, "--json")).json()
     except GanError as error:
-        refused = {"error": error.cause, "remedy": error.remedy}
+        error_of = {"error": error.cause, "remedy": error.remedy}
+        refused = {key: text.replace(f"{call.studio.place.runs}/", "") for key, text in error_of.items()}
     return {"runs": names, "differences": different, "scores": scores, "refused": refused, "broken": broken}
 
 

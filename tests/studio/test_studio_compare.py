@@ -1,0 +1,28 @@
+"""Scores of several runs side by side, as `gan compare` gives them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from tests.cli.test_cli_compare import scored
+from tests.studio.conftest import Served
+
+
+def test_scores_stand_side_by_side(served: Served, tmp_path: Path) -> None:
+    for name, fid in (("a", 9.0), ("b", 2.0)):
+        shutil.copytree(scored(tmp_path, name, 5, 5, fid), served.runs / name)
+    page = served.ask("/compare/part?runs=a%7Cb").text
+    row = re.search(r"<tr><th[^>]*>fid@x</th>(.*?)</tr>", page)
+    assert row is not None, page
+    cells = [" ".join(re.sub(r"<[^>]*>", " ", cell).split()) for cell in re.findall(r"<td.*?</td>", row[1])]
+    assert cells == ["9 ± 1", "2 ± 1 best", "5.284e-04", "lower"]
+
+
+def test_a_run_without_scores_is_named(served: Served, tmp_path: Path) -> None:
+    shutil.copytree(scored(tmp_path, "c", 5, 5, 1.0), served.runs / "c")
+    (served.runs / "c" / "evaluation.json").unlink()
+    shutil.copytree(scored(tmp_path, "d", 5, 5, 1.0), served.runs / "d")
+    refused = served.get("/api/compare?runs=c%7Cd")["refused"]
+    assert refused == {"error": "c has not been evaluated", "remedy": "gan evaluate c"}
