@@ -21,6 +21,10 @@ from gancli.core.config import Layer, read_preset, resolve
 from gancli.core.specs import Domains, Pairs, Tokens
 from gancli.training import precision
 
+# Many tests fork. Autograd starts a thread for each device that is known at the first backward pass, after which a forked
+# process may make none; torch.export makes devices known. So the first pass takes place here, while there is only the CPU.
+torch.zeros(1, requires_grad=True).sum().backward()
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 DIGITS: Layer = {"data": {"source": "digits"}}
 TINY = ["--set", "task.model.g_widths=[16]", "--set", "task.model.d_widths=[16]", "--batch-size", "32"]
