@@ -33,6 +33,7 @@ RESTORATIONS = {  # preset, degradations, data, the score and what to surpass: t
     "down-4": ("upscale", "down:4", "photographs", "psnr", 21.45),
     "jpeg-10": ("dejpeg", "jpeg:10", "photographs", "psnr", 24.23),
     "mnist-100": ("denoise", "gauss:100", "mnist", "psnr", 15.63),
+    "scratch": ("restore", "scratch:4", "photographs", "psnr", 0.0),
     "color": ("colorize", "gray", "photographs", "psnr", 26.37),
 }
 COLUMNS = (
@@ -77,6 +78,8 @@ def train(args: argparse.Namespace, plugin: list[object], name: str) -> Path:
         *(["--device", args.device] if args.device else []),
         *(["--threads", args.threads] if args.threads else []),
     ]
+    if (run / "model" / "config.json").is_file():
+        return run
     if (run / "config.json").is_file():
         gan("resume", run, *plugin, *machine, "--quiet")
         return run
@@ -85,9 +88,10 @@ def train(args: argparse.Namespace, plugin: list[object], name: str) -> Path:
     if data == "mnist":
         more = ["--set", "data.flip=false", *more]
     batch = ["--batch-size", args.batch_size] if args.batch_size else []
+    length = ["--max-minutes", args.minutes] if args.minutes else ["--images", args.images]
     gan(
-        "train", "--data", data, "--data-dir", args.data_dir, *where, "--preset", preset, "--degrade", chain, "--images",
-        args.images, "--name", name, "--runs-dir", args.out / "runs", *plugin, *machine, *batch, *more, "--quiet",
+        "train", "--data", data, "--data-dir", args.data_dir, *where, "--preset", preset, "--degrade", chain, *length,
+        "--name", name, "--runs-dir", args.out / "runs", *plugin, *machine, *batch, *more, "--quiet",
     )  # fmt: skip
     return run
 
@@ -211,6 +215,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--images", type=int, default=400_000, help="training images drawn")
+    parser.add_argument("--minutes", type=float, help="fit the training to these minutes, instead of --images")
     parser.add_argument("--device")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--batch-size", type=int)

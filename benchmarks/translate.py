@@ -15,7 +15,6 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -57,7 +56,7 @@ def words(args: argparse.Namespace) -> list[Any]:
     out += ["--set", f"task.direction={args.direction}"]
     for option, value in (
         ("--image-size", args.size), ("--epochs", args.epochs), ("--threads", args.threads), ("--precision", args.precision),
-        ("--batch-size", args.batch_size),
+        ("--batch-size", args.batch_size), ("--max-minutes", args.minutes),
     ):  # fmt: skip
         out += [] if value is None else [option, value]
     out += ["--set", "task.adversarial=0"] if args.l1_only else []
@@ -113,14 +112,14 @@ def scores(args: argparse.Namespace, run: Path, direction: str) -> dict[str, Any
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Train and score."""
     run, given = Path(args.runs) / name_of(args), words(args)
-    said = gan("train", *given, "--dry-run")
-    start = time.monotonic()
+    said = None
     if not (run / "model" / "config.json").is_file():
+        said = gan("train", *given, "--dry-run")["minutes"]
         gan("train", *given, "--runs-dir", args.runs, "--name", run.name, quiet=False)
-    minutes = (time.monotonic() - start) / 60
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     out = {
         "run": run.name, "preset": "l1" if args.l1_only else args.preset, "direction": args.direction, "seed": args.seed,
-        "device": args.device, "minutes_said": said["minutes"], "minutes": round(minutes, 1), "images": said["images"],
+        "device": args.device, "minutes_said": said, "minutes": round(last["seconds"] / 60, 1), "images": last["images"],
     }  # fmt: skip
     directions = ["a-to-b", "b-to-a"] if args.preset in BOTH else [args.direction]
     return {**out, "results": {direction: scores(args, run, direction) for direction in directions}}
@@ -161,6 +160,7 @@ def main() -> None:
     parser.add_argument("--size")
     parser.add_argument("--epochs", type=float)
     parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--minutes", type=float, help="fit the training to these minutes")
     parser.add_argument("--l1-only", action="store_true")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision")
