@@ -131,16 +131,18 @@ def table(file: Path) -> None:
     others: dict[tuple[str, str], dict[str, float]] = {}
     for line in map(json.loads, file.read_text().splitlines()):
         for direction, found in line["results"].items():
-            rows[direction, line["preset"]].append(found["scores"])
-            others |= {(direction, name): values for name, values in found["baselines"].items()}
+            name, _, suffix = line["run"].partition(f"{line['direction']}-{line['seed']}")
+            data = f"{name.split('-')[0]} {direction}" + (" 32x32" if "-32-" in name else "")
+            rows[data, line["preset"] + suffix].append(found["scores"])
+            others |= {(data, name): values for name, values in found["baselines"].items()}
     keys = [key for key in SHOWN if any(key in score for row in rows.values() for score in row)]
-    print("| direction | method |", " | ".join(keys), "|\n|-|-|" + "-|" * len(keys))
-    for (direction, name), found in sorted(rows.items()):
+    print("| data | method |", " | ".join(keys), "|\n|-|-|" + "-|" * len(keys))
+    for (data, name), found in sorted(rows.items()):
         cells = [_cell([score[key] for score in found if key in score]) for key in keys]
-        print(f"| {direction} | {name} ({len(found)}) |", " | ".join(cells), "|")
-    for (direction, name), values in sorted(others.items()):
+        print(f"| {data} | {name} ({len(found)}) |", " | ".join(cells), "|")
+    for (data, name), values in sorted(others.items()):
         print(
-            f"| {direction} | {name} |", " | ".join(_cell([values[key]] if key in values else []) for key in keys), "|"
+            f"| {data} | {name} |", " | ".join(_cell([values[key]] if key in values else []) for key in keys), "|"
         )
 
 

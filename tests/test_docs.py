@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from gancli.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -110,15 +118,49 @@ def test_commands_run(page: Path, desk: Path) -> None:
         if kind == "file":
             (desk / text.split("\n", 1)[0].removeprefix("# ").strip()).write_text(text)
         elif kind == "python":
-            subprocess.run([sys.executable, "-c", text], check=True, cwd=desk)
+            assert_runs(text, partial(exec, compile(text, page.name, "exec"), {"__name__": "__main__"}))
         else:
             run_words(text)
 
 
 def run_words(text: str) -> None:
-    words = shlex.split(text, comments=True)
-    done = subprocess.run([sys.executable, "-m", "gancli", *words[1:]], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{text}\n{done.stderr}"
+    def command() -> None:
+        sys.argv = shlex.split(text, comments=True)
+        main()
+
+    assert_runs(text, command)
+
+
+def assert_runs(text: str, work: Callable[[], None]) -> None:
+    """Run it in a forked process, which need not import torch again."""
+    with tempfile.TemporaryFile("w+") as said:
+        number = os.fork()
+        if number == 0:
+            _be(work, said.fileno())
+        code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+        said.seek(0)
+        assert code == 0, f"{text}\n{said.read()[-4000:]}"
+
+
+def _be(work: Callable[[], None], output: int) -> NoReturn:
+    code: object = 1
+    try:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for descriptor, number in ((nothing, 0), (output, 1), (output, 2)):
+            os.dup2(descriptor, number)
+        sys.stdin, sys.stdout, sys.stderr = (open(i, m) for i, m in ((0, "r"), (1, "w"), (2, "w")))  # noqa: PTH123, SIM115
+        warnings.simplefilter("default")
+        work()
+        code = 0
+    except SystemExit as exit_:
+        code = exit_.code
+    except BaseException:  # noqa: BLE001
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

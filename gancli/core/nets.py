@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Literal, Self
 
+import torch
 from pydantic import model_validator
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from gancli.core.contracts import Nets, Tick
 from gancli.core.registry import Part
 from gancli.core.specs import Images
+
+
+@contextmanager
+def on_meta() -> Iterator[None]:
+    """Nets that are built here are on the meta device and not initialized: no memory, no random numbers, however large they are."""
+    with torch.device("meta"), _Uninitialized():
+        yield
+
+
+class _Uninitialized(TorchFunctionMode):
+    """Leaves out `nn.init`, whose `normal_` imports the whole of torch._dynamo on the meta device."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__ or func in (Tensor.normal_, Tensor.uniform_):
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
 
 
 class Trunk(nn.Module, ABC):

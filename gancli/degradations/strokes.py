@@ -26,11 +26,12 @@ def polyline(height: int, width: int, points: int, step: float, turn: float, ran
     Returns:
         Points (x, y), which may lie outside of the image.
     """
-    x, y = draw((0, width), random), draw((0, height), random)
-    angle, out = draw((0, 2 * math.pi), random), [(x, y)]
-    for _ in range(points - 1):
-        angle += draw((-turn, turn), random)
-        length = draw((step / 2, 3 * step / 2), random)
+    first, second, third, *others = torch.rand(2 * points + 1, generator=random).tolist()
+    x, y, angle = width * first, height * second, 2 * math.pi * third
+    out = [(x, y)]
+    for side, far in zip(others[::2], others[1::2], strict=True):
+        angle += turn * (2 * side - 1)
+        length = step * (0.5 + far)
         x, y = x + length * math.cos(angle), y + length * math.sin(angle)
         out.append((x, y))
     return out

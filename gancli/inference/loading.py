@@ -17,6 +17,7 @@ from gancli.core.data import Spec
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import Folder
 from gancli.core.kernels import accelerate
+from gancli.core.nets import on_meta
 from gancli.core.plugins import changed, missing
 from gancli.core.registry import build, load_plugin
 from gancli.core.sinks import Note
@@ -148,7 +149,7 @@ def planned(task: Task, spec: Spec, name: str) -> Nets:
     Raises:
         CheckpointError: they have more parameters than any that is trained.
     """
-    with torch.device("meta"), _few_parameters(name):
+    with on_meta(), _few_parameters(name):
         return task.nets(spec)
 
 

