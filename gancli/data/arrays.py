@@ -7,9 +7,6 @@ each file is one image, and subfolders and tables mean what they mean beside pic
 from __future__ import annotations
 
 import itertools
-import os
-from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -23,7 +20,7 @@ from gancli.core.descriptors import is_hollow
 from gancli.core.errors import DataError
 from gancli.data import labels, npy
 from gancli.data.collection import named_as_image, scan, shown
-from gancli.data.folder import FolderCollection
+from gancli.data.folder import FolderCollection, file_names
 from gancli.data.images import ImageDataset
 from gancli.data.layout import TRAIN
 from gancli.data.npy import REMEDY, Array
@@ -46,8 +43,8 @@ class Arrays(Source):
             return path.suffix.lower() == ".npy"
         if not path.is_dir():
             return False
-        names = list(itertools.islice(_names(path), LOOKED_AT))
-        return any(_is_npy(name) for name in names) and not any(map(named_as_image, names))
+        names = list(itertools.islice(file_names(path), LOOKED_AT))
+        return any(is_npy(name) for name in names) and not any(map(named_as_image, names))
 
     def read(self, how: Reading) -> Split[ImageDataset]:
         """The images, in the order of `holdout.arranged`.
@@ -65,7 +62,7 @@ class Arrays(Source):
 
     def _read_folder(self, path: Path, how: Reading) -> Split[ImageDataset]:
         files = FolderCollection(path)
-        names = [entry.name for entry in files.entries if _is_npy(entry.name)]
+        names = [entry.name for entry in files.entries if is_npy(entry.name)]
         sizes = {entry.name: entry.size for entry in files.entries}
         arrays = [
             npy.header_of(_stem(name), f"{path}/{shown(name)}", partial(files.open, name), sizes[name])
@@ -115,19 +112,8 @@ def _stacked(arrays: list[Array], path: Path) -> Stack:
     return Stack(path.name, (len(arrays), *first.shape), first.dtype, False, first.open, str(path), tuple(arrays))
 
 
-def _names(root: Path) -> Iterator[str]:
-    """Names of the files below a folder, level by level, however deep it is. Links to folders are not followed."""
-    waiting = deque([str(root)])
-    while waiting:
-        with suppress(OSError), os.scandir(waiting.popleft()) as found:
-            for entry in found:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                elif entry.is_file():
-                    yield entry.name
-
-
-def _is_npy(name: str) -> bool:
+def is_npy(name: str) -> bool:
+    """Whether a file has the suffix of an array."""
     return name.lower().endswith(".npy")
 
 

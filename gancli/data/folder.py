@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -97,3 +99,15 @@ class FolderCollection(FileCollection):
             raise error
         self.unread = True
         return error.strerror or "cannot be read"
+
+
+def file_names(root: Path) -> Iterator[str]:
+    """Names of the files below a folder, level by level, however deep it is. Links to folders are not followed."""
+    waiting = deque([str(root)])
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.popleft()) as found:
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif entry.is_file():
+                    yield entry.name

@@ -9,12 +9,10 @@ elsewhere, is the unknown token.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import unicodedata
 from collections import Counter
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -26,15 +24,16 @@ from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
 from gancli.core.text import MAX_BYTES, units
 from gancli.data import holdout, lines
+from gancli.data.arrays import is_npy
 from gancli.data.collection import FileCollection, named_as_image, same_name
-from gancli.data.folder import FolderCollection
+from gancli.data.folder import FolderCollection, file_names
 from gancli.data.labels import classes_of
 from gancli.data.layout import part_of
 from gancli.data.lines import Lines, OneFile
 from gancli.data.tokens import TokenDataset, Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 LOOKED_AT = 1000  # files of a folder, for what it holds
 MOST = 1000  # units of a line
@@ -63,9 +62,9 @@ class Text(Source):
             return int(path.suffix.lower() in lines.SUFFIXES)
         if not path.is_dir():
             return 0
-        names = list(islice(_names(path), LOOKED_AT))
+        names = list(islice(file_names(path), LOOKED_AT))
         text = any(Path(name).suffix.lower() in lines.SUFFIXES for name in names)
-        return 2 if text and not any(map(named_as_image, names)) else 0
+        return 2 if text and not any(named_as_image(name) or is_npy(name) for name in names) else 0
 
     def read(self, how: Reading) -> Split[TokenDataset]:
         """The lines as tokens.
@@ -204,18 +203,6 @@ def _are_words(training: Sequence[str], how: Reading) -> bool:
     chosen = long >= LONG_LINES and total >= WORDS * len(rows) and covered >= COVERED
     how.note(f"unit {'word' if chosen else 'char'} (data.source.unit: word or char)")
     return chosen
-
-
-def _names(folder: Path) -> Iterator[str]:
-    """The names of all files in a folder and below, however deep; links to folders are not followed."""
-    folders = [str(folder)]
-    while folders:
-        with suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif entry.is_file():
-                    yield entry.name
 
 
 def _length(training: Sequence[Sequence[str]], max_length: int | None, vocabulary: Vocabulary, how: Reading) -> int:
