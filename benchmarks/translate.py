@@ -141,9 +141,7 @@ def table(file: Path) -> None:
         cells = [_cell([score[key] for score in found if key in score]) for key in keys]
         print(f"| {data} | {name} ({len(found)}) |", " | ".join(cells), "|")
     for (data, name), values in sorted(others.items()):
-        print(
-            f"| {data} | {name} |", " | ".join(_cell([values[key]] if key in values else []) for key in keys), "|"
-        )
+        print(f"| {data} | {name} |", " | ".join(_cell([values[key]] if key in values else []) for key in keys), "|")
 
 
 def _cell(values: list[float]) -> str:
