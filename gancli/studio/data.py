@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from gancli.studio.studio import Studio
 NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,150}")
 UPLOAD = re.compile(r"[0-9a-f]{16}")
 LABEL = "upload:"
+DROPPED = "dropped: "  # what a page calls an upload, by the name of what was dropped
 MOST_FILES = 200_000  # of an upload
 DEEPEST = 8
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -86,6 +88,21 @@ def upload_of(place: Place, name: str) -> Path:
     return top.path / name
 
 
+def rename(place: Place, name: str, called: str) -> None:
+    """Give the only folder or file of an upload another name. Raises UsageError."""
+    path = upload_of(place, name)
+    if path.parent.name != name or not _nameable(called):
+        raise UsageError(
+            f"the upload cannot be called {called[:100]!r}", "it has more than one file or folder, or the name is none"
+        )
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(path.with_name(called))
+
+
+def _nameable(name: str) -> bool:
+    return NAME.fullmatch(name) is not None and not name.startswith(".")
+
+
 class Upload:
     """Receives the files of an upload, one request each; a file is there completely or not at all."""
 
@@ -101,10 +118,7 @@ class Upload:
     def begin(self, path: str, length: int | None) -> tuple[Folder, str]:
         """The folder and name of a file. Raises UsageError for a name, DataError for a size."""
         parts = path.split("/")
-        if (
-            not all(NAME.fullmatch(p) and p not in (".", "..") and not p.startswith(".") for p in parts)
-            or len(parts) > DEEPEST
-        ):
+        if not all(map(_nameable, parts)) or len(parts) > DEEPEST:
             raise UsageError(f"a file cannot be called {path[:100]!r}", "rename it")
         self.top.make()
         used, count = self.used

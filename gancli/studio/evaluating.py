@@ -113,7 +113,10 @@ def compare(call: Call) -> dict[str, Any]:
         scores = call.studio.commands.gan(call.studio.place.command("compare", *words, "--json")).json()
     except GanError as error:
         error_of = {"error": error.cause, "remedy": error.remedy}
-        refused = {key: text.replace(f"{call.studio.place.runs}/", "") for key, text in error_of.items()}
+        refused = {
+            key: call.studio.place.near(text.replace(f"{call.studio.place.runs}/", ""))
+            for key, text in error_of.items()
+        }
     return {"runs": names, "differences": different, "scores": scores, "refused": refused, "broken": broken}
 
 

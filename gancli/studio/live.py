@@ -18,7 +18,7 @@ from gancli.core.errors import GanError
 from gancli.core.files import Folder
 from gancli.runs import status
 from gancli.runs.folder import Run
-from gancli.studio.queue import tail
+from gancli.studio.queue import Entry, tail
 from gancli.studio.studio import Studio
 from gancli.studio.warnings import standing
 
@@ -47,13 +47,14 @@ class Watch:
         elif columns.rows > self.rows:
             out["lines"] = columns.lines(self.rows)
         self.rows = columns.rows
+        said = self._status(run)
         found = {
-            "status": self._status(run),
+            "status": said,
             "samples": [[p.file, p.step, p.name, p.media] for p in self.studio.runs.previews(self.name)],
             "scores": self.studio.journals.read(folder, "scores.jsonl").rows,
             "warnings": standing(self.studio, self.path),
             "log": tail(folder, "log.txt", LOG),
-            "queue": [[e.what, e.state, e.said] for e in self.studio.queue.of_run(self.name)][:4],
+            "queue": [[e.what, _shown(e, said), e.said] for e in self.studio.queue.of_run(self.name)][:4],
         }
         changed = {key: value for key, value in found.items() if self.before.get(key) != value}
         self.before = found
@@ -63,6 +64,11 @@ class Watch:
     def _status(run: Run) -> dict[str, Any]:
         found = status.read(run)
         return {k: found.get(k) for k in ("state", "reason", "step", "images", "total", "rate", "minutes_left", "pid")}
+
+
+def _shown(entry: Entry, status: dict[str, Any]) -> str:
+    """The state of an entry; "said" where the run's own status comes from the same process, and is what counts."""
+    return "said" if entry.state == "running" and entry.pid == status["pid"] else entry.state
 
 
 async def events(studio: Studio, request: Request) -> Response:

@@ -49,7 +49,7 @@ def wish(call: Call) -> Wish:
     """Read a form. Raises UsageError for a value that is none."""
     studio, words = call.studio, []
     clone = call.text("clone")
-    text = call.text("data")
+    text = chosen(call)
     if clone:
         words += ["--config", str(studio.place.run(clone) / "config.json")]
     if text and not (clone and text == f"as in {clone}"):
@@ -80,6 +80,12 @@ def wish(call: Call) -> Wish:
     return Wish(tuple(words), base, name, actions.lane_of(device), given)
 
 
+def chosen(call: Call) -> str:
+    """The data that a form names; what was dropped on the page by its upload."""
+    text, upload = call.text("data"), call.text("upload")
+    return f"{data.LABEL}{upload}" if upload and text.startswith(data.DROPPED) else text
+
+
 def free_name(call: Call, stem: str) -> str:
     """A name that no run and no entry of the queue has. Raises UsageError for a name that is taken."""
     taken = {*call.studio.runs.names(), *(e.run for e in call.studio.queue.entries() if not e.over)}
@@ -93,9 +99,9 @@ def free_name(call: Call, stem: str) -> str:
 
 def stem_of(call: Call) -> str:
     """The beginning of a run's name: data and preset."""
-    text = call.text("data").rpartition("/")[2].rpartition("\\")[2]
+    text = call.text("data").removeprefix(data.DROPPED).rpartition("/")[2].rpartition("\\")[2]
     if text.startswith(data.LABEL):
-        text = call.text("upload_name")
+        text = data.upload_of(call.studio.place, text.removeprefix(data.LABEL)).name
     shown = re.sub(r"\.[A-Za-z0-9]{2,5}$", "", text)
     shown = re.sub(r"[^A-Za-z0-9._-]+", "-", call.text("clone") or shown).strip("-.")[:60] or "run"
     return f"{shown}-{call.text('preset')}" if call.text("preset") else shown
@@ -144,11 +150,17 @@ def sources(call: Call) -> dict[str, Any]:
 
 def inspected(call: Call) -> dict[str, Any]:
     """What `gan data` says of data."""
-    return data.inspect(call.studio, call.text("data"), call.text("size"), call.text("channels"), call.text("label"))
+    return data.inspect(call.studio, chosen(call), call.text("size"), call.text("channels"), call.text("label"))
 
 
 def _uploaded(_call: Call) -> dict[str, Any]:
     return {"upload": data.new_upload(_call.studio)}
+
+
+def _renamed(call: Call) -> dict[str, Any]:
+    name = call.text("name")
+    data.rename(call.studio.place, call.path["upload"], name)
+    return {"upload": call.path["upload"], "name": name}
 
 
 def schema(call: Call) -> dict[str, Any]:
@@ -267,6 +279,8 @@ ENDPOINTS = (
     Endpoint("POST", "/api/data/inspect", "What gan data says of data.", inspected,
              body={k: {"type": "string"} for k in ("data", "size", "channels", "label")}),
     Endpoint("POST", "/api/uploads", "The name of a new upload; its files are sent by PUT.", _uploaded),
+    Endpoint("POST", "/api/uploads/{upload}/name", "Rename the only file or folder of an upload.", _renamed,
+             body={"name": {"type": "string"}}),
     Endpoint("POST", "/api/train/check", "A dry run: minutes, memory, the resolved configuration.", check, body=FORM),
     Endpoint("POST", "/api/train", "Put a training into the queue.", start, body=FORM),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shlex
 import sys
@@ -76,7 +77,13 @@ class Place:
         if "--runs-dir" in words and self.runs == self.start / "runs":
             at = words.index("--runs-dir")
             del words[at : at + 2]
-        return "gan " + shlex.join(word for word in words if word not in ("--json", "--quiet"))
+        return "gan " + shlex.join(self.near(word) for word in words if word not in ("--json", "--quiet"))
+
+    def near(self, text: str) -> str:
+        """A text with paths as they are called in the folder where the studio was started, and runs by their names."""
+        if self.runs == self.start / "runs":
+            text = re.sub(rf"(?<![\w./-]){re.escape(str(self.runs))}/(?=[^./\s][^/\s]*(?![\w./-]))", "", text)
+        return re.sub(rf"(?<![\w./-]){re.escape(str(self.start))}/", "", text)
 
     def token(self) -> str:
         """The secret of this folder's studios, which stays the same, so that a page is still good after a restart."""

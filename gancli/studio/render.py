@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 
 from gancli.core.errors import GanError
@@ -22,6 +24,11 @@ SIZES = ("B", "kB", "MB", "GB", "TB")
 def _clean(value: Any, breaks: bool = False) -> str:
     """A text without anything that acts on a terminal or turns the direction of a line."""
     return printable(str(value), breaks=breaks, most=20_000)
+
+
+def _marked(value: Any) -> Markup:
+    """A text, escaped, in which what stands between backticks is code."""
+    return Markup(re.sub(r"`([^`<>]{1,200})`", r"<code>\1</code>", str(escape(_clean(value)))))
 
 
 def size(count: float) -> str:
@@ -75,7 +82,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {
-        "clean": _clean, "size": size, "ago": ago, "left": left, "spark": spark, "short": short,
+        "clean": _clean, "marked": _marked, "size": size, "ago": ago, "left": left, "spark": spark, "short": short,
         "number": number,
         "json": json.dumps,
     }  # fmt: skip

@@ -35,21 +35,24 @@
   document.addEventListener("htmx:finally:request", () => {});
   $("options").addEventListener("toggle", () => { if ($("options").open) say("options"); });
   // Uploads: one request a file, so that a folder of thousands needs no large body.
-  let upload = null, total = 0;
+  // They lie in a folder or file with the name that the user knows them by.
+  let upload = null, total = 0, top = "", single = false;
   async function send(files) {
     const prefix = $("domain").value, state = $("upload-state"), bar = $("upload-progress");
     if (!files.length) return;
     try {
+      if (single) { upload = null; total = 0; top = ""; }
       if (!upload) upload = (await studio.api("POST", "/api/uploads", {})).upload;
       bar.hidden = false; bar.max = files.length;
       let done = 0;
       const queue = files.slice(), first = files[0].path.split("/")[0];
-      const strip = files.every((f) => f.path.startsWith(first + "/"));
+      const strip = files.every((f) => f.path.startsWith(first + "/")), alone = files.length === 1 && !files[0].file.type.startsWith("image/");
+      const called = (strip && first.replace(/^[.]+/, "")) || "pictures", into = !top && alone && !prefix ? "" : `${top || called}/`;
       const one = async () => {
         for (let item; (item = queue.shift());) {
           let path = strip ? item.path.slice(first.length + 1) : item.path;
           if (path.split("/").some((p) => p.startsWith("."))) { done++; continue; }
-          if (prefix) path = `${prefix}/${path}`;
+          path = into + (prefix ? `${prefix}/${path}` : path);
           const answer = await fetch(`/api/uploads/${upload}/${path.split("/").map(encodeURIComponent).join("/")}`, {method: "PUT", body: item.file});
           if (!answer.ok) { const found = await answer.json().catch(() => ({error: answer.status, remedy: ""})); throw new Error(`${found.error} ${found.remedy}`); }
           bar.value = ++done; total++;
@@ -57,9 +60,15 @@
         }
       };
       await Promise.all([one(), one(), one(), one()]);
-      $("upload_name").value = strip ? first : files.length === 1 ? files[0].path : "pictures";
+      single = into === "";
+      if (prefix && strip && top && !top.split(" to ").includes(called)) {
+        const both = prefix === "trainB" ? `${top} to ${called}` : `${called} to ${top}`;
+        await studio.api("POST", `/api/uploads/${upload}/name`, {name: both});
+        top = both;
+      } else top = into.slice(0, -1) || files[0].path;
       state.textContent = prefix ? `${total} files; ${prefix} is there` : `${total} files received`;
-      $("data").value = `upload:${upload}`;
+      $("upload").value = upload;
+      $("data").value = `dropped: ${top}`;
       look();
     } catch (error) {
       state.textContent = error.message;

@@ -7,6 +7,7 @@
   let columns = {}, scores = {}, rows = 0, source = null, previews = [], follows = true;
   const figures = [...document.querySelectorAll("figure.chart")].map((f) => ({figure: f, chart: new charts.Chart(f)}));
 
+  const DOES = {train: "reading the data", resume: "reading the data and the checkpoint"};
   const AXIS = {step: "step", images: "images", epoch: "epoch", minutes: "minutes"};
   function axisOf(table, axis) {
     if (axis === "minutes") return (table.seconds || []).map((s) => (s === null ? null : s / 60));
@@ -110,7 +111,7 @@
     const waits = found.find((e) => e[1] === "waiting" || e[1] === "running"), failed = found[0] && found[0][1] === "failed" ? found[0] : null;
     $("queued").hidden = !waits && !failed;
     $("queued").className = failed && !waits ? "note bad" : "note";
-    $("queued").textContent = waits ? `${waits[0]}: ${waits[1] === "waiting" ? "waiting in the queue" : "running"}` : failed ? `${failed[0]} failed: ${failed[2]}` : "";
+    $("queued").textContent = waits ? `${waits[0]}: ${waits[1] === "waiting" ? "waiting in the queue" : DOES[waits[0]] || "running"}` : failed ? `${failed[0]} failed: ${failed[2]}` : "";
     const now = found.map((e) => e.join()).join("|");
     if (queue.before !== undefined && queue.before !== now) document.body.dispatchEvent(new Event("queue-changed"));
     queue.before = now;

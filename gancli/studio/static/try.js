@@ -15,6 +15,7 @@
     if (event.target.closest("#apply-form") && event.target.type !== "file" && event.target.id !== "brush" && $("made").querySelector(".compare")) soon();
     if (event.target.id === "recipe") recipe(event.target.files[0]);
     if (event.target.id === "picture-file") take(event.target.files[0]);
+    if (event.target.id === "mask-file") cover(event.target.files[0]);
   });
   document.addEventListener("click", (event) => {
     if (event.target.id === "other") {
@@ -115,6 +116,21 @@
     pen.globalCompositeOperation = erase ? "destination-out" : "source-over";
     pen.strokeStyle = "#ff0040"; pen.lineWidth = width(canvas); pen.lineCap = "round";
     pen.beginPath(); pen.moveTo(...from); pen.lineTo(to[0] + 0.01, to[1]); pen.stroke();
+  }
+  // The white of a picture is painted, in the size of the picture that was given.
+  async function cover(file) {
+    if (!file) return;
+    try {
+      const canvas = $("paint-canvas"), pen = canvas.getContext("2d"), image = await createImageBitmap(file, {resizeWidth: canvas.width, resizeHeight: canvas.height, resizeQuality: "pixelated"});
+      pen.globalCompositeOperation = "copy"; pen.drawImage(image, 0, 0); pen.globalCompositeOperation = "source-over";
+      const found = pen.getImageData(0, 0, canvas.width, canvas.height);
+      for (let i = 0; i < found.data.length; i += 4) {
+        const hole = found.data[i + 3] > 127 && found.data[i] + found.data[i + 1] + found.data[i + 2] > 381;
+        found.data.set(hole ? [255, 0, 64, 255] : [0, 0, 0, 0], i);
+      }
+      pen.putImageData(found, 0, 0);
+      await painted();
+    } catch { $("paint-said").textContent = "the picture of the mask cannot be read"; }
   }
   async function painted() {
     const canvas = $("paint-canvas"), pen = canvas.getContext("2d"), data = pen.getImageData(0, 0, canvas.width, canvas.height);
