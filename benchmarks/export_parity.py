@@ -1,23 +1,30 @@
 """A table of how exported models compare with torch: every preset, several sizes, gray and color.
 
-    python benchmarks/export_parity.py [--to onnx,html] [--sizes 8,28,32,64,128] [--presets dcgan,style]
+    python benchmarks/export_parity.py [--to onnx,html] [--sizes 32,8,128] [--presets dcgan,style]
     KERAS_BACKEND=jax python benchmarks/export_parity.py --to keras
 
+ONNX files run in onnxruntime, HTML pages in headless Chromium (chromium and chromedriver are needed), Keras models on the backend.
 Weights are random, moved from where they start by a tenth of their spread, so that no strength, gain or statistic is zero or one,
-and few outputs are clipped. Widths are those of the preset. Results are kept in a file, and what is there is not measured again.
+and few outputs are clipped. Widths are those of the preset. Presets whose nets are equal are measured once: `same` names the
+first. Results are kept in a file, and what is there is not measured again.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import contextlib
+import hashlib
 import json
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,9 +33,10 @@ from gancli.core.config import presets, read_preset, resolve
 from gancli.core.contracts import Tick
 from gancli.core.errors import GanError
 from gancli.core.specs import Degraded, Domains, Images, Pairs
-from gancli.export.contracts import Export, Source, by_torch
+from gancli.export.contracts import Arrays, Export, Runner, Source, by_torch
+from gancli.export.formats import html, onnx
 from gancli.export.formats.keras import with_backend
-from gancli.export.parity import examples
+from gancli.export.parity import compare, examples
 from gancli.export.writing import export, format_of
 from gancli.inference.generator import Model
 
@@ -82,38 +90,70 @@ class Case:
     megabytes: float = 0.0
     seconds: float = 0.0
     failed: str = ""
+    net: str = ""  # digest of weights, inputs and outputs
+    same: str = ""  # the preset that was measured, which has the same net
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", default="onnx,html")
-    parser.add_argument("--sizes", default="8,28,32,64,128")
+    parser.add_argument("--sizes", default="32,8,128")
     parser.add_argument("--presets", default=",".join(presets()))
     parser.add_argument("--out", type=Path, default=Path("parity.jsonl"), help="what is there is not measured again")
     args = parser.parse_args()
     cases = [Case(**json.loads(line)) for line in args.out.read_text().splitlines()] if args.out.exists() else []
-    done = {(case.form, case.preset, case.size) for case in cases}
+    forms = {
+        name: f"{name}/{with_backend().backend.backend()}" if name == "keras" else name for name in args.to.split(",")
+    }
     sides = [int(side) for side in args.sizes.split(",") if side]
-    for name, preset, side, channels in product(args.to.split(","), args.presets.split(","), sides, (1, 3)):
-        form, image = format_of(name), Images(channels=channels, height=side, width=side, **CHOICES)
-        label = f"{name}/{with_backend().backend.backend()}" if name == "keras" else name
-        if (label, preset, image.size) in done:
-            continue
-        cases.append(measured(form, label, preset, image))
-        with args.out.open("a") as file:
-            file.write(json.dumps(asdict(cases[-1])) + "\n")
-        print(cases[-1], file=sys.stderr, flush=True)
+    html.model_bytes = cache(onnx.model_bytes)  # the pages of a preset contain the file that was measured
+    onnx.model_bytes = html.model_bytes
+    with contextlib.ExitStack() as stack:
+        page = cache(lambda: stack.enter_context(browser()))
+        for side, preset, channels in product(sides, args.presets.split(","), (1, 3)):
+            image = Images(channels=channels, height=side, width=side, **CHOICES)
+            done = {case.form for case in cases if (case.preset, case.size) == (preset, image.size)}
+            source = Random(Path(preset), image=image)
+            for name in sorted(forms.keys() - done, reverse=True):
+                cases.append(found_or_measured(cases, format_of(name), forms[name], source, page))
+                with args.out.open("a") as file:
+                    file.write(json.dumps(asdict(cases[-1])) + "\n")
+                print(cases[-1], file=sys.stderr, flush=True)
+            html.model_bytes.cache_clear()
     print("\n".join(table(cases)))
 
 
-def measured(form: Export, label: str, preset: str, image: Images) -> Case:
-    begun = time.perf_counter()
-    facts = {"form": label, "preset": preset, "size": image.size}
+def found_or_measured(cases: list[Case], form: Export, label: str, source: Random, page: Callable[[], Any]) -> Case:
+    """The case of another preset with the same net, or a measurement."""
+    facts = {"form": label, "preset": source.name, "size": source.image.size}
     try:
-        source = Random(Path(preset), image=image)
+        net = digest(source)
+    except GanError as error:
+        return Case(**facts, failed=error.cause)
+    for case in cases:
+        if (case.form, case.size, case.net) == (label, source.image.size, net) and not case.same:
+            return replace(case, preset=source.name, same=case.preset)
+    return replace(measured(form, facts, source, page), net=net)
+
+
+def digest(source: Source) -> str:
+    """Of the weights of a model, and of what it makes of its examples."""
+    out = hashlib.sha256(source.facts["weights_sha256"].encode())
+    for inputs in examples(source.exportable, CHOICES["classes"]):
+        for name, x in inputs.items():
+            out.update(name.encode() + str(x.shape).encode())
+        out.update(by_torch(source.exportable, inputs).tobytes())
+    return out.hexdigest()[:16]
+
+
+def measured(form: Export, facts: dict[str, str], source: Random, page: Callable[[], Any]) -> Case:
+    begun = time.perf_counter()
+    try:
         with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "model"
+            out = Path(folder) / f"model{form.suffix}"
             parity = export(form, source, out)
+            if form.name == "html":
+                parity = compare(source.exportable, in_browser(page(), out), CHOICES["classes"])
             files = [out] if out.is_file() else [p for p in out.rglob("*") if p.is_file()]
             size = sum(p.stat().st_size for p in files) / 1e6
     except GanError as error:
@@ -125,6 +165,54 @@ def measured(form: Export, label: str, preset: str, image: Images) -> Case:
         saturated=round(float((np.abs(values) > 0.999).mean()), 3), megabytes=round(size, 1),
         seconds=round(time.perf_counter() - begun, 1),
     )  # fmt: skip
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium without a network."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+    driver.set_script_timeout(600)
+    driver.set_page_load_timeout(600)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+INFER = """
+const inputs = Object.fromEntries(arguments[0].map(([name, text, shape, form]) => {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return [name, [new globalThis[form](bytes.buffer), shape]];
+}));
+return gan.infer(inputs).then(({ data, dims }) => {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength), parts = [];
+  for (let i = 0; i < bytes.length; i += 8192) parts.push(String.fromCharCode(...bytes.subarray(i, i + 8192)));
+  return [btoa(parts.join("")), dims.map(Number)];
+});
+"""
+FORMS = {"float32": "Float32Array", "float64": "Float64Array", "int64": "BigInt64Array"}
+
+
+def in_browser(driver: Any, page: Path) -> Runner:
+    """A function that runs the model in the page, by ONNX Runtime Web."""
+    driver.get(page.as_uri())
+    driver.execute_script("return gan.ready.then(() => true)")
+
+    def run(inputs: Arrays) -> np.ndarray:
+        given = [
+            [name, base64.b64encode(np.ascontiguousarray(x).tobytes()).decode(), x.shape, FORMS[str(x.dtype)]]
+            for name, x in inputs.items()
+        ]
+        text, shape = driver.execute_script(INFER, given)
+        return np.frombuffer(base64.b64decode(text), np.float32).reshape(shape).copy()
+
+    return run
 
 
 def table(cases: list[Case]) -> list[str]:

@@ -25,8 +25,8 @@ from gancli.inference.loading import load
 from gancli.runs import tensors
 
 Arrays = Mapping[str, np.ndarray]  # inputs by name
-Runner = Callable[[Arrays], np.ndarray]  # images float32 [N, C, H, W] from inputs with N rows
-SEED_RULE = "blake2b-8 of the path, MT19937, Box-Muller: docs/export.md"
+Runner = Callable[[Arrays], np.ndarray]  # the output, such as images float32 [N, C, H, W], from inputs with N rows
+SEED_RULE = "blake2b-8 of the path, MT19937; normal numbers by Box-Muller: docs/export.md"
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,15 @@ class Source:
             "ema": bool(model.facts.get("ema", True)),
             "license": self.license,
             "weights_sha256": digest.hexdigest(),
-            "value_range": [-1, 1],
             "classes": model.classes,
             "choices": asdict(model.choices),
             "attributes": list(model.facts.get("attributes", ())),
             "direction": self.direction or next(iter(model.task.maps(model.spec)), None),
+            **form.facts,
+            "output": form.output,
             "inputs": {name: list(x.shape[1:]) for name, x in form.inputs.items()},
             "free": dict(form.free),
+            "defaults": dict(form.defaults),
             "draws": {name: [asdict(draw) for draw in draws] for name, draws in form.draws.items()},
             "seed_rule": SEED_RULE if form.draws else None,
         }
@@ -136,6 +138,10 @@ class Export(Part, ABC):
         """A function that runs what was written in the runtime of the format; None: it is not a model that runs."""
         return None
 
+    def files(self, source: Source) -> Mapping[str, bytes]:  # noqa: ARG002
+        """Small files that belong next to the one that is written, by what follows its name without the suffix."""
+        return {}
+
     def check_needs(self) -> None:
         """Raises UsageError if a module that the format needs is not installed."""
         missing = [name for name in self.needs if importlib.util.find_spec(name) is None]
@@ -144,7 +150,7 @@ class Export(Part, ABC):
 
 
 def by_torch(form: Exportable, inputs: Arrays) -> np.ndarray:
-    """The images [N, C, H, W] of the module itself."""
+    """The output of the module itself, such as images [N, C, H, W]."""
     with torch.no_grad():
-        images: np.ndarray = form.module(**{k: torch.from_numpy(v) for k, v in inputs.items()}).numpy()
-    return images
+        output: np.ndarray = form.module(**{k: torch.from_numpy(v) for k, v in inputs.items()}).numpy()
+    return output

@@ -1,4 +1,4 @@
-"""Whether an exported model makes the images of the model in torch: batches of several sizes, with all kinds of inputs."""
+"""Whether an exported model makes the samples of the model in torch: batches of several sizes, with all kinds of inputs."""
 
 from __future__ import annotations
 
@@ -24,22 +24,24 @@ class Parity:
 
     Attributes:
         rows: the sizes of the batches.
-        largest: largest absolute difference of values in [-1, 1].
-        differing: pixels that differ after rounding to 8 bits.
-        pixels: all pixels compared.
+        largest: largest absolute difference of values in [-1, 1], or of integers.
+        differing: pixels that differ after rounding to 8 bits, or integers that differ.
+        pixels: all pixels or integers compared.
+        elements: what they are called.
     """
 
     rows: tuple[int, ...]
     largest: float
     differing: int
     pixels: int
+    elements: str = "pixels"
 
     def describe(self) -> str:
         """The comparison in words."""
         rows = ", ".join(map(str, self.rows))
         return (
             f"equals torch in batches of {rows}: largest difference {self.largest:.1e}, "
-            f"{self.differing} of {self.pixels:,} pixels differ"
+            f"{self.differing} of {self.pixels:,} {self.elements} differ"
         )
 
 
@@ -67,15 +69,22 @@ def compare(form: Exportable, run: Runner, classes: int) -> Parity:
             text = " ".join(str(error).split())[:200]
             raise ResourceError(f"the exported model does not run with {n} rows: {text}") from error
         if found.shape != expected.shape:
-            raise ResourceError(f"the exported model makes images {found.shape} where torch makes {expected.shape}")
+            raise ResourceError(
+                f"the exported model makes {form.output} {found.shape} where torch makes {expected.shape}"
+            )
         largest = max(largest, float(np.abs(found - expected).max()))
-        differing += int((to_uint8(torch.from_numpy(found)) != to_uint8(torch.from_numpy(expected))).sum())
+        differing += int((_rounded(found) != _rounded(expected)).sum())
         pixels += expected.size
     if not largest <= TOLERANCE:
         raise ResourceError(
             f"the exported model differs from torch by {largest:.1e}, more than {TOLERANCE:.0e}: it was not written"
         )
-    return Parity(ROWS, largest, differing, pixels)
+    return Parity(ROWS, largest, differing, pixels, form.elements)
+
+
+def _rounded(output: np.ndarray) -> np.ndarray:
+    """Pixels of 8 bits; integers as they are."""
+    return to_uint8(torch.from_numpy(output)) if output.dtype == np.float32 else output
 
 
 def examples(form: Exportable, classes: int) -> Iterator[Arrays]:
@@ -91,6 +100,8 @@ def _rows(form: Exportable, name: str, n: int, classes: int, more: int) -> np.nd
     example = form.inputs[name]
     if name in form.draws:
         return draw(form.draws[name], range(n)).reshape(n, *example.shape[1:])
+    if name in form.defaults:
+        return example[torch.arange(n) % len(example)].numpy()
     if not example.is_floating_point():
         return np.broadcast_to((np.arange(n) % max(1, classes)).reshape(-1, *[1] * (example.dim() - 1)),
                                (n, *example.shape[1:])).copy()  # fmt: skip

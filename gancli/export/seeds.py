@@ -9,6 +9,8 @@ Twister MT19937, seeded with the low 32 bits. Of n standard normal numbers,
 - with n < 16: two raw numbers give a uniform of 53 bits, and two uniforms u, v give two numbers, a cos(2 pi u) and
   a sin(2 pi u) with a = sqrt(-2 log(1 - v)).
 
+Of n uniform numbers in [0, 1), each is one of 53 bits.
+
 The results differ from torch's by rounding only. `page/seeds.js` is the same in JavaScript.
 """
 
@@ -48,6 +50,19 @@ def normal(n: int, *path: int | str) -> np.ndarray:
     return out
 
 
+def unit(n: int, *path: int | str) -> np.ndarray:
+    """Uniform numbers in [0, 1), as `torch.rand(n, generator=core.seeds.generator(*path), dtype=torch.float64)`, bit for bit.
+
+    Args:
+        n: how many.
+        path: of the seed.
+
+    Returns:
+        float64 [n].
+    """
+    return _of_53_bits(np.random.RandomState(derive(*path) & 0xFFFFFFFF), n)
+
+
 def draw(draws: Sequence[Draw], seeds: Sequence[int]) -> np.ndarray:
     """An input of an exported model that is drawn from a seed.
 
@@ -56,13 +71,13 @@ def draw(draws: Sequence[Draw], seeds: Sequence[int]) -> np.ndarray:
         seeds: N seeds.
 
     Returns:
-        float32 [N, W].
+        float32 [N, W]; float64 if the draws are `unit`.
     """
     return np.stack([np.concatenate([_drawn(how, seed) for how in draws]) for seed in seeds])
 
 
 def _drawn(how: Draw, seed: int) -> np.ndarray:
-    numbers = normal(how.width, *how.path_of(seed))[how.first : how.end]
+    numbers = (unit if how.unit else normal)(how.width, *how.path_of(seed))[how.first : how.end]
     return np.array([erf(x / sqrt(2)) for x in numbers], np.float32) if how.uniform else numbers
 
 
@@ -80,8 +95,12 @@ def _box_muller(uniform: np.ndarray) -> np.ndarray:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
 
 
+def _of_53_bits(twister: np.random.RandomState, n: int) -> np.ndarray:
+    high, low = _raw(twister, 2 * n).reshape(-1, 2).astype(np.uint64).T
+    return (((high << np.uint64(32)) | low) & np.uint64(2**53 - 1)) * 2.0**-53
+
+
 def _by_two(twister: np.random.RandomState, n: int) -> np.ndarray:
-    high, low = _raw(twister, 4 * -(-n // 2)).reshape(-1, 2).astype(np.uint64).T
-    u, v = ((((high << np.uint64(32)) | low) & np.uint64(2**53 - 1)) * 2.0**-53).reshape(-1, 2).T
+    u, v = _of_53_bits(twister, 2 * -(-n // 2)).reshape(-1, 2).T
     radius, angle = np.sqrt(-2 * np.log1p(-v)), 2 * np.pi * u
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)[:n].astype(np.float32)

@@ -38,7 +38,7 @@ def export(form: Export, source: Source, out: Path) -> Parity | None:
     Args:
         form: the format.
         source: the model.
-        out: a file, which is replaced if it exists, or a folder, which must not exist.
+        out: a file, which is replaced if it exists (as are small files that belong to it), or a folder, which must not exist.
 
     Returns:
         How the result compares with torch; None for formats that do not run.
@@ -55,7 +55,13 @@ def export(form: Export, source: Source, out: Path) -> Parity | None:
     with disk("the exported model", out, then=""), _beside(out) as beside:
         form.write(source, beside)
         run = form.runner(source, beside)
-        return None if run is None else compare(source.exportable, run, source.model.choices.classes)
+        parity = None if run is None else compare(source.exportable, run, source.model.choices.classes)
+        for ending, content in form.files(source).items():
+            name = out.with_name(out.name.removesuffix(form.suffix) + ending)
+            with _beside(name) as file:
+                file.write_bytes(content)
+            source.note(f"{form.name} -> {name}")
+        return parity
 
 
 @contextmanager

@@ -49,6 +49,26 @@ class LSTM(nn.Module):
         out, h, c = torch.lstm(x, before, weights, True, self.layers, 0.0, self.training, False, True)
         return out, (h, c)
 
+    def cell(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Read one element of a sequence, by plain matmuls, for export.
+
+        Args:
+            x: [N, inputs].
+            state: before it.
+
+        Returns:
+            The output of the last layer [N, width], and the state.
+        """
+        after = []
+        for layer in range(self.layers):
+            from_x, from_h, bias_x, bias_h = self.weights[4 * layer : 4 * layer + 4]
+            h, c = state[0][layer], state[1][layer]
+            i, f, g, o = (x @ from_x.T + bias_x + h @ from_h.T + bias_h).chunk(4, 1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            x = o.sigmoid() * c.tanh()
+            after.append((x, c))
+        return x, (torch.stack([h for h, _ in after]), torch.stack([c for _, c in after]))
+
 
 class LanguageModel(nn.Module):
     """Logits of the next token, given those before it and perhaps a label.

@@ -54,7 +54,7 @@ class ConvCritic(nn.Module):
         Returns:
             float32 [N], or [N, P] of P representations.
         """
-        n, r = len(lines), self.representations
+        n, r = lines.shape[0], self.representations
         x = self.embedding(lines.flatten(0, 1)).view(n, lines.shape[1], -1) * mask[:, :, None].to(lines.dtype)
         x = x.unflatten(2, (r, -1)).permute(0, 2, 3, 1).flatten(0, 1)  # [N R, width, L]
         found = torch.cat([F.leaky_relu(conv(x), 0.2).amax(2) for conv in self.convolutions], 1)

@@ -23,13 +23,17 @@ from torch.nn import functional as F
 
 from gancli.core.contracts import Logs, Nets
 from gancli.core.data import Spec
+from gancli.core.exportable import Draw, Exportable
 from gancli.core.samples import Ask
 from gancli.core.seeds import generator
 from gancli.core.specs import Tokens
 from gancli.core.task import Context, Phase
 from gancli.core.text import TextSamples
+from gancli.data.tokens import UNKNOWN
+from gancli.models.line_writer import LineWriter
 from gancli.models.lstm import LanguageModel, written
 from gancli.models.text_critics import ConvCritic
+from gancli.tasks.line_export import exportable
 from gancli.tasks.writing import Recurrent, prompt_of, write
 
 
@@ -82,12 +86,47 @@ class TextResidual(Recurrent):
         tokens = write(cast("LanguageModel", nets["G"]), uniform, many, prompt_of(asked, spec), asked)
         if k > 1:
             with torch.no_grad():
-                logits = energies(nets["D"], tokens, many, spec).view(-1, k).double()
-            chances = (logits - logits.amax(1, keepdim=True)).exp().cumsum(1)
-            at = torch.searchsorted(chances, choice[:, None].to(chances.device) * chances[:, -1:], right=True)
-            at = at.clamp_max(k - 1)
-            tokens = tokens.view(-1, k, spec.length).gather(1, at[:, :, None].expand(-1, 1, spec.length))[:, 0]
+                tokens = resampled(tokens, energies(nets["D"], tokens, many, spec), choice)
         return self.samples(tokens, asked, spec)
+
+    def exportable(self, nets: Nets, spec: Spec) -> Exportable:
+        assert isinstance(spec, Tokens)
+        module = _Resampled(nets, self.candidates, spec)
+        draws = {"uniform": Draw(("sample", None), self.candidates * (spec.length + 1), unit=True)}
+        return exportable(module, draws, self.choices(spec).classes, spec)
+
+
+class _Resampled(nn.Module):
+    """The lines of a request, for export: see `models.line_writer.LineWriter`; `uniform` is [N, k (L + 1)]."""
+
+    def __init__(self, nets: Nets, k: int, spec: Tokens) -> None:
+        super().__init__()
+        self.writer, self.critic = LineWriter(cast("LanguageModel", nets["G"]), UNKNOWN), nets["D"]
+        self.k, self.spec = k, spec
+
+    def forward(self, uniform: Tensor, temperature: Tensor, prompt: Tensor, label: Tensor | None = None) -> Tensor:
+        k, rows = self.k, uniform.unflatten(1, (self.k, -1))
+        many = [x if x is None else x.repeat_interleave(k, 0) for x in (temperature, prompt, label)]
+        tokens = self.writer(rows[:, :, :-1].flatten(0, 1), *many)
+        return resampled(tokens, energies(self.critic, tokens, many[2], self.spec), rows[:, 0, -1])
+
+
+def resampled(tokens: Tensor, logits: Tensor, choice: Tensor) -> Tensor:
+    """Importance resampling: one of k lines, with chances proportional to exp(D).
+
+    Args:
+        tokens: of all candidates, int64 [N k, L].
+        logits: D's, [N k].
+        choice: uniform numbers in [0, 1), float64 [N].
+
+    Returns:
+        int64 [N, L].
+    """
+    n, length = choice.shape[0], tokens.shape[1]
+    logits = logits.view(n, -1).double()
+    chances = (logits - logits.amax(1, keepdim=True)).exp().cumsum(1)
+    at = (chances <= choice[:, None].to(chances.device) * chances[:, -1:]).sum(1).clamp_max(chances.shape[1] - 1)
+    return tokens.view(n, -1, length).gather(1, at[:, None, None].expand(-1, 1, length))[:, 0]
 
 
 def energies(net: nn.Module, tokens: Tensor, label: Tensor | None, spec: Spec) -> Tensor:

@@ -19,14 +19,17 @@ from torch.nn import functional as F
 from gancli.core.contracts import Logs, Nets, PenaltyInputs
 from gancli.core.data import Spec
 from gancli.core.errors import UsageError
+from gancli.core.exportable import Draw, Exportable
 from gancli.core.registry import of_kind
 from gancli.core.samples import Ask
 from gancli.core.seeds import generator
 from gancli.core.specs import Tokens
 from gancli.core.task import Context, Phase
 from gancli.core.text import TextSamples
+from gancli.data.tokens import UNKNOWN
 from gancli.losses.adversarial import critic_loss, generator_loss
 from gancli.models.text_resnet import LineCritic, LineGenerator
+from gancli.tasks.line_export import exportable
 from gancli.tasks.writing import Writing
 
 if TYPE_CHECKING:
@@ -105,12 +108,42 @@ class TextWGAN(Writing):
             )
         noise = [torch.randn(self.z, generator=generator("sample", seed)) for seed in asked.seeds]
         device = next(nets["G"].parameters()).device
-        z = torch.stack(noise).to(device) * asked.temperature
-        label = self.labels_of(asked, spec)
-        if label is not None:
-            z = torch.cat([z, F.one_hot(label, self.choices(spec).classes).to(z)], 1)
+        z, label = torch.stack(noise).to(device) * asked.temperature, self.labels_of(asked, spec)
         with torch.no_grad():
-            logits = nets["G"](z)
-        if not asked.unknown:
-            logits[:, :, 1] = -torch.inf
-        return self.samples(logits.argmax(2), asked, spec)
+            tokens = most_likely(nets["G"], z, label, self.choices(spec).classes, asked.unknown)
+        return self.samples(tokens, asked, spec)
+
+    def exportable(self, nets: Nets, spec: Spec) -> Exportable:
+        assert isinstance(spec, Tokens)
+        classes, draws = self.choices(spec).classes, {"z": Draw(("sample", None), self.z)}
+        return exportable(_Lines(nets["G"], classes), draws, classes, spec, prompted=False)
+
+
+class _Lines(nn.Module):
+    """The lines of a request, for export; what follows the end of a line is 0."""
+
+    def __init__(self, net: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.net, self.classes = net, classes
+
+    def forward(self, z: Tensor, temperature: Tensor, label: Tensor | None = None) -> Tensor:
+        tokens = most_likely(self.net, z * temperature[:, None].float(), label, self.classes)
+        return tokens * ((tokens == 0).cumsum(1) == 0)
+
+
+def most_likely(net: nn.Module, z: Tensor, label: Tensor | None, classes: int, unknown: bool = False) -> Tensor:
+    """The most likely token at each place.
+
+    Args:
+        net: G.
+        z: [N, z], multiplied by the temperature.
+        label: int64 [N], of a conditional model.
+        classes: of labels.
+        unknown: whether the unknown token may be written.
+
+    Returns:
+        int64 [N, L].
+    """
+    logits: Tensor = net(z if label is None else torch.cat([z, F.one_hot(label, classes).to(z)], 1))
+    banned = torch.arange(logits.shape[2], device=logits.device) == UNKNOWN
+    return (logits if unknown else logits.masked_fill(banned, -torch.inf)).argmax(2)

@@ -14,6 +14,7 @@ from gancli.core import sharding
 from gancli.core.contracts import Logs, Nets
 from gancli.core.data import Dataset, Spec
 from gancli.core.errors import UsageError
+from gancli.core.exportable import Draw, Exportable
 from gancli.core.registry import nearest
 from gancli.core.samples import Ask, FromPrompt
 from gancli.core.seeds import generator
@@ -21,7 +22,9 @@ from gancli.core.specs import Tokens
 from gancli.core.task import Choices, Context, Task
 from gancli.core.text import TextSamples
 from gancli.data.tokens import UNKNOWN, Vocabulary
+from gancli.models.line_writer import LineWriter
 from gancli.models.lstm import LanguageModel, log_likelihood, shortened, written
+from gancli.tasks.line_export import exportable, vocabulary_of
 from gancli.tasks.sampling import class_rows, labels_like
 
 LINES = 20  # of a preview
@@ -74,8 +77,7 @@ class Writing(Task):
         assert isinstance(spec, Tokens)
         kept = (tokens * (tokens > 0).cumprod(1)).cpu().numpy()
         labels = None if ask.labels is None else np.array(ask.labels, np.int64)
-        words = spec.words or tuple(chr(0x2800 + i) for i in range(spec.vocabulary))
-        return TextSamples(Vocabulary(words, spec.separator).decode(kept), labels, bool(spec.separator))
+        return TextSamples(vocabulary_of(spec).decode(kept), labels, bool(spec.separator))
 
 
 class Recurrent(Writing):
@@ -105,6 +107,12 @@ class Recurrent(Writing):
         uniform = uniforms(asked.seeds, spec.length)
         tokens = write(net, uniform, self.labels_of(asked, spec), prompt_of(asked, spec), asked)
         return self.samples(tokens, asked, spec)
+
+    def exportable(self, nets: Nets, spec: Spec) -> Exportable:
+        assert isinstance(spec, Tokens)
+        writer = LineWriter(cast("LanguageModel", nets["G"]), UNKNOWN)
+        draws = {"uniform": Draw(("sample", None), spec.length, unit=True)}
+        return exportable(writer, draws, self.choices(spec).classes, spec)
 
     def mle(self, ctx: Context, name: str = "G") -> tuple[Tensor, Logs]:
         """The loss of maximum likelihood of a net, in nats per line."""

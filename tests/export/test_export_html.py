@@ -74,7 +74,7 @@ def test_what_a_person_sees(gan: Gan, tmp_path: Path, browser: Any) -> None:
         set("seed", "5"); set("count", "3"); set("class", "4").dispatchEvent(new Event("change"));
         return new Promise((done) => setTimeout(() => done([
           document.getElementById("said").textContent,
-          [...document.querySelectorAll("#pictures canvas")].map((c) => c.getAttribute("aria-label")),
+          [...document.querySelectorAll("#samples canvas")].map((c) => c.getAttribute("aria-label")),
           [...document.querySelectorAll("label")].every((l) => l.control && l.textContent.trim())]), 1500));
     """
     text, names, labelled = browser.call(waited)

@@ -1,6 +1,6 @@
 """One HTML page with the model and ONNX Runtime Web inside: it opens from the disk, without a network.
 
-The page draws samples from seeds and walks between them, or maps a picture that is dropped on it. Its runtime, compiled to
+The page draws samples from seeds and walks between them, writes lines, or maps a picture that is dropped on it. Its runtime, compiled to
 WebAssembly, is part of gancli (`page/`, MIT license), so that nothing is downloaded when a page is written or opened.
 """
 
@@ -37,6 +37,7 @@ class Html(Export):
             "wasm": _text((PAGE / "ort-wasm-simd-threaded.wasm.gz").read_bytes()),
             "runtime": _text((PAGE / "ort.wasm.bundle.min.mjs").read_bytes()),
             "seeds": (PAGE / "seeds.js").read_text(),
+            "text": (PAGE / "text.js").read_text(),
             "app": (PAGE / "app.js").read_text(),
         }
         page = re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], (PAGE / "page.html").read_text())

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,6 +30,9 @@ class Onnx(Export):
 
     def runner(self, source: Source, path: Path) -> Runner | None:  # noqa: ARG002
         return session(path)
+
+    def files(self, source: Source) -> Mapping[str, bytes]:
+        return source.exportable.files
 
 
 def model_bytes(source: Source) -> bytes:
@@ -58,7 +62,7 @@ def _quietly_exported(form: Exportable) -> Any:
                 dynamo=True,
                 external_data=False,
                 input_names=list(form.inputs),
-                output_names=["images"],
+                output_names=[form.output],
                 dynamic_shapes=_free_sizes(form),
                 verbose=False,
             )
@@ -91,7 +95,7 @@ def session(model: Path | bytes) -> Runner:
     loaded = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def run(inputs: Arrays) -> np.ndarray:
-        images: np.ndarray = loaded.run(["images"], dict(inputs))[0]
-        return images
+        output: np.ndarray = loaded.run(None, dict(inputs))[0]
+        return output
 
     return run

@@ -1,8 +1,8 @@
-// The page: draws samples from seeds, or maps pictures. `window.gan` is the same for programs.
+// The page: draws images from seeds, writes lines, or maps pictures. `window.gan` is the same for programs.
 
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const form = document.getElementById("form"), said = document.getElementById("said");
-const pictures = document.getElementById("pictures");
+const samples = document.getElementById("samples");
 const fromImages = "image" in facts.inputs;
 
 function bytesOf(id) {
@@ -36,13 +36,20 @@ function byte(x) {
   return Math.min(255, Math.max(0, rounded));
 }
 
-// Images [{width, height, channels, pixels: Uint8Array [C, H, W]}] from inputs {name: [data, shape]}.
-async function run(inputs) {
+const TYPES = { BigInt64Array: "int64", Float64Array: "float64", Float32Array: "float32" };
+
+// The output of the model {data, dims} from inputs {name: [data, shape]}.
+async function infer(inputs) {
   const [ort, session] = await ready;
   const tensors = Object.entries(inputs).map(([name, [data, shape]]) => {
-    return [name, new ort.Tensor(data instanceof BigInt64Array ? "int64" : "float32", data, shape)];
+    return [name, new ort.Tensor(TYPES[data.constructor.name], data, shape)];
   });
-  const { images } = await session.run(Object.fromEntries(tensors));
+  return (await session.run(Object.fromEntries(tensors)))[facts.output];
+}
+
+// Images [{width, height, channels, pixels: Uint8Array [C, H, W]}] from inputs {name: [data, shape]}.
+async function run(inputs) {
+  const images = await infer(inputs);
   const [n, channels, height, width] = images.dims;
   const size = channels * height * width;
   return Array.from({ length: n }, (_, i) => {
@@ -54,27 +61,28 @@ function asBigInt(seed) {
   return typeof seed === "bigint" ? seed : BigInt(seed);
 }
 
-// The class of a seed where none is chosen, as `gan sample` has it: 8 seeds in turn.
+// The class of a seed where none is chosen, as `gan sample` has it: of images 8 seeds in turn.
 function labelOf(seed) {
-  return facts.choices.classes ? Number((asBigInt(seed) / 8n) % BigInt(facts.choices.classes)) : 0;
+  const alike = BigInt(facts.seeds_per_class ?? 8);
+  return facts.choices.classes ? Number((asBigInt(seed) / alike) % BigInt(facts.choices.classes)) : 0;
 }
 
 function row(seed) {
   return Object.fromEntries(Object.entries(facts.draws).map(([name, draws]) => [name, draw(draws, asBigInt(seed))]));
 }
 
+// Inputs with a row for each of several samples.
+function together(rows, labels) {
+  return Object.fromEntries(Object.entries(facts.inputs).map(([name, shape]) => {
+    if (name === "label") return [name, [BigInt64Array.from(labels, BigInt), [rows.length]]];
+    const width = rows[0][name].length, data = new rows[0][name].constructor(rows.length * width);
+    rows.forEach((one, i) => data.set(one[name], i * width));
+    return [name, [data, [rows.length, ...shape]]];
+  }));
+}
+
 async function runRows(rows, labels) {
-  const inputs = {};
-  for (const [name, shape] of Object.entries(facts.inputs)) {
-    if (name === "label") {
-      inputs[name] = [BigInt64Array.from(labels, BigInt), [rows.length]];
-    } else {
-      const data = new Float32Array(rows.reduce((sum, one) => sum + one[name].length, 0));
-      rows.forEach((one, i) => data.set(one[name], i * one[name].length));
-      inputs[name] = [data, [rows.length, ...shape]];
-    }
-  }
-  return run(inputs);
+  return run(together(rows, labels));
 }
 
 // The image of a seed, as `gan sample --seed` makes it.
@@ -148,7 +156,7 @@ function made(tag, properties) {
 }
 
 function show(images, names) {
-  pictures.replaceChildren(...images.map((image, i) => {
+  samples.replaceChildren(...images.map((image, i) => {
     const canvas = canvasOf(image);
     canvas.setAttribute("aria-label", names[i]);
     canvas.title = names[i];
@@ -156,15 +164,18 @@ function show(images, names) {
   }));
 }
 
+function classChoice() {
+  if (!facts.choices.classes) return null;
+  const chosen = field("Class", made("select", { id: "class" }));
+  chosen.append(new Option("by the seed", ""));
+  for (let i = 0; i < facts.choices.classes; i++) chosen.append(new Option(facts.classes[i] ?? i, i));
+  return chosen;
+}
+
 function seedForm() {
   const seed = field("Seed", made("input", { type: "number", min: 0, step: 1, value: 0, id: "seed" }));
   const count = field("Images", made("input", { type: "number", min: 1, max: 64, value: 16, id: "count" }));
-  let chosen = null;
-  if (facts.choices.classes) {
-    chosen = field("Class", made("select", { id: "class" }));
-    chosen.append(new Option("by the seed", ""));
-    for (let i = 0; i < facts.choices.classes; i++) chosen.append(new Option(facts.classes[i] ?? i, i));
-  }
+  const chosen = classChoice();
   const sliders = (facts.inputs.attributes ? [...Array(facts.inputs.attributes[0]).keys()] : []).map((i) => {
     const name = facts.attributes[i] ?? `code ${i}`;
     const given = field(name, made("input", { type: "number", step: 0.25, placeholder: "by the seed" }));
@@ -231,5 +242,6 @@ function pictureForm() {
 for (const name of ["task", "preset", "data", "step", "license", "weights_sha256"]) {
   document.getElementById("about").append(made("dt", { textContent: name }), made("dd", { textContent: facts[name] ?? "" }));
 }
-window.gan = { facts, ready, sample, apply, pixelsOf, labelOf };
-ready.then(() => (fromImages ? pictureForm() : seedForm())).catch((error) => { said.textContent = `error: ${error.message}`; });
+window.gan = { facts, ready, infer, sample, apply, pixelsOf, labelOf, write };
+const begin = { tokens: textForm, images: fromImages ? pictureForm : seedForm }[facts.output];
+ready.then(begin).catch((error) => { said.textContent = `error: ${error.message}`; });

@@ -85,15 +85,25 @@ function boxMuller(out, first, next) {
   }
 }
 
+// A function that returns the next uniform number of 53 bits.
+function of53Bits(next) {
+  return () => {
+    const high = next() & 0x1fffff;
+    return (high * 2 ** 32 + next()) / 2 ** 53;
+  };
+}
+
+// n uniform numbers in [0, 1) of a path.
+function unit(n, path) {
+  return Array.from({ length: n }, of53Bits(twister(derive(path))));
+}
+
 // n standard normal numbers of a path, Float32Array.
 function normal(n, path) {
   const next = twister(derive(path));
   const out = new Float32Array(n);
   if (n < 16) {
-    const uniform = () => {
-      const high = next() & 0x1fffff;
-      return (high * 2 ** 32 + next()) / 2 ** 53;
-    };
+    const uniform = of53Bits(next);
     for (let i = 0; i < n; i += 2) {
       const angle = 2 * Math.PI * uniform();
       const radius = Math.sqrt(-2 * Math.log1p(-uniform()));
@@ -119,11 +129,12 @@ function erf(x) {
   return Math.abs(x) > 5 ? Math.sign(x) : (2 / Math.sqrt(Math.PI)) * sum;
 }
 
-// A row of an input of the model that is drawn from a seed (a number, or a BigInt), Float32Array.
+// A row of an input of the model that is drawn from a seed (a number, or a BigInt): Float32Array, or Float64Array of unit numbers.
 function draw(draws, seed) {
-  return Float32Array.from(draws.flatMap((how) => {
+  const numbers = draws.flatMap((how) => {
     const path = how.path.map((part) => (part === null ? seed : part));
-    const numbers = [...normal(how.width, path)].slice(how.first, how.end ?? undefined);
-    return how.uniform ? numbers.map((x) => erf(x / Math.SQRT2)) : numbers;
-  }));
+    const drawn = [...(how.unit ? unit : normal)(how.width, path)].slice(how.first, how.end ?? undefined);
+    return how.uniform ? drawn.map((x) => erf(x / Math.SQRT2)) : drawn;
+  });
+  return draws[0].unit ? Float64Array.from(numbers) : Float32Array.from(numbers);
 }
