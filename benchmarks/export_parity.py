@@ -5,8 +5,8 @@
 
 ONNX files run in onnxruntime, HTML pages in headless Chromium (chromium and chromedriver are needed), Keras models on the backend.
 Weights are random, moved from where they start by a tenth of their spread, so that no strength, gain or statistic is zero or one,
-and few outputs are clipped. Widths are those of the preset. Presets whose nets are equal are measured once: `same` names the
-first. Results are kept in a file, and what is there is not measured again.
+and few outputs are clipped. Widths are those of the preset. Of text, a size is the length of the lines. Presets whose nets are
+equal are measured once: `same` names the first. Results are kept in a file, and what is there is not measured again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import torch
 from gancli.core.config import presets, read_preset, resolve
 from gancli.core.contracts import Tick
 from gancli.core.errors import GanError
-from gancli.core.specs import Degraded, Domains, Images, Pairs
+from gancli.core.specs import Degraded, Domains, Images, Pairs, Tokens
 from gancli.export.contracts import Arrays, Export, Runner, Source, by_torch
 from gancli.export.formats import html, onnx
 from gancli.export.formats.keras import with_backend
@@ -42,11 +42,12 @@ from gancli.inference.generator import Model
 
 CHOICES = {"classes": 4, "attributes": 2}
 
-
+WORDS = ("", "\ufffd", *"abcdefghijklmnopqrstuvwxyz '-")
 SPECS = {
     "images": lambda one, _task: one,
     "pairs": lambda one, _task: Pairs(source=one, target=one),
     "domains": lambda one, _task: Domains(a=one, b=one),
+    "tokens": lambda one, _task: Tokens(length=one.height, vocabulary=len(WORDS), classes=one.classes, words=WORDS),
     "degraded": lambda one, task: Degraded(image=one, scale=task.scale, mask=any(part.masks for part in task.degrade)),
 }
 
@@ -56,6 +57,11 @@ class Random(Source):
     """A model of a preset with random weights."""
 
     image: Images = field(default_factory=lambda: Images(channels=1, height=8, width=8))
+
+    @property
+    def size(self) -> str:
+        """What is measured: of images C x H x W."""
+        return f"{self.image.height} tokens" if self.path.name.startswith("text-") else self.image.size
 
     @cached_property
     def model(self) -> Model:
@@ -111,9 +117,8 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         page = cache(lambda: stack.enter_context(browser()))
         for side, preset, channels in product(sides, args.presets.split(","), (1, 3)):
-            image = Images(channels=channels, height=side, width=side, **CHOICES)
-            done = {case.form for case in cases if (case.preset, case.size) == (preset, image.size)}
-            source = Random(Path(preset), image=image)
+            source = Random(Path(preset), image=Images(channels=channels, height=side, width=side, **CHOICES))
+            done = {case.form for case in cases if (case.preset, case.size) == (preset, source.size)}
             for name in sorted(forms.keys() - done, reverse=True):
                 cases.append(found_or_measured(cases, format_of(name), forms[name], source, page))
                 with args.out.open("a") as file:
@@ -125,13 +130,13 @@ def main() -> None:
 
 def found_or_measured(cases: list[Case], form: Export, label: str, source: Random, page: Callable[[], Any]) -> Case:
     """The case of another preset with the same net, or a measurement."""
-    facts = {"form": label, "preset": source.name, "size": source.image.size}
+    facts = {"form": label, "preset": source.name, "size": source.size}
     try:
         net = digest(source)
     except GanError as error:
         return Case(**facts, failed=error.cause)
     for case in cases:
-        if (case.form, case.size, case.net) == (label, source.image.size, net) and not case.same:
+        if (case.form, case.size, case.net) == (label, source.size, net) and not case.same:
             return replace(case, preset=source.name, same=case.preset)
     return replace(measured(form, facts, source, page), net=net)
 
@@ -193,7 +198,7 @@ const inputs = Object.fromEntries(arguments[0].map(([name, text, shape, form]) =
 return gan.infer(inputs).then(({ data, dims }) => {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength), parts = [];
   for (let i = 0; i < bytes.length; i += 8192) parts.push(String.fromCharCode(...bytes.subarray(i, i + 8192)));
-  return [btoa(parts.join("")), dims.map(Number)];
+  return [btoa(parts.join("")), dims.map(Number), data.constructor.name];
 });
 """
 FORMS = {"float32": "Float32Array", "float64": "Float64Array", "int64": "BigInt64Array"}
@@ -209,28 +214,38 @@ def in_browser(driver: Any, page: Path) -> Runner:
             [name, base64.b64encode(np.ascontiguousarray(x).tobytes()).decode(), x.shape, FORMS[str(x.dtype)]]
             for name, x in inputs.items()
         ]
-        text, shape = driver.execute_script(INFER, given)
-        return np.frombuffer(base64.b64decode(text), np.float32).reshape(shape).copy()
+        text, shape, form = driver.execute_script(INFER, given)
+        kind = next(kind for kind, name in FORMS.items() if name == form)
+        return np.frombuffer(base64.b64decode(text), kind).reshape(shape).copy()
 
     return run
 
 
 def table(cases: list[Case]) -> list[str]:
-    """A row for each preset and format: the worst of all sizes that were measured."""
-    lines = ["| preset | format | images | largest difference | differing pixels |", "|-|-|-|-|-|"]
-    found: dict[tuple[str, str], list[Case]] = {}
-    for case in cases:
-        found.setdefault((case.preset, case.form), []).append(case)
-    for (preset, form), of in sorted(found.items()):
-        good, bad = [case for case in of if not case.failed], [case for case in of if case.failed]
-        if good:
-            worst, pixels = max(case.largest for case in good), sum(case.pixels for case in good)
-            sizes = ", ".join(case.size for case in good)
-            lines.append(
-                f"| {preset} | {form} | {sizes} | {worst:.1e} | {sum(c.differing for c in good)} of {pixels:,} |"
-            )
-        lines += [f"| {preset} | {form} | {case.size} | {case.failed} | - |" for case in bad]
-    return lines
+    """A row for each net, with the presets that have it: the largest difference, and how many pixels differ, of all sizes together."""
+    forms = sorted({case.form for case in cases}, reverse=True)
+    head = "".join(f" {form}: difference | differing |" for form in forms)
+    lines = [f"| presets | sizes |{head}", "|-|-|" + "-|-|" * len(forms)]
+    presets_of: dict[str, list[str]] = {}
+    for case in sorted(cases, key=lambda case: case.preset):
+        names = presets_of.setdefault(case.same or case.preset, [])
+        if case.preset not in names:
+            names.append(case.preset)
+    for first, names in sorted(presets_of.items(), key=lambda item: item[1]):
+        good = [case for case in cases if case.preset == first and not case.failed]
+        sizes = ", ".join(dict.fromkeys(case.size for case in sorted(good, key=lambda case: (case.pixels, case.size))))
+        cells = "".join(_cells([case for case in good if case.form == form]) for form in forms)
+        lines.append(f"| {', '.join(names)} | {sizes or '-'} |{cells}")
+    failed = sorted({f"{case.preset}, {case.form}, {case.size}: {case.failed}" for case in cases if case.failed})
+    return [*lines, "", *failed]
+
+
+def _cells(good: list[Case]) -> str:
+    """Two cells of the table."""
+    if not good:
+        return " - | - |"
+    worst, pixels = max(case.largest for case in good), sum(case.pixels for case in good)
+    return f" {worst:.1e} | {sum(case.differing for case in good):,} of {pixels:,} |"
 
 
 if __name__ == "__main__":
