@@ -47,7 +47,7 @@ class Exportable:
         free: inputs that may be images of any height and width that this number divides, by name.
         output: name of the output.
         elements: what its numbers are called.
-        defaults: values of inputs that are neither drawn nor a label, by name: what they are where nothing is asked for.
+        defaults: values of inputs that are neither drawn nor a label, by name: what they are unless another value is requested.
         facts: what else one needs to know to use it; JSON.
         files: small files that belong to it, by what is appended to the name of the exported model.
     """

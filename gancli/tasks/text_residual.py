@@ -105,7 +105,7 @@ class _Resampled(nn.Module):
         self.k, self.spec = k, spec
 
     def forward(self, uniform: Tensor, temperature: Tensor, prompt: Tensor, label: Tensor | None = None) -> Tensor:
-        k, rows = self.k, uniform.unflatten(1, (self.k, -1))
+        k, rows = self.k, uniform.view(uniform.shape[0], self.k, -1)
         many = [x if x is None else x.repeat_interleave(k, 0) for x in (temperature, prompt, label)]
         tokens = self.writer(rows[:, :, :-1].flatten(0, 1), *many)
         return resampled(tokens, energies(self.critic, tokens, many[2], self.spec), rows[:, 0, -1])
