@@ -51,7 +51,7 @@ def normal(n: int, *path: int | str) -> np.ndarray:
 
 
 def unit(n: int, *path: int | str) -> np.ndarray:
-    """Uniform numbers in [0, 1), as `torch.rand(n, generator=core.seeds.generator(*path), dtype=torch.float64)`, bit for bit.
+    """Uniform numbers in [0, 1), bitwise identical to `torch.rand(n, generator=core.seeds.generator(*path), dtype=torch.float64)`.
 
     Args:
         n: how many.
