@@ -107,9 +107,7 @@ def main() -> None:
             inputs, mask = degraded(name, picture)
             others = classical(name, train, inputs, mask)
             best = max(others, key=lambda k: psnr(others[k], picture, mask))
-            ours, seconds = restored(
-                run / "model", inputs, mask, args.out
-            )
+            ours, seconds = restored(run / "model", inputs, mask, args.out)
             scores = [psnr(x, picture, mask) for x in (inputs, others[best], ours)]
             what = KINDS[name][0] or "strokes of 5 pixels"
             size = f"{picture.shape[1]}x{picture.shape[2]}"
