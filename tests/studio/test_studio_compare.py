@@ -17,7 +17,7 @@ def test_scores_stand_side_by_side(served: Served, tmp_path: Path) -> None:
     row = re.search(r"<tr><th[^>]*>fid@x</th>(.*?)</tr>", page)
     assert row is not None, page
     cells = [" ".join(re.sub(r"<[^>]*>", " ", cell).split()) for cell in re.findall(r"<td.*?</td>", row[1])]
-    assert cells == ["9 ± 1", "2 ± 1 best", "5.284e-04", "lower"]
+    assert cells == ["9 ± 1", "2 ± 1 best", "0.0005284", "lower"]
 
 
 def test_a_run_without_scores_is_named(served: Served, tmp_path: Path) -> None:
