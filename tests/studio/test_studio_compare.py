@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
+
+import pytest
 
 from tests.cli.test_cli_compare import scored
 from tests.studio.conftest import Served
@@ -17,7 +20,9 @@ def test_scores_stand_side_by_side(served: Served, tmp_path: Path) -> None:
     row = re.search(r"<tr><th[^>]*>fid@x</th>(.*?)</tr>", page)
     assert row is not None, page
     cells = [" ".join(re.sub(r"<[^>]*>", " ", cell).split()) for cell in re.findall(r"<td.*?</td>", row[1])]
-    assert cells == ["9 ± 1", "2 ± 1 best", "0.0005284", "lower"]
+    reference = json.loads((served.runs / "a" / "evaluation.json").read_text())["scores"]["fid@x"]["reference"]
+    assert float(cells.pop(2)) == pytest.approx(reference, rel=1e-3)
+    assert cells == ["9 ± 1", "2 ± 1 best", "lower"]
 
 
 def test_a_run_without_scores_is_named(served: Served, tmp_path: Path) -> None:
