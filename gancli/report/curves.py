@@ -35,7 +35,7 @@ TIMES = (
 )  # keys of a line that are no curves, or occur twice
 SATURATED = 10.0  # |logit| from which on a probability shows nothing
 SPAN = 30.0  # ratio of the largest to the smallest value from which on an axis is logarithmic
-PANELS, CURVES, POINTS = 16, 24, 5000  # at most; of the points of a longer curve every second, third, ...
+PANELS, CURVES, POINTS = 12, 24, 5000  # at most; of the points of a longer curve every second, third, ...
 INSIDE = 4  # entries of a legend within the axes; longer ones are beside them
 
 
