@@ -66,7 +66,7 @@ class Commands:
         self._slots = threading.Semaphore(AT_ONCE)
         self._process: subprocess.Popen[bytes] | None = None
         self._used = time.monotonic()
-        self._scratch = tempfile.TemporaryDirectory(prefix="gan-studio-", ignore_cleanup_errors=True)
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def gan(self, command: Sequence[str], key: str = "", seconds: float = 300.0) -> Answer:
         """Run `gan` with arguments, to its end.
@@ -95,7 +95,7 @@ class Commands:
             self.stop(key)
         mine, number = Waiting(threading.Event(), key), next(self._numbers)
         with self._slots:
-            files = {name: Path(self._scratch.name) / f"{number}.{name}" for name in ("out", "err")}
+            files = {name: self._folder() / f"{number}.{name}" for name in ("out", "err")}
             self._send({"id": number, **request, **{k: str(v) for k, v in files.items()}}, number, mine)
             over = mine.ended.wait(seconds)
             if not over:
@@ -109,6 +109,13 @@ class Commands:
         if mine.code is None:
             raise ResourceError("the process that works for the pages was killed", "try again: it is started anew")
         return Answer(mine.code, *texts)
+
+    def _folder(self) -> Path:
+        """A temporary folder, which is gone with the server."""
+        with self._lock:
+            if self._scratch is None:
+                self._scratch = tempfile.TemporaryDirectory(prefix="gan-studio-", ignore_cleanup_errors=True)
+            return Path(self._scratch.name)
 
     def stop(self, key: str = "") -> None:
         """End the command of a key; without one all of them, and the zygote."""
