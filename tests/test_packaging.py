@@ -21,6 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NEEDED = (
     "gancli/presets/textbook.toml",
     "gancli/export/page/seeds.js",
+    "gancli/export/page/text.js",
     "gancli/py.typed",
     "gancli/export/keras/layers.py",
 )

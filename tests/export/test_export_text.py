@@ -184,7 +184,12 @@ def test_the_line_of_seed_7_in_onnx_and_in_the_page(gan: Gan, trained: Path, tmp
     shown = browser.call("""
         const set = (id, value) => { document.getElementById(id).value = value; };
         set("seed", 7); set("count", 3); document.getElementById("draw").click();
-        return new Promise((done) => setTimeout(() => done(
-          [...document.querySelectorAll("#samples li")].map((item) => item.textContent)), 1500));
+        return new Promise((done) => {
+          const look = () => {
+            const lines = [...document.querySelectorAll("#samples li")].map((item) => item.textContent);
+            if (lines.length === 3) done(lines); else setTimeout(look, 50);
+          };
+          look();
+        });
     """)
     assert shown == expected
