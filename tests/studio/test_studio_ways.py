@@ -121,7 +121,7 @@ def test_restoration_with_a_mask_and_the_dial(browser: Browser, studio: Served, 
         kept = np.asarray(after.convert("RGB")) == np.asarray(before)
     assert kept[hole == 0].all()
     exported(browser, "holes", "onnx")
-    assert "largest difference" in browser.text("#exported")
+    browser.until(lambda: "largest difference" in browser.text("#exported"), "the comparison with the original")
 
 
 def test_text_with_a_prompt_and_a_temperature(browser: Browser, studio: Served, tmp_path: Path) -> None:
