@@ -5,21 +5,17 @@ This is the only room that imports typer, and importing it imports neither torch
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 import shutil
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
-from gancli.cli.naming import with_run_option
 from gancli.cli.streams import guarded, hush
+from gancli.cli.verbs import Verbs, brief, summaries
 from gancli.core.errors import GanError, StoppedError
 from gancli.core.host import says_out_of_memory
 from gancli.core.printable import printable
@@ -27,31 +23,19 @@ from gancli.core.printable import printable
 KNOWN_TO_ALL = (2, 6)  # usage, divergence
 INTERRUPTED = 130
 
-EXAMPLES = {
-    "epochs": 20,
-    "n": 64,
-    "steps": 50,
-    "json": 1,
-    "port": 8642,
-}  # options, of which the first that a verb has is shown
-
-
-def _brief(params: list[Any]) -> list[Any]:
-    """Leave out the line below each option that names its environment variable."""
-    for param in params:
-        param.show_envvar = False
-    return params
-
-
-class _Verb(TyperCommand):
-    def get_params(self, ctx: Any) -> list[Any]:
-        return _brief(super().get_params(ctx))
-
 
 class _Root(TyperGroup):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{**given, "commands": Verbs()})
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help of all verbs: a line each."""
+        self.commands = dict(summaries())
+        super().format_help(ctx, formatter)
+
     def get_params(self, ctx: Any) -> list[Any]:
         """The root command's options cannot be set by environment variables: GAN_VERSION may belong to another program."""
-        params = _brief(super().get_params(ctx))
+        params = brief(super().get_params(ctx))
         for param in params:
             param.allow_from_autoenv = False
         return params
@@ -83,22 +67,6 @@ def _root(
     ] = False,
 ) -> None:
     """Train, resume, sample and evaluate generative adversarial networks (GANs)."""
-
-
-def _verbs() -> None:
-    modules = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
-    for module in sorted((m for m in modules if hasattr(m, "command")), key=lambda m: m.PLACE):
-        name = module.__name__.rpartition(".")[2]
-        app.command(name, cls=_Verb, epilog=_variables(name, module.command))(with_run_option(module.command))
-
-
-def _variables(verb: str, command: Callable[..., None]) -> str:
-    options = inspect.signature(command).parameters
-    name, value = next((name, value) for name, value in EXAMPLES.items() if name in options)
-    return f"Each option is also an environment variable: GAN_{verb.upper()}_{name.upper()}={value}."
-
-
-_verbs()
 
 
 def main() -> None:

@@ -125,6 +125,7 @@ class Ask(Frozen):
         paired: whether row i was made from datum i of a data set, which has a target for it.
         usual: default number of samples.
         printed: whether samples are printed if no file is named.
+        internal: fields that forms do not show.
     """
 
     needs: ClassVar[str] = "a request"
@@ -133,6 +134,7 @@ class Ask(Frozen):
     paired: ClassVar[bool] = False
     usual: ClassVar[int] = 64
     printed: ClassVar[bool] = False
+    internal: ClassVar[tuple[str, ...]] = ()
 
     def __len__(self) -> int:
         """The number of samples requested."""
@@ -207,6 +209,7 @@ class FromPrompt(FromSeeds):
     example: ClassVar[str] = "--n 20"
     usual: ClassVar[int] = 20
     printed: ClassVar[bool] = True
+    internal: ClassVar[tuple[str, ...]] = ("truncation", "unknown")
     prompt: str = Field("", description="how each line begins")
     temperature: float = Field(
         1.0, gt=0, le=100, description="the logits are divided by it; below 1: less diversity, higher quality"

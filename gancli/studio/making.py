@@ -92,7 +92,7 @@ def options_of(asks: type[Ask]) -> list[dict[str, Any]]:
     out = []
     for name, field in asks.model_fields.items():
         kinds = [a for a in _flat(field.annotation) if a is not NoneType]
-        if name in ROWS or len(kinds) != 1:
+        if name in (*ROWS, *asks.internal) or len(kinds) != 1:
             continue
         kind = "choice" if get_origin(kinds[0]) is Literal else TYPES.get(kinds[0], "")
         if not kind:

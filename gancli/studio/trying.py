@@ -191,19 +191,21 @@ def draw_part(call: Call) -> Response:
 
 def shell(call: Call, asked: dict[str, Any]) -> str:
     """The same as a command, where a command can say it."""
-    name, form, options = call.path["run"], asked["form"], dict(asked["options"])
+    name, form = call.path["run"], asked["form"]
+    known = describe(call.studio, name, asked["step"])
+    usual = {option["name"]: option["default"] for option in known["options"]}
+    options = {k: v for k, v in asked["options"].items() if v not in ("", usual[k])}
     words = [name, "--seeds", call.text("seeds") or "0-15"]
     if asked["labels"]:
         words += ["--labels", ",".join(map(str, asked["labels"]))]
     if asked["attributes"]:
         words += ["--attr", ",".join(f"{k}={v:g}" for k, v in asked["attributes"].items())]
-    words += [w for k, v in options.items() for w in (f"--{k.replace('_', '-')}", str(v)) if v != ""]
+    words += [w for k, v in options.items() for w in (f"--{k.replace('_', '-')}", *([] if v is True else [str(v)]))]
     words += ["--best-of", str(asked["best_of"])] if asked["best_of"] > 1 else []
     words += ["--mix", call.text("mix") or "100-103"] if form == "mix" else []
     words += ["--frames", str(asked["frames"])] if form == "walk" else []
     words += ["--step", str(asked["step"])] if asked["step"] is not None else []
     words += [] if asked["ema"] else ["--no-ema"]
-    known = describe(call.studio, name, asked["step"])
     if not known["from_seeds"]:
         return ""
     suffix = ".gif" if form == "walk" else ".png" if known["latent"] or form == "mix" else ".txt"

@@ -95,6 +95,7 @@ def test_restoration_with_a_mask_and_the_dial(browser: Browser, studio: Served, 
     browser.find("#picture-file").send_keys(str(tmp_path / "blots" / "b0.png"))
     canvas = browser.find("#paint-canvas")
     browser.until(lambda: canvas.get_attribute("data-ready"), "the canvas")
+    assert canvas.size["width"] >= 300, "16 pixels are large enough to paint on"
     action = __import__("selenium.webdriver", fromlist=["ActionChains"]).ActionChains(browser.driver)
     action.move_to_element(canvas).click_and_hold().move_by_offset(3, 3).release().perform()
     browser.until(lambda: browser.find("#mask").get_attribute("value"), "the painted mask")
@@ -136,6 +137,7 @@ def test_text_with_a_prompt_and_a_temperature(browser: Browser, studio: Served, 
     browser.filled("speaks", epochs="0.2", batch="16")
     browser.trained("speaks")
     assert "animals:" in browser.text(".facts")
+    assert not browser.find("#resume-form").is_displayed(), "a finished run can only be trained longer"
     browser.open("/runs/speaks/draw")
     browser.until(lambda: browser.find("#made pre").text, "lines")
     browser.type("#a-prompt", "red cat")
@@ -146,7 +148,11 @@ def test_text_with_a_prompt_and_a_temperature(browser: Browser, studio: Served, 
         "lines that begin with the prompt",
     )  # fmt: skip
     assert len(said.splitlines()) == 10
-    browser.until(lambda: "--temperature 0.5" in browser.text("#sample-shell"), "the command for a shell")
+    shell = browser.until(
+        lambda: (t := browser.text("#sample-shell")) and "--temperature 0.5" in t and t, "the command"
+    )
+    assert "--unknown" not in shell and "--truncation" not in shell  # noqa: PT018
+    assert not browser.driver.find_elements("css selector", "#a-truncation, #a-unknown")
     browser.check("write")
     browser.open("/runs/speaks/export")
     browser.click("input[value=hub]")

@@ -59,6 +59,8 @@
     const live = state === "running" || state === "saving";
     $("stop-form").hidden = !live;
     $("start-forms").hidden = live;
+    $("resume-form").hidden = state === "finished";
+    $("longer").className = state === "finished" ? "main" : "";
     const bar = $("progress");
     if (s.total) { bar.max = s.total; bar.value = s.images || 0; }
     const left = s.minutes_left;

@@ -77,6 +77,7 @@
       state.textContent = file.name;
       const image = $("paint-image");
       image.onload = () => {
+        image.classList.toggle("small", image.naturalWidth < 160);
         const canvas = $("paint-canvas");
         if (canvas) { canvas.width = image.naturalWidth; canvas.height = image.naturalHeight; prepare(canvas); painted(); }
         if (!("masks" in $("apply-form").dataset)) again();
