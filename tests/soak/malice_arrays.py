@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from ast import literal_eval
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -172,10 +173,11 @@ def arrays() -> list[Bait]:
         ("float64 of 256 MB", "(2, 4096, 4096)", "'<f8'", 2**28),
     ):
         allowed = 15.0 if size <= 2**29 else 0.0  # pixels are scaled and sorted
+        held = min(2**28, 64 * literal_eval(shape)[0]) / 2**20  # as images of 8x8; more are memory-mapped
         for fortran in (False, True):
             make = partial(_streamed, shape, kind, size, fortran)
-            out.append(Bait(f"{what} that are there{', transposed' * fortran}", make, seconds=allowed))
-        out.append(Bait(f"{what} as holes", partial(_file, shape, kind, size), seconds=allowed))
+            out.append(Bait(f"{what} that are there{', transposed' * fortran}", make, held, allowed))
+        out.append(Bait(f"{what} as holes", partial(_file, shape, kind, size), held, allowed))
     for name, (shape, kind) in LABELS.items():
         sizes = {
             "60 million columns": 480_000_000,
