@@ -77,7 +77,8 @@ class Study:
         own = options.filters.agreement if options.filters.agreement in agreements else agreements[0]
         ratio = 1.0 if 1.0 in options.ratios else options.ratios[0]
         usual = Choice(options.filters.replace(agreement=own), ratio, "default")
-        getting = np.flatnonzero(self.pools(usual.filters).counts)
+        loosest = options.filters.replace(agreement=min(agreements))  # where the usual filter leaves none, this may
+        getting = np.flatnonzero(self.pools(loosest).counts)
         few = min((int(validation.counts[k]) for k in getting), default=0)
         grid = [(a, r) for a in agreements for r in options.ratios]
         if verdict is None or len(grid) < 2 or not len(getting):

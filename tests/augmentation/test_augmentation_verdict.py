@@ -115,12 +115,22 @@ def test_validation_chooses_and_says_when_it_is_too_small(
     assert "48 validation images" in found["choice"]["why"]
     assert found["verdict"]["verdict"] == "unknown"
     made = subject(generators["perfect"])
-    few = made.parts.validation.take(np.arange(4))
-    object.__setattr__(made.parts, "validation", few)
+    whole = made.parts.validation
+    object.__setattr__(made.parts, "validation", whole.take(np.arange(4)))
     try:
         assert "fewer than 10" in studied(made, wide, tmp_path).values["choice"]["why"]
     finally:
-        object.__setattr__(made.parts, "validation", made.parts.validation)
+        object.__setattr__(made.parts, "validation", whole)
+
+
+def test_a_looser_agreement_is_chosen_where_the_usual_one_leaves_nothing(
+    generators: dict[str, Model], subject: Of, options: Options, tmp_path: Path
+) -> None:
+    strict = options.filters.replace(agreement=1.0)
+    wide = options.replace(agreements=(1.0, 0.0), filters=strict, seeds=1, arms=("classical", "gan"), choosing_seeds=1)
+    found = studied(subject(generators["perfect"]), wide, tmp_path).values
+    assert found["choice"]["agreement"] == 0.0
+    assert found["new images"][str(RARE)]["kept"] > 0
 
 
 def test_folds_are_one_test_set(generators: dict[str, Model], subject: Of, options: Options, tmp_path: Path) -> None:
