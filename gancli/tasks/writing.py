@@ -147,8 +147,9 @@ class Autoregressive(Recurrent):
             Of each line, in nats, float32 [N]; the end of a line counts.
         """
         net = cast("LanguageModel", nets["G"])
-        tokens = shortened(tokens.to(net.embedding.weight.device))
-        return log_likelihood(net(tokens, self.label(labels, spec)), tokens).sum(1)
+        place = net.embedding.weight.device
+        tokens, label = shortened(tokens.to(place)), self.label(labels, spec)
+        return log_likelihood(net(tokens, None if label is None else label.to(place)), tokens).sum(1)
 
 
 def nll(net: LanguageModel, tokens: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
