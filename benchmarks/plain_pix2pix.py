@@ -3,7 +3,8 @@
     python benchmarks/plain_pix2pix.py DATA --steps 60              images per second of the plain loop
     python benchmarks/plain_pix2pix.py DATA --runs 5                alternating with `gan bench`; the ratio of the medians
 
-Nets (with nearest-neighbor upsampling and 3x3 convolutions), batch, losses and optimizers are those of the preset `pix2pix` at 64x64.
+Batch, losses and optimizers are those of the preset `pix2pix` at 64x64; G is the U-Net of the paper, with nearest-neighbor upsampling and
+3x3 convolutions, in both.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 WIDTHS = (32, 64, 128, 256, 256)
+SAME = ("--set", "task.translator={name='unet',width=32}", "--set", "data.enlarge=1.12")
 BATCH, WARM = 4, 10
 
 
@@ -110,7 +112,10 @@ def plain(data: Path, steps: int) -> float:
 
 
 def ours(data: Path, steps: int, precision: str) -> float:
-    command = ["bench", "--data", data, "--preset", "pix2pix", "--steps", steps, "--precision", precision, "--json"]
+    command = [
+        *("bench", "--data", data, "--preset", "pix2pix", *SAME),
+        *("--steps", steps, "--precision", precision, "--json"),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "gancli", *map(str, command)], check=True, capture_output=True, text=True
     )

@@ -41,9 +41,9 @@ def _row(entry: dict[str, Any], named: bool) -> list[str]:
 
 
 def state(entry: dict[str, Any]) -> str:
-    """`finished: images`, `running, 12 min left`, `stopped`, ..."""
+    """`finished` (all images seen), `finished: minutes`, `running, 12 min left`, `stopped`, ..."""
     said = entry.get("state")
-    if said == "finished":
+    if said == "finished" and entry["reason"] != "images":
         return f"finished: {entry['reason']}"
     if said in ("running", "saving") and isinstance(left := entry.get("minutes_left"), int | float):
         return f"{said}, {left:,.0f} min left" if left >= 1 else f"{said}, {60 * left:.0f} s left"
