@@ -181,7 +181,7 @@ Keep = Annotated[
     int | None, option("Output", "Number of checkpoints kept, besides the best.", min=1), Key("intervals.keep")
 ]
 DryRun = Annotated[bool, option("Output", "Check everything and time a few steps; write nothing.", "--dry-run")]
-Quiet = Annotated[bool, option("Output", "Print errors only.", "--quiet", "-q")]
+Quiet = Annotated[bool, option("Output", "Print results and errors only.", "--quiet", "-q")]
 Json = Annotated[bool, option("Output", "Print the result as one JSON object.", "--json")]
 
 Device = Annotated[str | None, option("Runtime", "auto, cpu, cuda, cuda:1, ..."), Key("runtime.device")]
