@@ -74,10 +74,11 @@ def _command(name: str) -> Callable[..., None]:
     Raises:
         KeyError: there is no such verb.
     """
-    module = importlib.import_module(f"{__package__}.{name}") if name in _modules() else None
-    if not hasattr(module, "command"):
+    command: Callable[..., None] | None = None
+    if name in _modules():
+        command = getattr(importlib.import_module(f"{__package__}.{name}"), "command", None)
+    if command is None:
         raise KeyError(name)
-    command: Callable[..., None] = module.command
     return command
 
 

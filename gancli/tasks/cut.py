@@ -27,7 +27,7 @@ from gancli.core.seeds import generator
 from gancli.core.specs import Domains, ImageMap
 from gancli.core.task import Context, Phase, Task
 from gancli.losses.adversarial import critic_loss, generator_loss
-from gancli.tasks.translation import PREVIEWS, as_domains, direction_of, exportable, outputs, unpaired
+from gancli.tasks.translation import PREVIEWS, as_domains, direction_of, exportable, outputs, spaced, unpaired
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Loss
@@ -167,7 +167,7 @@ class CUT(Task):
         return outputs(self, nets, ask, spec)
 
     def preview(self, spec: Spec, data: Dataset, n: int) -> Ask:  # noqa: ARG002
-        return unpaired(data, min(n, PREVIEWS))
+        return unpaired(spaced(data, min(n, PREVIEWS)), n)
 
     def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:  # noqa: ARG002
         return unpaired(data, n)

@@ -27,7 +27,16 @@ from gancli.core.seeds import derive, generator
 from gancli.core.specs import Domains, ImageMap, Images
 from gancli.core.task import Context, Phase, Task
 from gancli.losses.adversarial import critic_loss, generator_loss
-from gancli.tasks.translation import DIRECTIONS, PREVIEWS, as_domains, direction_of, exportable, to_float, unpaired
+from gancli.tasks.translation import (
+    DIRECTIONS,
+    PREVIEWS,
+    as_domains,
+    direction_of,
+    exportable,
+    spaced,
+    to_float,
+    unpaired,
+)
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Loss
@@ -162,7 +171,7 @@ class CycleGAN(Task):
         )  # fmt: skip
 
     def preview(self, spec: Spec, data: Dataset, n: int) -> Ask:  # noqa: ARG002
-        return unpaired(data, min(n, PREVIEWS))
+        return unpaired(spaced(data, min(n, PREVIEWS)), n)
 
     def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:  # noqa: ARG002
         return unpaired(data, n)

@@ -37,6 +37,7 @@ from gancli.tasks.translation import (
     on_planes,
     outputs,
     paired,
+    spaced,
 )
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class Pix2Pix(Task):
         return ManySamples(made.images, inputs=made.inputs, targets=made.targets, others=other.images)
 
     def preview(self, spec: Spec, data: Dataset, n: int) -> Ask:  # noqa: ARG002
-        ask = paired(data, min(n, PREVIEWS))
+        ask = paired(spaced(data, min(n, PREVIEWS)), n)
         return ask.replace(seeds=tuple(range(len(ask)))) if self.z else ask
 
     def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:  # noqa: ARG002

@@ -40,7 +40,7 @@ from gancli.data.degraded import DegradedDataset
 from gancli.data.images import ImageDataset
 from gancli.degradations.chain import Chain
 from gancli.losses.adversarial import critic_loss, generator_loss
-from gancli.tasks.translation import PREVIEWS, noise_of, on_planes, outputs
+from gancli.tasks.translation import PREVIEWS, noise_of, on_planes, outputs, spaced
 
 if TYPE_CHECKING:
     from gancli.core.contracts import Loss
@@ -238,7 +238,7 @@ class Restore(Task):
         return FromDegraded(images=known.inputs, masks=known.masks, targets=known.images)
 
     def preview(self, spec: Spec, data: Dataset, n: int) -> Ask:  # noqa: ARG002
-        return self._of(data, min(n, PREVIEWS))
+        return self._of(spaced(data, min(n, PREVIEWS)), n)
 
     def evaluation(self, spec: Spec, data: Dataset, n: int, seed: int) -> Ask:  # noqa: ARG002
         ask = self._of(data, n)
