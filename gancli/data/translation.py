@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,12 +37,18 @@ def folders_of(path: Path) -> list[str] | None:
     """Names in a zip archive, or in the two upper levels of a folder a name for each folder; None if it is neither."""
     try:
         if path.suffix.lower() == ".zip" and path.is_file():
-            return [entry.name for entry in ZipCollection(path).entries]
+            found = path.stat()
+            return _members(path, found.st_ino, found.st_size, found.st_mtime_ns)
         if path.is_dir():
             return [f"{p.relative_to(path)}/x" for depth in ("*", "*/*") for p in path.glob(depth) if p.is_dir()]
     except (DataError, OSError):
         return None
     return None
+
+
+@lru_cache(1)  # several sources ask in turn
+def _members(path: Path, *_state: int) -> list[str]:
+    return [entry.name for entry in ZipCollection(path).entries]
 
 
 class Translation(Source):
