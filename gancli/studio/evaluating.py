@@ -244,15 +244,15 @@ def compare_part(call: Call) -> Response:
 def export_page(call: Call) -> Response:
     """Formats, exported files and the model card."""
     name = call.path["run"]
-    path = call.studio.place.run(name)
+    call.studio.place.run(name)
     try:
-        card = (Folder(path) / "model").read("README.md", 1 << 20).decode("utf-8", "replace")
-    except CheckpointError:
-        card = ""
+        text = call.studio.runs.file(name, "model", "README.md", 1 << 20).decode("utf-8", "replace")
+    except (CheckpointError, UsageError):
+        text = ""
     values: dict[str, Any] = {
         "name": name,
         "tab": "/export",
-        "card": card,
+        "card": text,
         "entry": latest(call, "export"),
         **exported(call),
     }
@@ -269,7 +269,7 @@ def export_button(call: Call) -> Response:
 
 def card(call: Call) -> Response:
     """The model card, to be saved."""
-    content = (Folder(call.studio.place.run(call.path["run"])) / "model").read("README.md", 1 << 20)
+    content = call.studio.runs.file(call.path["run"], "model", "README.md", 1 << 20)
     headers = {"content-disposition": "attachment; filename=README.md"}
     return Response(content, media_type="application/octet-stream", headers=headers)
 

@@ -104,8 +104,8 @@ class Runs:
     def notes(self, name: str) -> str:
         """The notes in the run folder."""
         try:
-            return (Folder(self.place.runs) / name).read(NOTES, 4 * MOST_NOTES).decode("utf-8", "replace")
-        except CheckpointError:
+            return self.file(name, "", NOTES, 4 * MOST_NOTES).decode("utf-8", "replace")
+        except (CheckpointError, UsageError):
             return ""
 
     def write_notes(self, name: str, text: str) -> None:
@@ -130,11 +130,14 @@ class Runs:
         return sorted(known, key=lambda p: (p.name, p.step))
 
     def file(self, name: str, folder: str, file: str, most: int = 64 << 20) -> bytes:
-        """A file of a run, whose name is looked up in the listing. Raises UsageError, CheckpointError."""
+        """A file of a run, whose name is looked up in the listing, and which has no other. Raises UsageError, CheckpointError."""
         top = Folder(self.place.run(name))
         within = top / folder if folder else top
         if within.entries().get(file) != "file":
             raise UsageError(f"no file {file[:100]!r} in {name}")
+        if (found := within.stat(file)) is not None and found.st_nlink > 1:
+            why = f"{file} of {name} has several names (hard links): it may be another file, and is not shown"
+            raise UsageError(why, f"copy the run: cp -r {name} COPY")
         return within.read(file, most)
 
     def steps(self, name: str) -> list[int]:

@@ -47,6 +47,11 @@ def test_an_attack(arena: Arena, name: str) -> None:
     assert not list(arena.trial(EVERY[name], verbs=verbs))
 
 
+@pytest.mark.parametrize("file", ["curves.png", "evaluation.png", "model/README.md"])
+def test_the_studio_shows_no_file_of_another_name(arena: Arena, file: str) -> None:
+    assert not list(arena.trial(EVERY[f"hard link as {file}"], verbs=("studio",)))
+
+
 @pytest.mark.parametrize(
     "name", ["curves.png", "log.txt", ".lock", "checkpoints", "model/README.md", "samples/000010.png"]
 )
