@@ -26,7 +26,7 @@ class Options(Frozen):
     to: str = Field("balanced", description="number of images per class: balanced, 1000, x2, NAME=500")
     seed: int = Field(0, ge=0, description="of the first new image of each class")
     filters: Filters = Filters()
-    observer: Net = Field(Net(), description="classifier of the training part behind the filters")
+    observer: Net = Field(Net(steps=1000), description="classifier of the training part behind the filters")
     classifier: Classifier = Field("net", validate_default=True, description="what is trained in each arm")
     arms: tuple[Arm, ...] = Field((), description="what is compared; default: all arms")
     seeds: int = Field(10, ge=1, le=1000, description="trainings of each arm")

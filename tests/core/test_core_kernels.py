@@ -37,7 +37,9 @@ def test_gradients_of_any_order_are_torch_s(of: tuple[int, ...]) -> None:
         second = torch.autograd.grad(sum(g.square().sum() for g in first), given)
         found.append([out, *first, *second])
     for ours, theirs in zip(*found, strict=True):
-        rounding = 1e-6 * max(10.0, float(theirs.detach().abs().max()))  # of sums whose terms are as large as the largest
+        rounding = 1e-6 * max(
+            10.0, float(theirs.detach().abs().max())
+        )  # of sums whose terms are as large as the largest
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=rounding)
 
 

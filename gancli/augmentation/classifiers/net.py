@@ -20,7 +20,7 @@ AT_ONCE = 500  # images of a prediction
 
 class Net(Classifier):
     name = "net"
-    steps: int = Field(1000, ge=1, description="batches")
+    steps: int = Field(400, ge=1, description="batches")
     batch: int = Field(64, ge=2, description="images in a batch")
     lr: float = Field(1e-2, gt=0, description="highest learning rate")
     smoothing: float = Field(0.05, ge=0, lt=1, description="label smoothing")
