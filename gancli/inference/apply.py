@@ -10,6 +10,7 @@ them changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, cast
@@ -30,6 +31,7 @@ from gancli.models.translators import extended_size
 
 WHOLE = 3 << 19  # pixels of an image up to which it is mapped as a whole: 1.5 million
 SIDE = 1024  # of a tile of a larger one
+LAST = torch.channels_last
 Alpha = Literal["keep", "drop"]
 
 
@@ -86,6 +88,11 @@ class Applier:
             raise UsageError(f"this model has not learned {name}", f"it maps {' and '.join(known)}")
         return known[name]
 
+    @cached_property
+    def _nets(self) -> Nets:
+        """The nets with channels as the last dimension in memory: convolutions of large images take three quarters of the time."""
+        return {name: deepcopy(net).to(memory_format=LAST) for name, net in self.model.nets.items()}
+
     def __call__(self, picture: Picture, seed: int | None = None, mask: np.ndarray | None = None) -> Picture:
         """Map a picture.
 
@@ -125,10 +132,10 @@ class Applier:
         small = height * width <= WHOLE if self.tile is None else max(height, width) <= self.tile
         if small or of.reach is None:
             with torch.no_grad():
-                return self._cut(self._run(self.model.nets, fields, seed))
+                return self._cut(self._run(self._nets, fields, seed))
         parts = tiles(height, width, self.tile or SIDE, of.grid, of.reach)
         tiled = Tiled(
-            self.model.nets,
+            self._nets,
             lambda nets, window: self._run(nets, window, seed),
             of.scale,
             lambda rows: extended_size(rows, of.grid, of.source.height),
@@ -138,7 +145,7 @@ class Applier:
     def _run(self, nets: Nets, fields: Mapping[str, Tensor], seed: int | None) -> Tensor:
         model = self.model
         device = next(next(iter(nets.values())).parameters()).device
-        batch = Batch({name: value.to(device) for name, value in fields.items()})
+        batch = Batch({name: value.to(device, memory_format=LAST) for name, value in fields.items()})
         return model.task.apply(nets, batch, self._ask(seed), model.spec)
 
     def _cut(self, images: Tensor) -> np.ndarray:
