@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import re
+import shlex
 import signal
 import threading
 import time
@@ -137,7 +138,7 @@ class Runs:
             raise UsageError(f"no file {file[:100]!r} in {name}")
         if (found := within.stat(file)) is not None and found.st_nlink > 1:
             why = f"{file} of {name} has several names (hard links): it may be another file, and is not shown"
-            raise UsageError(why, f"copy the run: cp -r {name} COPY")
+            raise UsageError(why, f"copy the run: cp -r {shlex.quote(name)} COPY")
         return within.read(file, most)
 
     def steps(self, name: str) -> list[int]:
