@@ -75,7 +75,8 @@ def grid(images: np.ndarray, columns: int | None = None, zoom: int | None = None
     zoom = zoom or zoom_for(h, w)
     rows = -(-n // columns)
     h, w = h * zoom, w * zoom
-    out = np.zeros((c, rows * (h + GAP) + GAP, columns * (w + GAP) + GAP), np.uint8)
+    rows_first = np.zeros((rows * (h + GAP) + GAP, columns * (w + GAP) + GAP, c), np.uint8)  # as Pillow needs it
+    out = rows_first.transpose(2, 0, 1)
     for i, image in enumerate(images):
         y, x = GAP + i // columns * (h + GAP), GAP + i % columns * (w + GAP)
         out[:, y : y + h, x : x + w] = image.repeat(zoom, axis=1).repeat(zoom, axis=2)

@@ -96,10 +96,12 @@ def titled(image: np.ndarray, texts: Sequence[str], columns: int, cell: tuple[in
     pen = ImageDraw.Draw(picture)
     for x, y, anchor, text in places:
         pen.text((x, y), text, fill=255, font=font, anchor=anchor)
-    ink = np.asarray(picture, np.uint16)
-    mixed = (out[:3] * (255 - ink) + TITLE * ink + 127) // 255
-    alpha = np.maximum(out[3:], ink.astype(np.uint8))
-    return np.concatenate([mixed.astype(np.uint8), alpha])
+    ink = np.asarray(picture)
+    at = ink > 0
+    over = ink[at].astype(np.uint16)
+    out[:3, at] = (out[:3, at] * (255 - over) + TITLE * over + 127) // 255
+    out[3:, at] = np.maximum(out[3:, at], ink[at])
+    return out
 
 
 def _short(text: str) -> str:

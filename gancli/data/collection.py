@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from gancli.core.host import cores
@@ -32,6 +32,10 @@ LARGEST = 256 * 2**20  # bytes of a picture's file
 WHOLE = 16 * 2**20  # bytes; larger files are read one at a time
 BLOCK = 2048  # files handed out at a time
 GROUP = 16  # files of a thread at a time
+SMALL, TINY = (
+    2**16,
+    2**12,
+)  # bytes of a file; smaller ones are looked at, or decoded, faster in one thread than in several
 
 _SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini", "lost+found", "System Volume Information", "Icon\r")
 _one_whole = threading.Lock()
@@ -68,6 +72,10 @@ class FileCollection(ABC):
         Raises:
             BrokenImageError: it cannot be opened.
         """
+
+    def threads(self, least: int) -> int:
+        """One per core if the files have at least this number of bytes on average, else one: threads only wait for each other."""
+        return cores() if sum(entry.size for entry in self.entries) >= least * len(self.entries) else 1
 
     @abstractmethod
     def reason(self, error: Exception) -> str:
@@ -139,6 +147,16 @@ def hidden(part: str) -> bool:
     return part.startswith((".", "@ea", "#recycle", "$RECYCLE")) or part in _SYSTEM
 
 
+def left_out(name: str) -> bool:
+    """Whether a file is left out because it, or a folder that it lies in, is `hidden`."""
+    return any(hidden(part) for part in name.split("/") if part not in ("", "."))
+
+
+def suffix(name: str) -> str:
+    """The suffix of a file's name, in small letters: ".png". For very many names, which `pathlib` is slow with."""
+    return splitext(name)[1].lower()
+
+
 shown = printable  # a file's name
 
 
@@ -177,14 +195,15 @@ def scan_key(files: FileCollection, lenient: bool = False) -> str:
     return cache.key_of("scan", 3, files.where, entries, *(["lenient"] if lenient else []))
 
 
-def each(work: Callable[[T], R], items: Sequence[T], what: str, how: Reading) -> list[R]:
-    """Do some work on all items, in one thread per core. Pillow's warnings are not shown meanwhile.
+def each(work: Callable[[T], R], items: Sequence[T], what: str, how: Reading, threads: int) -> list[R]:
+    """Do some work on all items. Pillow's warnings are not shown meanwhile.
 
     Args:
         work: the function.
         items: its arguments.
         what: it is called in the progress.
         how: whom to tell the progress.
+        threads: how many work at the same time.
 
     Returns:
         work(item) for all items, in their order.
@@ -194,11 +213,12 @@ def each(work: Callable[[T], R], items: Sequence[T], what: str, how: Reading) ->
     def some(group: Sequence[T]) -> list[R]:
         return [work(item) for item in group]
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(cores()) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
         warnings.simplefilter("ignore")
+        run = pool.map if threads > 1 else map
         for start in range(0, len(items), BLOCK):
             block = items[start : start + BLOCK]
-            for results in pool.map(some, [block[i : i + GROUP] for i in range(0, len(block), GROUP)]):
+            for results in run(some, [block[i : i + GROUP] for i in range(0, len(block), GROUP)]):
                 out += results
                 how.progress(what, len(out), len(items))
     return out
@@ -209,7 +229,7 @@ def _scanned(files: FileCollection, how: Reading) -> Scan:
         with _one_whole if entry.size > WHOLE else nullcontext():
             return _looked(files, entry)
 
-    looks = each(look, files.entries, "looking at the files", how)
+    looks = each(look, files.entries, "looking at the files", how, files.threads(SMALL))
     names = [entry.name for entry in files.entries]
     contents = cache.key_of([(n, e.size, d) for n, e, (d, _) in zip(names, files.entries, looks, strict=True)])
     good = [(name, seen) for name, (_, seen) in zip(names, looks, strict=True) if isinstance(seen, decode.Header)]
@@ -247,4 +267,4 @@ def _looked(files: FileCollection, entry: Entry) -> tuple[str, decode.Header | s
 
 def named_as_image(name: str) -> bool:
     """Whether a file has the suffix of a format that is read."""
-    return PurePosixPath(name).suffix.lower() in decode.SUFFIXES
+    return suffix(name) in decode.SUFFIXES

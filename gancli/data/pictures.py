@@ -20,7 +20,7 @@ from pydantic import Field
 from gancli.core.data import Reading, Source, Split
 from gancli.core.errors import DataError
 from gancli.data import cache, decode, holdout, labels, recognized, remarks, values
-from gancli.data.collection import GROUP, FileCollection, Scan, each, keep, scan, shown
+from gancli.data.collection import GROUP, TINY, FileCollection, Scan, each, keep, scan, shown
 from gancli.data.decode import Background
 from gancli.data.images import ImageDataset
 
@@ -135,7 +135,9 @@ class Pictures(Source, ABC):
                 "  ->  --set data.frames=all"
             )
         elif several:
-            counts[several] = each(lambda i: _count(files, used.names[i]), several, "counting images", how)
+            counts[several] = each(
+                lambda i: _count(files, used.names[i]), several, "counting images", how, files.threads(TINY)
+            )
         index = np.repeat(np.arange(len(counts)), counts)
         return index, [(name, k) for name, n in zip(used.names, counts, strict=True) for k in range(n)]
 
@@ -219,7 +221,7 @@ def _measured(
         except decode.BrokenImageError:
             return values.Stats(), np.dtype(np.uint8)
 
-    found = each(one, names, "looking at the values", how)
+    found = each(one, names, "looking at the values", how, files.threads(TINY))
     stats, dtype = values.total(s for s, _ in found), max((d for _, d in found), key=lambda d: d.itemsize)
     cache.remember(how, key, {"stats": [stats.low, stats.high, stats.negative, stats.count], "dtype": dtype.str})
     return stats, dtype
@@ -246,5 +248,5 @@ def _decode(
             return str(error)
         return ""
 
-    reasons = each(one, range(len(items)), "decoding", how)
+    reasons = each(one, range(len(items)), "decoding", how, files.threads(TINY))
     return {name: why for (name, _), why in zip(items, reasons, strict=True) if why}

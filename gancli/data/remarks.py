@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gancli.data import cache, tables
-from gancli.data.collection import shown
+from gancli.data.collection import shown, suffix
 from gancli.data.decode import middle
 from gancli.data.values import BYTES, DIM, WAY
 
@@ -62,8 +61,8 @@ def becomes(sizes: set[tuple[int, int]], size: tuple[int, int]) -> str:
 def warnings(others: list[str], used: Scan, size: tuple[int, int]) -> list[str]:
     """Files that look as if they should have been read, and pictures that do not suit the size."""
     out = []
-    suffixes = Counter(PurePosixPath(name).suffix.lower() for name in others)
-    pictures = [f"{n:,} {suffix}" for suffix, n in suffixes.items() if suffix in PICTURES]
+    kinds = Counter(map(suffix, others))
+    pictures = [f"{n:,} {kind}" for kind, n in kinds.items() if kind in PICTURES]
     called = [name for name in others if _like_labels(name)]
     more = [f"{len(called) - NAMED:,} more"] if len(called) > NAMED else []
     if pictures:
@@ -141,11 +140,9 @@ def _some(images: np.ndarray) -> list[int]:
 
 def _like_labels(name: str) -> bool:
     """Whether a file looks like a table of labels, not like the text that often lies beside data."""
-    path = PurePosixPath(name)
-    if path.name in OURS:
-        return False
-    text = path.suffix.lower() == ".txt" and "label" not in path.stem.lower()
-    return path.suffix.lower() in TABLES and not text
+    own = name.rpartition("/")[2]
+    kind = suffix(own)
+    return kind in TABLES and own not in OURS and (kind != ".txt" or "label" in own.lower())
 
 
 def _long(size: tuple[int, int], cut: tuple[int, int, int, int]) -> bool:

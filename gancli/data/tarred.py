@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from gancli.core.errors import DataError
-from gancli.data.collection import LARGEST, Entry, FileCollection, hidden, named_as_image, shown
+from gancli.data.collection import LARGEST, Entry, FileCollection, hidden, left_out, named_as_image, shown, suffix
 from gancli.data.decode import BrokenImageError
 from gancli.data.layout import part_of
 from gancli.data.listed import Facts, ListedCollection, plain
@@ -68,7 +68,7 @@ class TarCollection(ListedCollection):
             stamp = archive.stat().st_mtime_ns
             for member in self._members(archive):
                 entry = self._entry(archive, member, before, stamp)
-                if PurePosixPath(entry.name).suffix.lower() in FACTS and not _is_table(entry.name):
+                if suffix(entry.name) in FACTS and not _is_table(entry.name):
                     facts.setdefault(key_of(entry.name), {}).update(self._facts(entry.name))
                 else:
                     entries.append(entry)
@@ -88,7 +88,7 @@ class TarCollection(ListedCollection):
                     self._check(archive, member, size, count)
                     if member.issym() or member.islnk():
                         self._links += 1
-                    elif member.isreg() and not any(map(hidden, PurePosixPath(member.name).parts)):
+                    elif member.isreg() and not left_out(member.name):
                         yield member
         except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as error:
             raise DataError(

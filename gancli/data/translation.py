@@ -19,7 +19,7 @@ from pydantic import Field
 from gancli.core.data import Dataset, Reading, Source, Split
 from gancli.core.errors import DataError
 from gancli.data import cache, decode, holdout, remarks, sides
-from gancli.data.collection import GROUP, FileCollection, Scan, each, scan, shown
+from gancli.data.collection import GROUP, TINY, FileCollection, Scan, each, scan, shown
 from gancli.data.decode import Background
 from gancli.data.domains import DomainsDataset
 from gancli.data.folder import FolderCollection
@@ -245,7 +245,8 @@ class _Reading:
                     return f"{shown(names[i])}: {error}"
                 return ""
 
-            broken = [why for why in each(one, range(len(names)), "decoding", self.how) if why]
+            said = each(one, range(len(names)), "decoding", self.how, self.files.threads(TINY))
+            broken = [why for why in said if why]
             if broken:
                 raise DataError(
                     f"{len(broken)} pictures are broken: {'; '.join(broken[:LISTED])}", "mend or remove them"

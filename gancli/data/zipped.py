@@ -5,11 +5,11 @@ from __future__ import annotations
 import stat
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from gancli.core.errors import DataError
-from gancli.data.collection import Entry, FileCollection, hidden, same_name, shown
+from gancli.data.collection import Entry, FileCollection, left_out, same_name, shown
 from gancli.data.decode import BrokenImageError
 from gancli.data.pictures import Pictures
 
@@ -49,7 +49,7 @@ class ZipCollection(FileCollection):
         files = [info for info in members if not stat.S_ISLNK(info.external_attr >> 16)]
         if len(files) < len(members):
             self.warnings.append(f"{len(members) - len(files)} links in the archive are not followed")
-        wanted = [info for info in files if not any(map(hidden, PurePosixPath(_plain(info)).parts))]
+        wanted = [info for info in files if not left_out(_plain(info))]
         self.members = {_plain(info): info for info in wanted}
         if len(self.members) < len(wanted):
             raise DataError(f"{path} holds two files of the same name", "make it again")
@@ -58,8 +58,8 @@ class ZipCollection(FileCollection):
 
     def _check(self, members: list[zipfile.ZipInfo], size: int) -> None:
         for info in members:
-            path, name = PurePosixPath(_plain(info)), shown(info.filename)
-            if path.is_absolute() or ".." in path.parts or info.filename[1:2] == ":":
+            plain, name = _plain(info), shown(info.filename)
+            if plain.startswith("/") or ".." in plain.split("/") or info.filename[1:2] == ":":
                 raise DataError(
                     f"{self.where}: the member {name} points out of the archive", "make it again from plain names"
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import importlib
 import json
@@ -29,7 +30,7 @@ class Outcome:
     code: int  # exit code, or minus a signal
     text: str  # everything printed
     seconds: float  # of processor time
-    peak: float  # MB
+    peak: float  # MB of memory more than before the command
 
     @property
     def crashed(self) -> bool:
@@ -56,8 +57,7 @@ def measured(place: Path, command: Callable[[], object]) -> Outcome:
         handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, 1), os.dup2(handle, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-        Path("/proc/self/clear_refs").write_text("5")
-        code: Any = 1
+        before, code = _memory("VmRSS"), 1
         try:
             command()
             code = 0
@@ -67,9 +67,8 @@ def measured(place: Path, command: Callable[[], object]) -> Outcome:
             traceback.print_exc()
         finally:
             sys.stdout.flush(), sys.stderr.flush()
-            peak = next(s for s in Path("/proc/self/status").read_text().splitlines() if s.startswith("VmHWM"))
-            used = resource.getrusage(resource.RUSAGE_SELF)
-            facts: dict[str, Any] = {"seconds": used.ru_utime + used.ru_stime, "peak": int(peak.split()[1]) / 1024}
+            used, grown = resource.getrusage(resource.RUSAGE_SELF), _memory("VmHWM") - before
+            facts: dict[str, Any] = {"seconds": used.ru_utime + used.ru_stime, "peak": grown}
             if os.environ.get(WARM):
                 facts["modules"] = sorted(sys.modules)
             result.write_text(json.dumps(facts))
@@ -86,6 +85,18 @@ def measured(place: Path, command: Callable[[], object]) -> Outcome:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
     return Outcome(code, text, facts["seconds"], facts["peak"])
+
+
+def _memory(kind: str) -> float:
+    """MB that this process holds (VmRSS), or held at most (VmHWM) since the last call for what it holds.
+
+    What the parent held and has freed is given back first: whether a command uses it again is chance.
+    """
+    if kind == "VmRSS":
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+    line = next(s for s in Path("/proc/self/status").read_text().splitlines() if s.startswith(kind))
+    return int(line.split()[1]) / 1024
 
 
 def tree(place: Path) -> dict[str, Any]:

@@ -245,7 +245,9 @@ def archives() -> list[Bait]:
             "60,000 empty pictures in a zip", partial(_zip, partial(_members, "e{i}.png", b"", 60_000, 0)), seconds=15.0
         )
     )
-    out.append(Bait("60,000 texts in a zip", partial(_zip, partial(_members, "t{i}.txt", b"x", 60_000, 0))))
+    out.append(
+        Bait("60,000 texts in a zip", partial(_zip, partial(_members, "t{i}.txt", b"x", 60_000, 0)), seconds=5.0)
+    )
     out.append(
         Bait("a path of 5,000 folders in a zip", partial(_zip, partial(_members, "d/" * 5000 + "x.png", png(), 1, 0)))
     )
