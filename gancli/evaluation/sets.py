@@ -305,6 +305,7 @@ class Inputs:
         self.real, self.fake, self.train = real, fake, train
         self.classes, self.columns, self.seed = classes, columns, seed
         self.attribute_names, self.measure = attribute_names, measure
+        self.held_out = True  # whether the reals are others than the training data
         self._reference, self._baselines = reference, baselines
         self._known_of_reals: dict[str, Any] = {} if known_of_reals is None else known_of_reals
         self._known: dict[str, Any] = {}

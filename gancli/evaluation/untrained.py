@@ -13,7 +13,7 @@ import numpy as np
 
 from gancli.core.samples import Samples
 from gancli.core.seeds import derive
-from gancli.evaluation.contracts import Inputs, Metric
+from gancli.evaluation.contracts import Inputs, Metric, SampleSet
 from gancli.evaluation.evaluator import Evaluator
 
 FEWEST = 4  # reals that can be halved
@@ -21,6 +21,11 @@ FEWEST = 4  # reals that can be halved
 
 class Untrained(Evaluator):
     """An evaluator whose training data are its reals."""
+
+    def _inputs(self, fake: SampleSet[Any], real: SampleSet[Any] | None = None) -> Inputs:
+        out = super()._inputs(fake, real)
+        out.held_out = False
+        return out
 
     def reference_inputs(self, n: int, labeled: bool) -> Inputs:  # noqa: ARG002
         """One half of the reals in the place of the samples, the other as the reals."""

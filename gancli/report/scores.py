@@ -11,6 +11,7 @@ from gancli.report import classes
 from gancli.report.output import Output
 
 BETTER = {"lower": "↓", "higher": "↑", "reference": "≈"}
+NUMBERS = 32  # columns of the terminal that value, error and reference take
 BESIDE = 2  # baselines that are columns of the table of scores
 
 
@@ -36,17 +37,20 @@ def show(console: Output, evaluation: Evaluation) -> None:
     """Print an evaluation: a row for each score with its standard error, reference score, further baselines and meaning.
 
     Args:
-        console: to print to; on a narrow terminal the meanings and the baselines are left out.
+        console: to print to; on a narrow terminal the meanings and the baselines are left out, and the usual features of the names.
         evaluation: the scores.
     """
     baselines = _baselines(evaluation)
     beside = baselines if len(baselines) <= BESIDE else []  # more of them get a table of their own
     heads = ["score", "value", "±", "reference", *beside, "", "what it says"]
+    names = in_order(evaluation.scores)
+    narrow = console.width < NUMBERS + max(map(len, names), default=0)
+    usual = f"@{evaluation.protocol.get('features')}" if narrow else "@"  # which the first line says
     rows = []
-    for name in in_order(evaluation.scores):
+    for name in names:
         score = evaluation.scores[name]
         numbers = [score.value, score.error, score.reference, *(score.baselines.get(b) for b in beside)]
-        rows.append([name, *map(number, numbers), BETTER.get(score.better, ""), score.meaning])
+        rows.append([name.removesuffix(usual), *map(number, numbers), BETTER.get(score.better, ""), score.meaning])
     last = len(heads) - 1
     console.say(compared(evaluation.protocol), "bold")
     console.say("")

@@ -1,18 +1,24 @@
-"""The label asked for is the class seen: the share of samples that the features' classifier gives the label they were asked for.
+"""The label asked for is the class seen: the share of samples that a classifier gives the label they were asked for.
 
-The classifier errs, too: the reference score is its accuracy on as many training images. (Known as classification accuracy of
-conditional samples, as in AC-GAN, 1610.09585, section 4.2, which has it of a net trained on the data.)
+It is the features' own classifier where that knows the data's classes, else a linear probe on the features of the training data.
+A classifier errs, too: the reference score is its accuracy on as many training images, and the probe's, which has seen those, that on
+the reals. (Known as classification accuracy of conditional samples, as in AC-GAN, 1610.09585, section 4.2, which has it of a net
+trained on the data.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from gancli.evaluation.contracts import Inputs, Metric, Score
 from gancli.evaluation.metrics.resampling import binomial
+from gancli.evaluation.probe import probe
+
+if TYPE_CHECKING:
+    from gancli.evaluation.sets import SampleSet
 
 FEWEST = 10  # samples of a class, for a verdict
 
@@ -66,25 +72,51 @@ class LabelAgreement(Metric):
     def objection(self, inputs: Inputs) -> str:
         if inputs.fake.labels is None:
             return "the samples were not asked for by label"
-        same = tuple(inputs.columns) == tuple(inputs.classes) and len(inputs.classes) > 1
-        return (
-            ""
-            if same and inputs.fake.classified
-            else "the features do not know the data's classes (--features classifier learns them)"
-        )
+        if _known(inputs):
+            return ""
+        if len(inputs.classes) < 2 or inputs.train.labels is None or inputs.real.labels is None:
+            return "the features do not know the data's classes (--features classifier learns them)"
+        return "" if inputs.held_out else "nothing was trained: no data are left to learn the classes from"
 
     def compute(self, inputs: Inputs) -> dict[str, Score]:
-        asked, seen = inputs.fake.labels, inputs.fake.predicted
-        assert asked is not None and seen is not None  # noqa: PT018
-        share, n = agreement(asked, seen), len(asked)
-        named = by_class(asked, seen, inputs.classes)
-        labels, predicted = inputs.real.labels, inputs.real.predicted
-        known = labels is not None and predicted is not None
-        warnings = doubts(asked, seen, labels, predicted, inputs.classes) if known else {}  # type: ignore[arg-type]
-        meaning = "share of samples seen as the class asked for"
-        return {
-            "label-agreement": Score(
-                share, meaning, "higher", binomial(share, n), "binomial", detail=named, alarm=bool(warnings),
-                warnings=warnings, values=tuple((asked == seen).astype(float).tolist()),
-            )
-        }  # fmt: skip
+        labels, warnings = inputs.real.labels, {}
+        asked, seen = inputs.fake.labels, _seen(inputs, inputs.fake)
+        if labels is not None:
+            assert asked is not None
+            warnings = doubts(asked, seen, labels, _seen(inputs, inputs.real), inputs.classes)
+        return _score(inputs, inputs.fake, warnings)
+
+    def baselines(self, inputs: Inputs) -> dict[str, dict[str, Score]]:
+        return super().baselines(inputs) if _known(inputs) else {"reference": _score(inputs, inputs.real, {})}
+
+
+def _known(inputs: Inputs) -> bool:
+    """Whether the features' classifier knows the data's classes."""
+    same = tuple(inputs.columns) == tuple(inputs.classes) and len(inputs.classes) > 1
+    return same and inputs.fake.classified
+
+
+def _seen(inputs: Inputs, samples: SampleSet[Any]) -> np.ndarray:
+    """Which class is seen in each of the samples, int64 [N]."""
+    if _known(inputs):
+        assert samples.predicted is not None
+        return samples.predicted
+    train = inputs.train
+    assert train.labels is not None
+    known, k = train.labels, len(inputs.classes)
+    return inputs.shared_by_reals("probe", lambda: probe(train.features, known, k))(samples.features)
+
+
+def _score(inputs: Inputs, samples: SampleSet[Any], warnings: Mapping[str, str]) -> dict[str, Score]:
+    """The agreement of samples, or of reals, with their labels."""
+    asked, seen = samples.labels, _seen(inputs, samples)
+    assert asked is not None
+    share, n = agreement(asked, seen), len(asked)
+    named = by_class(asked, seen, inputs.classes)
+    meaning = "share of samples seen as the class asked for" + ("" if _known(inputs) else ", by a linear probe")
+    return {
+        "label-agreement": Score(
+            share, meaning, "higher", binomial(share, n), "binomial", detail=named, alarm=bool(warnings),
+            warnings=warnings, values=tuple((asked == seen).astype(float).tolist()),
+        )
+    }  # fmt: skip
