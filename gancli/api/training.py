@@ -111,8 +111,8 @@ def train(
     how = _reading(console, data_dir, download, data_options(layers))
     request = Request(layers, preset, how.data_dir, how.cache_dir, download)
     plan = make(request, how)
-    reporter = Reporter(console)
-    reporter.plan(plan)
+    reporter = Reporter(console, plan)
+    reporter.announce()
     run, resumed = start.begin(request, plan, runs, name)
     console.open(run)
     return _session(run, plan, reporter, callbacks, resumed)
@@ -161,16 +161,16 @@ def resume(
     cfg = start.extend(found, _layers(more, options), None if data is None else str(data))
     place = inputs.data_dir(found) if data_dir is None else Path(data_dir)
     plan = again(cfg, _reading(console, place, download, cfg.data))
-    return _session(found, plan, Reporter(console), callbacks, True)
+    return _session(found, plan, Reporter(console, plan), callbacks, True)
 
 
 def _session(run: folder.Run, plan: Plan, reporter: Reporter, callbacks: Sequence[Callback], resumed: bool) -> Trained:
-    with reporter.until_stopped(run, plan.cfg):
+    with reporter.until_stopped(run):
         reason, state = session(
             run, plan, [reporter, *callbacks], resumed, stop=lambda: any(callback.stop for callback in callbacks)
         )
     del state
-    reporter.finish(run, plan.cfg, reason)
+    reporter.finish(run, reason)
     return Trained(run.path, reason)
 
 

@@ -37,5 +37,5 @@ def command(
 
     how = o.reading(console, source.data_dir, source.download, asked)
     plan = make(Request(layers, recipe.preset, how.data_dir, how.cache_dir, source.download), how)
-    Reporter(console).plan(plan)
+    Reporter(console, plan).announce()
     console.result(measure(plan, steps))

@@ -47,11 +47,11 @@ def command(
     console.note(f"resuming {found.path}")
     cfg = extend(found, layers, data)
     plan = again(cfg, o.reading(console, data_dir, download, cfg.data, inputs.data_dir(found)), here())
-    reporter = Reporter(console)
-    with reporter.until_stopped(found, plan.cfg):
+    reporter = Reporter(console, plan)
+    with reporter.until_stopped(found):
         reason = train(
             found, plan, [reporter], True, allow_data_change, on_divergence.value, begun=lambda: console.open(found)
         )[0]
     if plan.ranks.is_first:
-        reporter.finish(found, plan.cfg, reason)
+        reporter.finish(found, reason)
     plan.ranks.close()

@@ -50,20 +50,20 @@ def command(
     how = o.reading(console, source.data_dir, source.download, asked)
     request = Request(layers, recipe.preset, how.data_dir, how.cache_dir, source.download)
     plan = make(request, how, here())
-    reporter = Reporter(console)
-    reporter.plan(plan)
+    reporter = Reporter(console, plan)
+    reporter.announce()
     if dry_run:
         check(plan)
         transfer.check(plan.cfg, plan.spec)
-        reporter.settings(plan)
+        reporter.settings()
         found = rehearse(plan)
         console.end()
         console.result({**found, **({"config": plan.cfg.dump()} if json else {})})
         return
     run, resumed = begin(request, plan, runs_dir, name)
     console.open(run)
-    with reporter.until_stopped(run, plan.cfg):
+    with reporter.until_stopped(run):
         reason = train(run, plan, [reporter], resumed, on_divergence=on_divergence.value)[0]
     if plan.ranks.is_first:
-        reporter.finish(run, plan.cfg, reason)
+        reporter.finish(run, reason)
     plan.ranks.close()

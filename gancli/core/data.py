@@ -36,6 +36,7 @@ class Spec(Part, ABC):
     """
 
     kind: ClassVar[str] = "spec"
+    unit: ClassVar[str] = "images"  # what data are counted in, in messages
 
     @abstractmethod
     def describe(self) -> str:

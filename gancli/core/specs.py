@@ -78,6 +78,7 @@ class Tokens(Spec):
     """Sequences of tokens: `tokens` int64 [N, L], padded with 0; `label` [N] if the data has labels."""
 
     name: ClassVar[str] = "tokens"
+    unit: ClassVar[str] = "lines"
     length: int = Field(strict=True, ge=1, le=65_536, description="tokens in a sequence")
     vocabulary: int = Field(strict=True, ge=2, le=2**24, description="tokens are 0 .. vocabulary - 1; 0 is padding")
     classes: Count = Field(0, description="labels are 0 .. classes - 1; 0: no labels")

@@ -41,7 +41,7 @@ def title(key: str) -> str:
     return f"{net.lower()}_loss"
 
 
-def training_bar(console: Console, progress: Progressed) -> tuple[Progress, TaskID]:
+def training_bar(console: Console, progress: Progressed, unit: str) -> tuple[Progress, TaskID]:
     """A bar over the data of a run, not yet started, that fits a line of the terminal.
 
     On a narrow one the bar is shorter, then the step is left out, then the last losses.
@@ -62,7 +62,7 @@ def training_bar(console: Console, progress: Progressed) -> tuple[Progress, Task
         BarColumn(bar_width=bar_width),
         *([Field("step", ",")] if step else []),
         *(Field(key, ".3f", title(key)) for key in losses),
-        Field("rate", ",.0f", "images/s"),
+        Field("rate", ",.0f", f"{unit}/s"),
         Words("left"),
         console=console,
         transient=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,6 @@ from gancli.training.memory import give_back_freed
 from gancli.training.rehearsal import promise
 
 if TYPE_CHECKING:
-    from gancli.core.config import Config
     from gancli.core.contracts import Logs
     from gancli.core.samples import Samples
     from gancli.runs.folder import Run
@@ -45,17 +44,17 @@ LONGER = {"steps": "--max-steps", "minutes": "--max-minutes"}  # why it ended ->
 class Reporter(Sink):
     """Shows a training session on the terminal and in the run's log."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console, plan: Plan) -> None:
+        self.console, self._plan = console, plan
         self._bar: Progress | None = None
         self._next = self._since = 0.0
         self._first = self._step = 0
         self._promised = True
-        self._promises: Sequence[tuple[int, str]] = ()
+        self._unit = plan.spec.unit
 
-    def plan(self, plan: Plan) -> None:
+    def announce(self) -> None:
         """Print what will be trained, what was chosen, and what differs from the preset."""
-        self._promises = plan.cfg.task.promises
+        plan = self._plan
         for choice in plan.choices:
             self.console.note(f"chose {choice}")
         cfg, split = plan.cfg, plan.split
@@ -72,10 +71,10 @@ class Reporter(Sink):
         recipe = f"preset {cfg.preset}" if cfg.preset else f"task {cfg.task.name}"
         self.console.note(f"{recipe}{f', with {changed}' if changed else ''}")
 
-    def settings(self, plan: Plan) -> None:
+    def settings(self) -> None:
         """Print the whole configuration as resolved; a star marks what differs from the preset."""
-        changed = plan.changed()
-        for key, value in flat(plan.cfg.dump()).items():
+        changed = self._plan.changed()
+        for key, value in flat(self._plan.cfg.dump()).items():
             self.console.note(f"{'*' if key in changed else ' '} {key:<36} {short(value)}")
 
     def begin(self, progress: Progressed) -> None:
@@ -83,7 +82,7 @@ class Reporter(Sink):
         self._promised = False
         self._next = 0.0 if self.console.live else self._since + PLAIN
         if self.console.live:
-            bar, self._task = training_bar(self.console.err, progress)
+            bar, self._task = training_bar(self.console.err, progress, self._unit)
             self._bar = self.console.show(bar)
 
     def step(self, progress: Progressed, logs: Logs) -> None:
@@ -128,9 +127,8 @@ class Reporter(Sink):
         self._promised = True
         steps = round(progress.total * progress.step / max(1, progress.images))
         left = clock(self._left(progress))
-        self.console.note(
-            f"at {self._rate(progress):,.0f} images/s: {steps:,} steps, in {left}; expect {promise(steps, self._promises)}"
-        )
+        expect = promise(steps, self._plan.cfg.task.promises)
+        self.console.note(f"at {self._rate(progress):,.0f} {self._unit}/s: {steps:,} steps, in {left}; expect {expect}")
 
     def _left(self, progress: Progressed) -> float:
         """Seconds until the end, at the speed of this session."""
@@ -139,7 +137,7 @@ class Reporter(Sink):
     def _line(self, progress: Progressed, values: Mapping[str, Any]) -> None:
         epochs = f"{progress.images / progress.epoch:.3g}/{progress.total / progress.epoch:.3g}"
         losses = "  ".join(f"{title(key)} {values[key]:.3f}" for key in progress.losses if key in values)
-        rate = f"{self._rate(progress):,.0f} images/s"
+        rate = f"{self._rate(progress):,.0f} {self._unit}/s"
         self.console.note(f"epoch {epochs}  step {progress.step:,}  {losses}  {rate}  {clock(progress.seconds)}")
 
     def end(self) -> None:
@@ -147,21 +145,23 @@ class Reporter(Sink):
         self._bar = None
 
     @contextmanager
-    def until_stopped(self, run: Run, cfg: Config) -> Iterator[None]:
+    def until_stopped(self, run: Run) -> Iterator[None]:
         """Draw the curves of a run that is stopped by a signal, too."""
         try:
             yield
         except StoppedError:
             if not self.console.rank:
-                self._name_pictures(run, self._draw(run, cfg))
+                self._name_pictures(run, self._draw(run))
             raise
 
-    def _draw(self, run: Run, cfg: Config) -> list[dict[str, Any]]:
+    def _draw(self, run: Run) -> list[dict[str, Any]]:
         """Write curves.png; returns the lines of the journal."""
         give_back_freed()
         lines = journal.read(run.journal)
         try:
-            curves.draw(lines, run.path / "curves.png", run.name, journal.read(run.scores), cfg.task.headline)
+            curves.draw(
+                lines, run.path / "curves.png", run.name, journal.read(run.scores), self._plan.cfg.task.headline
+            )
         except OSError as error:
             self.console.warn(f"the curves could not be drawn: {error.strerror}")
         return lines
@@ -174,12 +174,12 @@ class Reporter(Sink):
         if isinstance(seconds, int | float) and seconds >= FILMED and len(previews(run)) > 1:
             self._film(run)
 
-    def finish(self, run: Run, cfg: Config, reason: str) -> None:
+    def finish(self, run: Run, reason: str) -> None:
         """Draw the curves; print why training ended, where the results are, and the next commands.
 
         To be called when the run's state is released, so that its memory is free for the curves.
         """
-        lines = self._draw(run, cfg)
+        lines, cfg = self._draw(run), self._plan.cfg
         if cfg.stop.until and reason != "quality":
             more = f"gan resume {run.path} {LONGER.get(reason, '--epochs')} N"
             self.console.warn(f"{cfg.stop.until} was not reached  ->  {more}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import atexit
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
 
+from gancli.core.data import Spec
 from gancli.core.sinks import Progress
+from gancli.core.specs import Images, Tokens
 from gancli.report.console import Console
 from gancli.runs import folder
 from tests.conftest import TINY, Gan
@@ -82,14 +85,16 @@ def test_a_stopped_run_has_its_curves(gan: Gan, tmp_path: Path, monkeypatch: pyt
     assert "curves   " in (tmp_path / "runs_dir/r/log.txt").read_text()
 
 
-def test_what_is_left_is_said_and_what_it_will_bring(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("spec", [Images(channels=1, height=8, width=8), Tokens(length=8, vocabulary=9)])
+def test_what_is_left_is_said_and_what_it_will_bring(spec: Spec, capsys: pytest.CaptureFixture[str]) -> None:
     from gancli.report import reporter
     from gancli.report.console import Console
 
-    told = reporter.Reporter(Console())
+    plan: Any = SimpleNamespace(spec=spec, cfg=SimpleNamespace(task=SimpleNamespace(promises=())))
+    told = reporter.Reporter(Console(), plan)
     told.begin(Progress(10, 1_000, 1_000, 100_000, 5.0))
     told._since -= 10  # ten seconds ago
     told.step(Progress(110, 11_000, 1_000, 100_000, 15.0), {})
     told.step(Progress(111, 11_100, 1_000, 100_000, 15.0), {})
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("at ")]
-    assert lines == ["at 1,000 images/s: 1,000 steps, in 1:29; expect colors and blurred shapes"]
+    assert lines == [f"at 1,000 {spec.unit}/s: 1,000 steps, in 1:29; expect colors and blurred shapes"]
