@@ -76,3 +76,8 @@ class StoppedError(GanError):
         super().__init__(cause, remedy)
         self.exit_code = 128 + signal_number
         self.name = signal.Signals(signal_number).name  # "SIGTERM"
+
+
+def reason_of(error: Exception) -> str:
+    """What an exception says, of an OSError without its number and path."""
+    return getattr(error, "strerror", None) or str(error)

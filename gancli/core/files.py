@@ -25,11 +25,12 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 from gancli.core import descriptors as fd
-from gancli.core.errors import CheckpointError
+from gancli.core.errors import CheckpointError, reason_of
 
 OWN_KINDS = ("file", "folder")  # of the entries of a folder, those that `gan` makes
 MOST_NAMES = 200_000  # entries of a folder that is listed
@@ -148,11 +149,12 @@ class Folder:
         path = self.path / name
         try:
             with self.open(name, mine) as file:
-                if os.fstat(file.fileno()).st_size > most:
+                size = os.fstat(file.fileno()).st_size
+                if size > most:
                     raise CheckpointError(f"{path} is larger than the limit of {fd.amount(most)}")
-                content = file.read(most + 1)
+                content = file.read(most + 1) if size else b""  # the kernel's own files may have no end
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+            raise CheckpointError(f"{path}: {reason_of(error)}") from error
         if len(content) > most:
             raise CheckpointError(f"{path} grew while it was being read")
         return content
@@ -311,6 +313,24 @@ def read_capped(path: Path, most: int, follow: bool = True) -> bytes:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     return Folder(there.parent).read(there.name, most)
+
+
+def open_named(path: Path) -> BufferedReader:
+    """A file that the user named, to be read; links are followed.
+
+    Raises:
+        OSError: there is none, or it is empty or no regular file. The kernel's own files, which seem empty, may have no end.
+    """
+    handle = os.open(path, os.O_RDONLY | fd.PLAIN & ~os.O_NOFOLLOW)
+    try:
+        found = os.fstat(handle)
+        fd.check(found, stat.S_ISREG, "file")
+        if not found.st_size:
+            raise OSError(errno.ENODATA, "the file is empty", str(path))
+    except OSError:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")
 
 
 def write_atomic(path: Path, *pieces: bytes | memoryview, synced: bool = True) -> None:

@@ -17,7 +17,8 @@ from pydantic import Field
 
 from gancli.core.data import Reading, Source, Split
 from gancli.core.descriptors import is_hollow
-from gancli.core.errors import DataError
+from gancli.core.errors import DataError, reason_of
+from gancli.core.files import open_named
 from gancli.data import labels, npy
 from gancli.data.collection import named_as_image, scan, shown
 from gancli.data.folder import FolderCollection, file_names
@@ -57,7 +58,7 @@ class Arrays(Source):
             return self._read_folder(path, how) if path.is_dir() else _read_file(path, how)
         except BROKEN as error:
             raise DataError(
-                f"{path} cannot be read: {error}", "numpy.save(file, array) with uint8 [N, H, W, C]"
+                f"{path} cannot be read: {reason_of(error)}", "numpy.save(file, array) with uint8 [N, H, W, C]"
             ) from None
 
     def _read_folder(self, path: Path, how: Reading) -> Split[ImageDataset]:
@@ -82,10 +83,10 @@ class Arrays(Source):
 
 
 def _read_file(path: Path, how: Reading) -> Split[ImageDataset]:
-    with path.open("rb") as file:
+    with open_named(path) as file:
         if is_hollow(file.fileno()):
             raise DataError(f"{path} consists of holes", "copy it again from where it came from")
-    array = npy.header_of(path.stem, str(path), lambda: path.open("rb"), path.stat().st_size)
+    array = npy.header_of(path.stem, str(path), lambda: open_named(path), path.stat().st_size)
     return assemble([Found(TRAIN, array)], labels.Known(), path.name, lambda: content_of(path, how), how)
 
 

@@ -16,7 +16,8 @@ from typing import ClassVar
 import numpy as np
 
 from gancli.core.data import Reading, Source, Split
-from gancli.core.errors import DataError
+from gancli.core.errors import DataError, reason_of
+from gancli.core.files import open_named
 from gancli.data.fetch import deadline, fetch
 from gancli.data.images import ImageDataset
 
@@ -35,7 +36,7 @@ def read_idx(path: Path, dims: int) -> np.ndarray:
         DataError: the file is no such array, or not whole.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with open_named(path) as packed, gzip.open(packed) if path.suffix == ".gz" else packed as file:
             head = file.read(4 + 4 * dims)
             if len(head) < 4 + 4 * dims or head[:4] != bytes((0, 0, 8, dims)):
                 raise DataError(f"{path} is not an IDX file of {dims} dimensions", "remove it and fetch it again")
@@ -48,7 +49,7 @@ def read_idx(path: Path, dims: int) -> np.ndarray:
                 there += n
             more = file.read(1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}", "remove it and fetch it again") from None
+        raise DataError(f"{path} cannot be read: {reason_of(error)}", "remove it and fetch it again") from None
     if there != out.size or more:
         raise DataError(f"{path} is cut short or too long", "remove it and fetch it again")
     return out

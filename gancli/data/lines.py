@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any
 
 from gancli.core.errors import DataError
+from gancli.core.files import open_named
 from gancli.core.printable import printable
 from gancli.data.collection import Entry, FileCollection
 from gancli.data.decode import BrokenImageError
@@ -63,7 +64,7 @@ class OneFile(FileCollection):
 
     def open(self, name: str) -> IO[bytes]:  # noqa: ARG002
         try:
-            return self._path.open("rb")
+            return open_named(self._path)
         except OSError as error:
             raise BrokenImageError(self.reason(error)) from None
 

@@ -21,7 +21,8 @@ import numpy as np
 from pydantic import Field
 
 from gancli.core.data import Reading, Source, Split
-from gancli.core.errors import DataError
+from gancli.core.errors import DataError, reason_of
+from gancli.core.files import open_named
 from gancli.core.images import over_white
 from gancli.data import cache, holdout, npy, remarks, values
 from gancli.data.images import ImageDataset
@@ -65,7 +66,7 @@ class Npz(Source):
         """
         path = Path(self.path)
         try:
-            with zipfile.ZipFile(path) as archive:
+            with open_named(path) as file, zipfile.ZipFile(file) as archive:
                 total, size = sum(info.file_size for info in archive.infolist()), path.stat().st_size
                 if total > RATIO_FROM and total > RATIO * size:
                     raise DataError(f"{path} would unpack to {total / 1e9:.2g} GB from {size / 1e6:.1f} MB", REMEDY)
@@ -73,7 +74,7 @@ class Npz(Source):
                 parts = chosen(arrays, path, how)
                 return assemble(parts, known_of(parts), path.name, lambda: content_of(path, how), how)
         except BROKEN as error:
-            raise DataError(f"{path} cannot be read: {error}", REMEDY) from None
+            raise DataError(f"{path} cannot be read: {reason_of(error)}", REMEDY) from None
 
 
 BROKEN = (
@@ -203,7 +204,7 @@ def content_of(path: Path, how: Reading) -> str:
     known = cache.recall(how, quick)
     if known is not None and isinstance(known.get("content"), str):
         return str(known["content"])
-    with path.open("rb") as file:
+    with open_named(path) as file:
         content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
     cache.remember(how, quick, {"content": content})
     return content

@@ -14,7 +14,8 @@ import json
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from gancli.core.errors import DataError
+from gancli.core.errors import DataError, reason_of
+from gancli.core.files import open_named
 from gancli.data.collection import LARGEST, Entry, FileCollection, hidden, named_as_image, shown
 from gancli.data.decode import BrokenImageError
 from gancli.data.layout import part_of
@@ -82,7 +83,7 @@ class ParquetCollection(ListedCollection):
         reader: Any = importlib.import_module("pyarrow.parquet")
         facts: dict[str, Facts] = {}
         try:
-            with reader.ParquetFile(file) as table:
+            with open_named(file) as opened, reader.ParquetFile(opened) as table:
                 schema = table.schema_arrow
                 column, leaf = _picture_column(schema, file)
                 self._check(table.metadata, file)
@@ -99,7 +100,9 @@ class ParquetCollection(ListedCollection):
             text = " ".join(str(error).split())[:200]
             raise DataError(f"{file} cannot be read as Parquet: {text}", "fetch it again") from None
         except OSError as error:  # pyarrow says so of damaged files, too
-            raise DataError(f"{file} cannot be read: {' '.join(str(error).split())[:200]}", "fetch it again") from None
+            raise DataError(
+                f"{file} cannot be read: {' '.join(reason_of(error).split())[:200]}", "fetch it again"
+            ) from None
         return facts
 
     def _check(self, metadata: Any, file: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from gancli.core.errors import DataError
+from gancli.core.files import open_named
 from gancli.data.collection import LARGEST, Entry, FileCollection, hidden, left_out, named_as_image, shown, suffix
 from gancli.data.decode import BrokenImageError
 from gancli.data.layout import part_of
@@ -82,7 +83,7 @@ class TarCollection(ListedCollection):
         """The regular files of an archive that are not hidden."""
         try:
             size = archive.stat().st_size
-            with tarfile.open(archive, "r:") as tar:
+            with open_named(archive) as file, tarfile.open(fileobj=file, mode="r:") as tar:
                 for count, member in enumerate(tar):
                     tar.members = []  # type: ignore[attr-defined]  # else all stay in memory
                     self._check(archive, member, size, count)
@@ -140,7 +141,7 @@ class TarCollection(ListedCollection):
         if size > LARGEST:
             raise BrokenImageError(f"the file is larger than {LARGEST // 2**20} MB")
         try:
-            with archive.open("rb") as file:
+            with open_named(archive) as file:
                 content = os.pread(file.fileno(), size, offset)
         except OSError as error:
             raise BrokenImageError(self.reason(error)) from None

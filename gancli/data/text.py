@@ -127,19 +127,21 @@ def split(found: Lines, unit: str, max_length: int | None, how: Reading, where: 
         where: the lines come from, for messages.
 
     Raises:
-        DataError: there are fewer than two lines.
+        DataError: there are fewer than two lines, or none for training.
     """
     if found.empty:
         how.note(f"{found.empty:,} empty lines are left out")
     if not how.whole:
         found = _distinct(found, how)
     n = len(found.lines)
-    if n < 2 and not how.whole:
+    if n < (1 if how.whole else 2):
         raise DataError(
             f"{where} has {n or 'no'} line{'s' if n != 1 else ''} of text", "a line per sample, at least two"
         )
     labels, classes = _labels(found, how)
     order, sizes = _arranged(found, labels, how)
+    if not sizes[0]:
+        raise DataError(f"{where} has no text to train on, only to validate and test", "name a file train.txt")
     words = unit == "word" or (unit == "auto" and _are_words([found.lines[i] for i in order[: sizes[0]]], how))
     rows = [units(found.lines[i], words) for i in order]
     vocabulary = Vocabulary.of_lines(rows[: sizes[0]], words, 1 if how.whole else 2)

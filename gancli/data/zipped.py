@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from gancli.core.errors import DataError
+from gancli.core.files import open_named
 from gancli.data.collection import Entry, FileCollection, left_out, same_name, shown
 from gancli.data.decode import BrokenImageError
 from gancli.data.pictures import Pictures
@@ -39,7 +40,8 @@ class ZipCollection(FileCollection):
         self.where, self.notes, self.warnings = str(path), [], []
         try:
             status = path.stat()
-            self.archive = zipfile.ZipFile(path)
+            with open_named(path):  # it is a file and has an end
+                self.archive = zipfile.ZipFile(path)
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from gancli.core.descriptors import ForeignError
 from gancli.core.errors import CheckpointError, DataError, GanError, InUseError, ResourceError, UsageError
 from gancli.core.printable import printable
 
@@ -140,7 +141,8 @@ def route(method: str, path: str, handle: Handler, studio: Studio, fail: Callabl
         except GanError as error:
             return fail(call, error)
         except OSError as error:
-            return fail(call, ResourceError(printable(f"{error.filename or ''}: {error.strerror or error}")))
+            kind = CheckpointError if isinstance(error, ForeignError) else ResourceError
+            return fail(call, kind(printable(f"{error.filename or ''}: {error.strerror or error}")))
         return found if isinstance(found, Response) else JSONResponse(found, headers={"cache-control": "no-store"})
 
     return Route(path, serve, methods=[method])

@@ -11,7 +11,7 @@ import pytest
 
 from gancli.core import files
 from gancli.core.errors import CheckpointError
-from gancli.core.files import Folder, atomic_file, read_capped, write_atomic
+from gancli.core.files import Folder, atomic_file, open_named, read_capped, write_atomic
 
 
 def test_replacing_shows_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -232,3 +232,23 @@ def test_an_append_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(OSError, match="No space"):
         Folder(tmp_path).append("x", b"more\n")
     assert (tmp_path / "x").read_bytes() == b"line\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc")
+def test_files_that_seem_empty_are_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1234")
+    (tmp_path / "link").symlink_to("a")
+    with open_named(tmp_path / "link") as file:
+        assert file.read() == b"1234"
+    (tmp_path / "empty").touch()
+    (tmp_path / "kernel").symlink_to("/proc/self/maps")
+    os.mkfifo(tmp_path / "pipe")
+    for name, said in {
+        "empty": "is empty",
+        "kernel": "is empty",
+        "pipe": "is not a file",
+        "none": "No such file",
+    }.items():
+        with pytest.raises(OSError, match=said):
+            open_named(tmp_path / name)
+    assert read_capped(tmp_path / "kernel", 10) == read_capped(tmp_path / "empty", 10) == b""

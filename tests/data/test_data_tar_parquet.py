@@ -162,7 +162,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "only a link": (lambda p: special(p / "x.tar", type=tarfile.SYMTYPE, linkname="/etc/passwd"), "no pictures in"),
     "twice": (lambda p: _twice(p / "x.tar"), "two files of the same name"),
     "noise": (lambda p: _bytes(p / "x.tar", b"\x01" * 5000), "not a whole tar archive"),
-    "empty": (lambda p: _bytes(p / "x.tar", b""), "not a whole tar archive"),
+    "empty": (lambda p: _bytes(p / "x.tar", b""), "the file is empty"),
     "gzip": (lambda p: write_tar(p / "x.tar", {"a.png": png(0)}, "w:gz"), "compressed ones are not read"),
     "cut": (lambda p: _cut(write_tar(p / "x.tar", {"a.png": png(0) * 50})), "cut short"),
     "long class": (lambda p: write_tar(p / "x.tar", {"a.png": png(0), "a.cls": b"7" * (2**20 + 1)}), "larger than 1 MB"),

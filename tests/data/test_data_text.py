@@ -148,6 +148,15 @@ def test_refusals(content: bytes, name: str, said: str, tmp_path: Path) -> None:
         read(tmp_path / name)
 
 
+def test_no_lines_at_all_and_none_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no lines of text"):
+        read(lines(tmp_path / "empty.csv", "text,label"), whole=True)
+    (tmp_path / "only").mkdir()
+    lines(tmp_path / "only" / "test.txt", "a b", "c d")
+    with pytest.raises(DataError, match="has no text to train on"):
+        read(tmp_path / "only")
+
+
 def test_samples_of_a_file_are_kept_as_they_are(tmp_path: Path) -> None:
     texts = ("a b", "a b", "only here", "x" * 300)
     found = read(lines(tmp_path / "a.txt", *texts), whole=True).train.samples()

@@ -97,7 +97,7 @@ def test_backslashes_of_windows_are_slashes(picture: Make, how: Reading, tmp_pat
 @pytest.mark.parametrize("data", [b"", b"PK", b"ustar" * 100])
 def test_what_is_no_zip(data: bytes, how: Reading, tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(data)
-    with pytest.raises(DataError, match="not a whole zip"):
+    with pytest.raises(DataError, match=r"not a whole zip|the file is empty"):
         Zip(path=str(tmp_path / "x.zip")).read(how)
 
 

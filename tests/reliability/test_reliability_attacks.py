@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(900)
 
 EVERY = {attack.name: attack for attack in attacks()}
 SOME = (
-    "link as .lock", "link as curves.png", "dangling link as .config.json.tmp", "pipe as history.jsonl",
+    "link as .lock", "link to a folder as samples", "link as curves.png", "dangling link as .config.json.tmp", "pipe as history.jsonl",
     "pipe as log.txt", "link as model/README.md", "dangling link as status.json",
     "pipe as metrics.jsonl", "pipe as .lock", "link to a device as history.jsonl", "hole as metrics.jsonl",
     "hard link as log.txt", "link to a folder as checkpoints", "folders that look like old checkpoints",

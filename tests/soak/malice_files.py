@@ -182,7 +182,7 @@ ODD = (
     "link to maps",
 )
 PLACES = ("a.png", "labels.csv", "labels.json", "cat", "trainA", "train/a.png")
-WHOLE = ("x.npz", "x.npy", "x.zip")  # given themselves
+WHOLE = ("x.npz", "x.npy", "x.zip", "x.tar", "x.parquet", "x.txt", "x.jsonl", "x.csv")  # given themselves
 
 
 def _deep(folder: Path, _: Path) -> Path:
@@ -281,7 +281,9 @@ def folders() -> list[Bait]:
     out += [Bait(f"{kind} as {name}", partial(_odd, kind, name)) for name in PLACES for kind in ODD]
     out += [Bait(f"{kind} as the data set {name}", partial(_odd, kind, f"../{name}")) for name in WHOLE for kind in ODD]
     out.append(Bait("1,500 folders in each other", _deep))
-    out += [Bait(f"20,000 {kind}", partial(_wide, kind)) for kind in ("folders", "links", "empty pictures")]
+    out += [
+        Bait(f"20,000 {kind}", partial(_wide, kind), seconds=15.0) for kind in ("folders", "links", "empty pictures")
+    ]
     out.append(Bait("folders that link to each other", _loops))
     for name, text in NAMES.items():
         content = os.fsencode(text)[:200] if name != "surrogate" else b"\xff\xfe"
