@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gancli.core.files import atomic_file
 from gancli.evaluation.curve import Curve
 
 INK, SOFT, GRID = "#20242c", "#6b7280", "#e5e7eb"
+MARKS = ("s", "^", "D", "v", "P", "X", "*", "h")  # of baselines
 COLORS = ("#2f6fde", "#e07b39", "#3a9d5d", "#8e5bd0")
 
 
@@ -33,19 +35,19 @@ def draw(curves: Sequence[Curve], tradeoff: Sequence[str], path: Path) -> None:
     first = curves[0].points[0].scores
     for i, score in enumerate(panels):
         axes = figure.add_subplot(1, len(panels), i + 1)
-        for curve, color in zip(curves, COLORS, strict=False):
+        for number, (curve, color) in enumerate(zip(curves, COLORS, strict=False)):
+            beside = (4, -12 if number % 2 else 5)
             x, y = ([p.scores[name].value for p in curve.points] for name in (tradeoff[0], score))
             axes.plot(x, y, "o-", color=color, label=curve.name, ms=4.5)
             for a, b, point in zip(x, y, curve.points, strict=True):
                 axes.annotate(
-                    f"{point.value:g}", (a, b), xytext=(4, 5), textcoords="offset points", fontsize=8, color=color
+                    f"{point.value:g}", (a, b), xytext=beside, textcoords="offset points", fontsize=8, color=color
                 )
         low, high = axes.get_xlim()
-        for name, value in first[tradeoff[0]].baselines.items():
-            if name in first[score].baselines and low - (high - low) <= value <= high + (high - low):
-                axes.plot(value, first[score].baselines[name], "s", color=SOFT, ms=5)
-                place = (value, first[score].baselines[name])
-                axes.annotate(name, place, xytext=(5, -10), textcoords="offset points", fontsize=8, color=SOFT)
+        found, of = first[score].baselines, first[tradeoff[0]].baselines
+        near = [name for name in of if name in found and low - (high - low) <= of[name] <= high + (high - low)]
+        for name, mark in zip(near, itertools.cycle(MARKS), strict=False):
+            axes.plot(of[name], found[name], mark, color=SOFT, ms=5, ls="", label=name)
         quality, variety = (first[name].reference for name in (tradeoff[0], score))
         if quality is not None:
             axes.axvline(quality, color=INK, lw=1, ls=":", label="real samples")
