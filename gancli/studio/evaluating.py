@@ -36,21 +36,19 @@ def evaluation_of(path: Path) -> dict[str, Any]:
     scores = found.get("scores")
     if not isinstance(scores, dict):
         return {}
-    return {**found, "scores": {str(name): _score(s) for name, s in scores.items() if isinstance(s, dict)}}
+    shown = {str(name): _score(s) for name, s in scores.items() if isinstance(s, dict)}
+    warnings = list(dict.fromkeys(text for score in shown.values() for text in score["warnings"]))
+    return {**found, "scores": shown, "warnings": warnings}
 
 
 def _score(found: dict[str, Any]) -> dict[str, Any]:
     """A score with fields of the types that a page shows: the file may be a stranger's."""
     out: dict[str, Any] = {k: v if _is_number(v := found.get(k)) else None for k in ("value", "error", "reference")}
-    baselines = found.get("baselines")
-    values = (
-        {str(k): v.get("value") for k, v in baselines.items() if isinstance(v, dict)}
-        if isinstance(baselines, dict)
-        else {}
-    )
+    baselines, warnings = (v if isinstance(v := found.get(k), dict) else {} for k in ("baselines", "warnings"))
     return {
         **out, **{k: str(found.get(k) or "") for k in ("better", "meaning")}, "alarm": found.get("alarm") is True,
-        "baselines": {name: value for name, value in values.items() if _is_number(value)},
+        "baselines": {str(name): value for name, value in baselines.items() if _is_number(value)},
+        "warnings": [text for text in warnings.values() if isinstance(text, str)],
     }  # fmt: skip
 
 

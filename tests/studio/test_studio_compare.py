@@ -31,3 +31,14 @@ def test_a_run_without_scores_is_named(served: Served, tmp_path: Path) -> None:
     shutil.copytree(scored(tmp_path, "d", 5, 5, 1.0), served.runs / "d")
     refused = served.get("/api/compare?runs=c%7Cd")["refused"]
     assert refused == {"error": "c has not been evaluated", "remedy": "gan evaluate c"}
+
+
+def test_an_evaluation_shows_baselines_and_what_it_warns_of(served: Served, tmp_path: Path) -> None:
+    shutil.copytree(scored(tmp_path, "e", 5, 5, 3.0), served.runs / "e")
+    file = served.runs / "e" / "evaluation.json"
+    found = json.loads(file.read_text())
+    found["scores"]["fid@x"] |= {"baselines": {"bicubic": 7.25}, "warnings": {"frog": "class frog: 0% of its samples"}}
+    file.write_text(json.dumps(found))
+    page = served.ask("/runs/e/evaluate").text
+    assert "bicubic: 7.25" in page
+    assert page.count("class frog: 0% of its samples") == 1

@@ -108,7 +108,11 @@ def hostile(served: Served) -> Served:
     config["preset"], config["task"]["loss"] = EVIL, {"name": f"</script>{EVIL}"}
     (evil / "config.json").write_text(json.dumps(config))
     (evil / "data.json").write_text(json.dumps({"choices": [EVIL], "train": 3}))
-    scores = {f"fid@{EVIL}": {"value": 1.0, "meaning": EVIL, "better": EVIL}, "x@y": {"value": "no", "error": [1]}}
+    said = {"baselines": {EVIL: 2.0, "b": "no"}, "warnings": {"c": EVIL, "d": 3}}
+    scores = {
+        f"fid@{EVIL}": {"value": 1.0, "meaning": EVIL, "better": EVIL, **said},
+        "x@y": {"value": "no", "error": [1], "baselines": [1], "warnings": "no"},
+    }
     (evil / "evaluation.json").write_text(json.dumps({"format": 3, "scores": scores, "protocol": {EVIL: EVIL}}))
     (evil / "monitor.jsonl").write_text(json.dumps({"step": 1, "warned": [EVIL]}) + "\n")
     (evil / "model").mkdir()
