@@ -32,10 +32,8 @@ LARGEST = 256 * 2**20  # bytes of a picture's file
 WHOLE = 16 * 2**20  # bytes; larger files are read one at a time
 BLOCK = 2048  # files handed out at a time
 GROUP = 16  # files of a thread at a time
-SMALL, TINY = (
-    2**16,
-    2**12,
-)  # bytes of a file; smaller ones are looked at, or decoded, faster in one thread than in several
+SMALL = 2**16  # bytes of a file; smaller ones are looked at faster in one thread than in several
+TINY = 2**12  # bytes; smaller ones are decoded faster in one thread
 
 _SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini", "lost+found", "System Volume Information", "Icon\r")
 _one_whole = threading.Lock()
