@@ -319,7 +319,8 @@ def open_named(path: Path) -> BufferedReader:
     """A file that the user named, to be read; links are followed.
 
     Raises:
-        OSError: there is none, or it is empty or no regular file. The kernel's own files, which seem empty, may have no end.
+        OSError: there is none, or it is no regular file, empty or a large one of holes. The kernel's own files, which seem empty, may have
+            no end.
     """
     handle = os.open(path, os.O_RDONLY | fd.PLAIN & ~os.O_NOFOLLOW)
     try:
@@ -327,6 +328,8 @@ def open_named(path: Path) -> BufferedReader:
         fd.check(found, stat.S_ISREG, "file")
         if not found.st_size:
             raise OSError(errno.ENODATA, "the file is empty", str(path))
+        if fd.is_hollow(handle):
+            raise fd.ForeignError(errno.EFBIG, "the file consists of holes", str(path))
     except OSError:
         os.close(handle)
         raise

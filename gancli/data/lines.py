@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import IO, Any
 
@@ -21,6 +22,7 @@ from gancli.data.collection import Entry, FileCollection
 from gancli.data.decode import BrokenImageError
 
 LARGEST = 2**30  # bytes of a file
+LONGEST = 2**24  # characters of a line
 PLAIN = (".txt", ".text", ".lines")
 JSON_LINES = (".jsonl", ".ndjson")
 TABLES = {".csv": ",", ".tsv": "\t"}
@@ -107,7 +109,7 @@ def read(files: FileCollection, name: str, column: str | None, label: str | None
 def _decoded(chunks: Iterable[bytes], where: str) -> Iterator[str]:
     """Lines without their ends."""
     decoder, rest, done = codecs.getincrementaldecoder("utf-8-sig")(), "", 0
-    for chunk in (*chunks, b""):
+    for chunk in chain(chunks, [b""]):
         try:
             text = rest + decoder.decode(chunk, not chunk)
         except UnicodeDecodeError as error:
@@ -118,6 +120,8 @@ def _decoded(chunks: Iterable[bytes], where: str) -> Iterator[str]:
         if "\0" in text:
             raise DataError(f"{where} is not text: it holds zero bytes", "name a file with a line per sample")
         *whole, rest = text.replace("\r\n", "\n").split("\n")
+        if len(rest) > LONGEST:
+            raise DataError(f"{where} has a line of more than {LONGEST:,} characters", "a line per sample")
         done += len(whole)
         yield from whole
     if rest:

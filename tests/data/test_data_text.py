@@ -148,6 +148,13 @@ def test_refusals(content: bytes, name: str, said: str, tmp_path: Path) -> None:
         read(tmp_path / name)
 
 
+def test_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gancli.data.lines.LONGEST", 1000)
+    (tmp_path / "a.txt").write_text("a\n" + "b" * 3_000_000)
+    with pytest.raises(DataError, match="a line of more than 1,000 characters"):
+        read(tmp_path / "a.txt")
+
+
 def test_no_lines_at_all_and_none_to_train_on(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no lines of text"):
         read(lines(tmp_path / "empty.csv", "text,label"), whole=True)

@@ -24,7 +24,7 @@ SOME = (
     "60,000 links in a zip", "300 MB of zeros as a.png in a zip", "a member called above", "20,000 overlapping members",
     "pipe as a.png", "pipe as labels.csv", "link to zeros as labels.json", "hole as a.png", "link as a.png",
     "folders that link to each other", "link to the kernel as the data set x.npy",
-    "x.csv given itself", "16 PNG of 4,000 a side", "a PGM with a long header",
+    "x.csv given itself", "hole as the data set x.txt", "16 PNG of 4,000 a side", "a PGM with a long header",
 )  # fmt: skip
 
 
