@@ -36,9 +36,10 @@ def with_run_option(command: Callable[..., None]) -> Callable[..., None]:
     def either(**given: Any) -> None:
         option, word = given.pop(OPTION), given["run"]
         if option is not None and word is not None:
-            if not files:
+            if files:
+                given[files[0]] = [word, *(given[files[0]] or [])]
+            elif option != word:
                 raise UsageError(f"RUN {word} and --run {option} are two runs", "name one of them")
-            given[files[0]] = [word, *(given[files[0]] or [])]
         command(**{**given, "run": word if option is None else option})
 
     either.__signature__ = signature.replace(parameters=[*parameters, named])  # type: ignore[attr-defined]

@@ -256,6 +256,7 @@ def test_one_form_of_naming_a_run(gan: Gan, run: Path, tmp_path: Path, monkeypat
     for words in (["project", run, "a.png"], ["project", "a.png", "--run", run], ["project", "a.png", "a.png"]):
         said = gan(*words, "--steps", "1")
         assert said.code == 0, said.err
+    assert gan("doctor", run, "--run", run).code == 0
     said = gan("doctor", "small", "--run", "other")
     assert (said.code, "name one of them" in said.err) == (2, True)
     said = gan("project", "small")
