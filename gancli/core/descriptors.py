@@ -1,4 +1,4 @@
-"""Checks and system calls below `files.py`: descriptors of folders and files, relative to their folder and without links."""
+"""Checks and system calls below `files.py`: descriptors of folders and files, relative to their folder and without links; data files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -132,3 +133,24 @@ def write_all(handle: int, pieces: Iterable[bytes | memoryview]) -> None:
 def amount(size: int) -> str:
     """A number of bytes in words."""
     return f"{size >> 30} GB" if size >= 1 << 30 else f"{size / 1e6:.3g} MB"
+
+
+def open_named(path: Path) -> BufferedReader:
+    """A file that the user named, to be read; links are followed.
+
+    Raises:
+        OSError: there is none, or it is no regular file, empty or a large one of holes. The kernel's own files, which seem empty, may have
+            no end.
+    """
+    handle = os.open(path, os.O_RDONLY | PLAIN & ~os.O_NOFOLLOW)
+    try:
+        found = os.fstat(handle)
+        check(found, stat.S_ISREG, "file")
+        if not found.st_size:
+            raise OSError(errno.ENODATA, "the file is empty", str(path))
+        if is_hollow(handle):
+            raise ForeignError(errno.EFBIG, "the file consists of holes", str(path))
+    except OSError:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")

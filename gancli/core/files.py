@@ -25,7 +25,6 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -313,27 +312,6 @@ def read_capped(path: Path, most: int, follow: bool = True) -> bytes:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     return Folder(there.parent).read(there.name, most)
-
-
-def open_named(path: Path) -> BufferedReader:
-    """A file that the user named, to be read; links are followed.
-
-    Raises:
-        OSError: there is none, or it is no regular file, empty or a large one of holes. The kernel's own files, which seem empty, may have
-            no end.
-    """
-    handle = os.open(path, os.O_RDONLY | fd.PLAIN & ~os.O_NOFOLLOW)
-    try:
-        found = os.fstat(handle)
-        fd.check(found, stat.S_ISREG, "file")
-        if not found.st_size:
-            raise OSError(errno.ENODATA, "the file is empty", str(path))
-        if fd.is_hollow(handle):
-            raise fd.ForeignError(errno.EFBIG, "the file consists of holes", str(path))
-    except OSError:
-        os.close(handle)
-        raise
-    return os.fdopen(handle, "rb")
 
 
 def write_atomic(path: Path, *pieces: bytes | memoryview, synced: bool = True) -> None:

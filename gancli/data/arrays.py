@@ -16,8 +16,8 @@ import numpy as np
 from pydantic import Field
 
 from gancli.core.data import Reading, Source, Split
+from gancli.core.descriptors import open_named
 from gancli.core.errors import DataError, reason_of
-from gancli.core.files import open_named
 from gancli.data import labels, npy
 from gancli.data.collection import named_as_image, scan, shown
 from gancli.data.folder import FolderCollection, file_names

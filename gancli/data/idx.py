@@ -16,8 +16,8 @@ from typing import ClassVar
 import numpy as np
 
 from gancli.core.data import Reading, Source, Split
+from gancli.core.descriptors import open_named
 from gancli.core.errors import DataError, reason_of
-from gancli.core.files import open_named
 from gancli.data.fetch import deadline, fetch
 from gancli.data.images import ImageDataset
 

@@ -15,8 +15,8 @@ from itertools import chain
 from pathlib import Path, PurePath
 from typing import IO, Any
 
+from gancli.core.descriptors import open_named
 from gancli.core.errors import DataError
-from gancli.core.files import open_named
 from gancli.core.printable import printable
 from gancli.data.collection import Entry, FileCollection
 from gancli.data.decode import BrokenImageError

@@ -21,8 +21,8 @@ import numpy as np
 from pydantic import Field
 
 from gancli.core.data import Reading, Source, Split
+from gancli.core.descriptors import open_named
 from gancli.core.errors import DataError, reason_of
-from gancli.core.files import open_named
 from gancli.core.images import over_white
 from gancli.data import cache, holdout, npy, remarks, values
 from gancli.data.images import ImageDataset

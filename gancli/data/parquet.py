@@ -14,8 +14,8 @@ import json
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
+from gancli.core.descriptors import open_named
 from gancli.core.errors import DataError, reason_of
-from gancli.core.files import open_named
 from gancli.data.collection import LARGEST, Entry, FileCollection, hidden, named_as_image, shown
 from gancli.data.decode import BrokenImageError
 from gancli.data.layout import part_of

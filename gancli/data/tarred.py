@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from gancli.core.descriptors import open_named
 from gancli.core.errors import DataError
-from gancli.core.files import open_named
 from gancli.data.collection import LARGEST, Entry, FileCollection, hidden, left_out, named_as_image, shown, suffix
 from gancli.data.decode import BrokenImageError
 from gancli.data.layout import part_of

@@ -8,8 +8,8 @@ import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from gancli.core.descriptors import open_named
 from gancli.core.errors import DataError
-from gancli.core.files import open_named
 from gancli.data.collection import Entry, FileCollection, left_out, same_name, shown
 from gancli.data.decode import BrokenImageError
 from gancli.data.pictures import Pictures

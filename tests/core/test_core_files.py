@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from gancli.core import files
+from gancli.core.descriptors import open_named
 from gancli.core.errors import CheckpointError
-from gancli.core.files import Folder, atomic_file, open_named, read_capped, write_atomic
+from gancli.core.files import Folder, atomic_file, read_capped, write_atomic
 
 
 def test_replacing_shows_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
