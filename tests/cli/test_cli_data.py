@@ -115,7 +115,7 @@ def test_lines_are_wrapped_at_words_on_a_terminal_alone(width: int, monkeypatch:
 def test_the_training_bar_fits_a_line(width: int, nets: list[str]) -> None:
     losses = tuple(f"loss/{net}" for net in nets)
     progress = Progress(step=0, images=0, epoch=100, total=1000, seconds=0.0, losses=losses)
-    bar, task = training_bar(Rich(file=io.StringIO(), width=width, force_terminal=False), progress)
+    bar, task = training_bar(Rich(file=io.StringIO(), width=width, force_terminal=False), progress, "images")
     known = {"epoch": 123.4, "step": 123_456, "rate": 123_456.0, "left": "12:34:56"}
     bar.update(task, completed=500, **known, **dict.fromkeys(losses, -12.345))
     bar.stop()
