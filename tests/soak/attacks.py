@@ -52,6 +52,8 @@ class Arena:
         (self.template / "history.jsonl").write_text('{"step": 10, "changes": {"intervals": {"log": 3}}}\n')
         scores = [{"step": s, "images": 16 * s, "fid@x": 9.5, "best": True} for s in (10, 20)]
         (self.template / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in scores))
+        seen = {"step": 10, "images": 160, "known": 40, "real/D": 0.9, "spread": 0.7, "classes": 0.3, "warned": ["x"]}
+        (self.template / "monitor.jsonl").write_text(json.dumps(seen) + "\n")
         shutil.copy(self.template / "evaluation.json", self.other)
         for warm in ("1", ""):
             os.environ[WARM] = warm
