@@ -2,7 +2,7 @@
 "use strict";
 const COLORS = ["--s1", "--s2", "--s3", "--s4", "--s5", "--s6", "--s7", "--s8"];
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [4, 4], [1, 4], [12, 4], [6, 2]];
-const MOST = 3000; // rows that are drawn; more are thinned
+const MOST = 1500; // rows that are drawn; more are thinned
 
 function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -37,7 +37,7 @@
     if (choice && kinds.length && choice.children.length !== kinds.length) choice.replaceChildren(...kinds.map((k) => studio.element("option", {value: k}, k.slice(0, -1))));
   }
   async function reload() {
-    const found = await studio.api("GET", `${address}/series?points=3000`);
+    const found = await studio.api("GET", `${address}/series?points=1500`);
     columns = found.columns; rows = found.total;
     scores = (await studio.api("GET", `${address}/series?journal=scores`)).columns;
     draw();
@@ -49,7 +49,7 @@
       const old = columns[key] || new Array(n).fill(null);
       columns[key] = old.concat(table[key] || new Array(more).fill(null));
     }
-    if (n + more > 2 * 3000) columns = charts.thin(columns, charts.AXES);
+    if (n + more > 2 * 1500) columns = charts.thin(columns, charts.AXES);
   }
   // Status, previews, warnings, log
   function status(s) {
