@@ -93,7 +93,7 @@ def subject(
 def _own(run: Run, model: Model, how: Reading, moved: str | None) -> Dataset:
     """The images that a run was trained on. Raises DataError if they are not there any more."""
     cfg = run.config().data
-    source = find.elsewhere(cfg.source, moved, f"gan augment {run.name}")
+    source = find.elsewhere(cfg.source, moved, f"gan augment {run.word}")
     split: Split[Any] = converted(find.read(source, how.requested(cfg)), model.task)
     if split.train.fingerprint != run.json("data.json").get("fingerprint"):
         raise DataError(f"the data that {run.name} was trained on have changed", "name the unchanged data with --data")

@@ -259,7 +259,7 @@ def _write(console: Console, work: Work, options: Options, out: Path, originals:
         f"{len(parts.validation):,} validation and {len(parts.test):,} test images are not in it: use them to evaluate, never {out}"
     )
     if not studied:
-        console.note(f"next     gan augment {work.of.run.path} --to {options.to} --study")
+        console.note(f"next     gan augment {work.of.run.word} --to {options.to} --study")
         console.result({"out": str(out), "new": described, "findings": said, **counts}, only_json=True)
 
 

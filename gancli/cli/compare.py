@@ -50,12 +50,12 @@ def command(
         run = folder.find(runs_dir, word)
         file: Path = run.path / "evaluation.json"
         if not file.is_file():
-            raise UsageError(f"{run.path} has not been evaluated", f"gan evaluate {run.path}")
+            raise UsageError(f"{run.path} has not been evaluated", f"gan evaluate {run.word}")
         name = run.name if there.get(run.name, run) == run else str(run.path)
         try:
             there[name], found[name] = run, Evaluation.from_json(Folder(run.path).read(file.name, MAX_JSON))
         except CheckpointError as error:
-            raise CheckpointError(f"{file}: {error.cause}", f"gan evaluate {run.path}") from None
+            raise CheckpointError(f"{file}: {error.cause}", f"gan evaluate {run.word}") from None
     rows = compare(found)
     steps = {name: _step(e.protocol.get("fakes")) for name, e in found.items()}
     for row in rows:
@@ -108,7 +108,7 @@ def _stale(console: Console, there: Mapping[str, Run], steps: Mapping[str, Any])
         now, _ = reached(run)
         if now is not None and isinstance(steps[name], int) and now != steps[name]:
             console.warn(
-                f"{name} was scored at step {steps[name]:,} and is at step {now:,} now  ->  gan evaluate {run.path}"
+                f"{name} was scored at step {steps[name]:,} and is at step {now:,} now  ->  gan evaluate {run.word}"
             )
 
 

@@ -135,7 +135,7 @@ def command(
 def _next(console: Console, run: Run | None) -> None:
     """Print the next command, if a run was evaluated in its own folder."""
     if run is not None:
-        console.note(f"next     gan compare {run.path} OTHER")
+        console.note(f"next     gan compare {run.word} OTHER")
 
 
 def _run(console: Console, runs_dir: Path, name: str | None) -> Run:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from gancli.cli import options as o
-from gancli.core.errors import UsageError
 
 PLACE = 4
 
@@ -29,15 +28,14 @@ def command(
     from gancli.report.console import Console
     from gancli.report.film import film, previews
     from gancli.runs import folder
-    from gancli.runs.files import disk
+    from gancli.runs.files import check_parent, disk
 
     console = Console(quiet=quiet, json=json)
     o.film(out)
     found = folder.find(runs_dir, run)
     if run is None:
         console.note(f"run {found.path}")
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
+    check_parent(out)
     content = film(found, out.suffix.lower(), fps)
     with disk("the film", out, then=""):
         write_atomic(out, content)

@@ -26,6 +26,7 @@ def command(
     from gancli.core.config import merge, parse_set
     from gancli.core.errors import UsageError
     from gancli.report.console import Console
+    from gancli.runs.files import quoted
 
     console = Console(quiet=quiet, json=json)
     o.plugins(plugin)
@@ -33,16 +34,16 @@ def command(
     if not printed and file.exists():
         raise UsageError(f"{file} exists", "name another file")
     if not printed and not file.parent.is_dir():
-        raise UsageError(f"there is no folder {file.parent}", f"mkdir -p {file.parent}")
+        raise UsageError(f"there is no folder {file.parent}", f"mkdir -p {quoted(file.parent)}")
 
     from gancli.report.template import template
 
     name = preset or "textbook"
-    text = template(name, "FILE" if printed else str(file), merge(parse_set(item) for item in set_ or ()))
+    text = template(name, "FILE" if printed else quoted(file), merge(parse_set(item) for item in set_ or ()))
     if printed:
         typer.echo(text, nl=False)
         return
     with file.open("x") as out:
         out.write(text)
-    console.note(f"preset {name} -> {file}; edit it, then: gan train --config {file}")
+    console.note(f"preset {name} -> {file}; edit it, then: gan train --config {quoted(file)}")
     console.result({"out": str(file), "preset": name}, only_json=True)

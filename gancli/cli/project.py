@@ -33,12 +33,12 @@ def command(
     """Find the latent vectors whose images are closest to given images."""
     from gancli.report.console import Console
     from gancli.runs import folder
+    from gancli.runs.files import check_parent
 
     console = Console(quiet=quiet, json=json)
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out}: projections are shown in a grid", "use .png")
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
+    check_parent(out)
     name, words = run_and_files(run, images, "image")
     files = [Path(word) for word in words]
     o.plugins(plugin)

@@ -152,13 +152,15 @@ class Flags:
         Raises:
             UsageError: the form is not known, the folder is not there, or as of `numbers`.
         """
+        from gancli.runs.files import check_parent
+
         self.numbers()
         out = Path(DEFAULT if self.out is None else self.out)
         suffix = "" if self.folder else out.suffix.lower()
         if suffix and suffix not in FORMS and not own_forms:
             raise UsageError(f"--out {out}: do not know the form {suffix!r}", f"use {', '.join(FORMS)} or a folder/")
-        if suffix and not out.parent.is_dir():
-            raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
+        if suffix:
+            check_parent(out)
         o.film(out if self.walk else None)
         if self.temperature is not None and not 0 < self.temperature <= HOTTEST:
             raise UsageError(f"--temperature {self.temperature:g} is not in its range", f"above 0, at most {HOTTEST}")
@@ -230,7 +232,7 @@ def command(
         console.print_lines(lines or [])
     console.note(f"{count} {'frames' if flags.walk else 'samples'} of step {model.tick.step:,}{where}")
     if (found.path / "data.json").is_file():
-        console.note(f"next     gan evaluate {found.path}")
+        console.note(f"next     gan evaluate {found.word}")
     if options.classes is not None:
         _doubts(console, found, [model.class_name(k) for k in options.classes], model.tick.step)
     ends = [options.seeds[0], options.seeds[-1]]
@@ -248,7 +250,7 @@ def _doubts(console: Console, run: Run, classes: list[str], step: int) -> None:
     try:
         known = Evaluation.from_json(read_capped(run.path / "evaluation.json", MAX_JSON))
     except CheckpointError:
-        console.note(f"whether samples of a class are what it is called: gan evaluate {run.path}")
+        console.note(f"whether samples of a class are what it is called: gan evaluate {run.word}")
         return
     at = known.protocol.get("fakes", {}).get("step")
     for text in warnings(known, classes):

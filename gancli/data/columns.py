@@ -11,6 +11,7 @@ Other columns are passed over, which is said.
 from __future__ import annotations
 
 import itertools
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -288,5 +289,9 @@ def _say(out: Annotation, file: str) -> None:
         out.notes.append(f"the classes are the column {shown(columns.label)} of {file}")
     if columns.words:
         words = ", ".join(map(shown, columns.words[:5]))
-        way = "" if columns.label else f"  ->  --set data.labels={shown(columns.words[0])} makes it the class"
+        way = (
+            ""
+            if columns.label
+            else f"  ->  --set data.labels={shlex.quote(shown(columns.words[0]))} makes it the class"
+        )
         (out.notes if columns.label else out.warnings).append(f"{file}: the words in {words} are not read{way}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import tokenize
 import zipfile
 import zlib
@@ -114,7 +115,11 @@ def chosen(arrays: Sequence[Array], path: Path, how: Reading) -> list[Found]:
     passed = [a for a in arrays if id(a) not in used and a.name not in BESIDE]
     alike = [a for a in passed if a.shape[:1] in {f.images.shape[:1] for f in parts}]
     if passed:
-        way = f"  ->  --set data.labels={alike[0].name} makes it the labels" if alike and not parts[0].labels else ""
+        way = (
+            f"  ->  --set data.labels={shlex.quote(alike[0].name)} makes it the labels"
+            if alike and not parts[0].labels
+            else ""
+        )
         how.warn(f"passed over: {', '.join(a.described for a in passed)}{way}")
     return parts
 

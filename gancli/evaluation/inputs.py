@@ -25,7 +25,6 @@ from gancli.inference.loading import load
 from gancli.inference.spool import spooled
 from gancli.inference.stream import Stream
 from gancli.runs import folder, history
-from gancli.runs.files import quoted
 
 Progress = Callable[[str, int, int], None]
 
@@ -113,7 +112,7 @@ def of_run(
             "gan evaluate --against mnist, or a folder",
         )
     cfg = validated(Data, {**run.config().data.model_dump(mode="json"), **(options or {})}, "data")
-    own = find.elsewhere(cfg.source, moved, f"gan evaluate {quoted(run.path)}")
+    own = find.elsewhere(cfg.source, moved, f"gan evaluate {run.word}")
     split = converted(find.read(_lenient(own, skip_broken), how.requested(cfg)), model.task)
     model.facts["same_data"] = split.train.fingerprint == _trained_on(run, model.tick.step)
     if not model.facts["same_data"]:

@@ -12,7 +12,7 @@ from gancli.core.errors import UsageError
 from gancli.core.registry import build, parts
 from gancli.export.contracts import Export, Source
 from gancli.export.parity import Parity, compare
-from gancli.runs.files import disk
+from gancli.runs.files import check_parent, disk
 
 REFUSED = {
     "pt2": "a .pt2 file contains pickles, which can run code when it is loaded",
@@ -48,8 +48,7 @@ def export(form: Export, source: Source, out: Path) -> Parity | None:
         ResourceError: the disk refuses, or the result differs from torch. Nothing is written then.
     """
     form.check_needs()
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
+    check_parent(out)
     if out.exists() and (out.is_dir() or not form.suffix):
         raise UsageError(f"{out} exists", "name another --out")
     with disk("the exported model", out, then=""), _beside(out) as beside:

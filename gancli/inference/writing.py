@@ -24,7 +24,7 @@ from gancli.inference.generator import Model
 from gancli.inference.rejection import chosen
 from gancli.inference.spool import spooled
 from gancli.inference.staging import together
-from gancli.runs.files import disk
+from gancli.runs.files import check_parent, disk
 
 Progress = Callable[[str, int, int], None]
 TABLE = ".jsonl"  # the suffix of a file with a JSON object for each sample
@@ -92,8 +92,8 @@ def write(model: Model, options: SampleOptions, out: Path, progress: Progress) -
     form = options.form(out)
     if options.mix is not None and form != ".png":
         raise UsageError(f"--out {out}: --mix makes a grid", "use .png")
-    if form and not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {out.parent}")
+    if form:
+        check_parent(out)
     if options.best_of > 1:
         options = _with_best(model, options, progress)
     by_form = {"": _folder if options.frames is None else _frames, ".npz": _arrays, ".gif": _walk, ".mp4": _walk}

@@ -19,6 +19,7 @@ from gancli.core.errors import CheckpointError, GanError
 from gancli.core.files import Folder
 from gancli.core.host import cores
 from gancli.runs import checkpoint, folder, history, journal, lock
+from gancli.runs.files import quoted
 from gancli.training import precision
 
 SMALL = 500e6  # bytes free that a run should have
@@ -155,9 +156,9 @@ def _checkpoints(run: folder.Run) -> Iterator[Finding]:
         whole += 1
         yield Finding(f"checkpoint {path.name}", "ok", _about(point))
     if listed and not whole:
-        yield Finding("checkpoints", "wrong", "none is whole", f"gan train --config {run.path / 'config.json'}")
+        yield Finding("checkpoints", "wrong", "none is whole", f"gan train --config {quoted(run.path / 'config.json')}")
     elif not listed:
-        yield Finding("checkpoints", "note", "none yet", f"gan resume {run.path}")
+        yield Finding("checkpoints", "note", "none yet", f"gan resume {run.word}")
 
 
 def _about(point: checkpoint.Checkpoint) -> str:

@@ -181,7 +181,7 @@ class Reporter(Sink):
         """
         lines, cfg = self._draw(run), self._plan.cfg
         if cfg.stop.until and reason != "quality":
-            more = f"gan resume {run.path} {LONGER.get(reason, '--epochs')} N"
+            more = f"gan resume {run.word} {LONGER.get(reason, '--epochs')} N"
             self.console.warn(f"{cfg.stop.until} was not reached  ->  {more}")
         self.console.note(f"done: {ENDS.get(reason, reason)}")
         newest = max(run.samples.glob("*.*"), default=None, key=lambda p: (len(p.name), p.name))
@@ -190,8 +190,8 @@ class Reporter(Sink):
         self._name_pictures(run, lines)
         asks = cfg.task.asks
         example = asks.example.replace("SUFFIX", newest.suffix if newest else ".png")
-        self.console.note(f"next     {asks.verb} {run.path} {example}")
-        self.console.note(f"         gan evaluate {run.path}")
+        self.console.note(f"next     {asks.verb} {run.word} {example}")
+        self.console.note(f"         gan evaluate {run.word}")
         if cfg.preset in presets() and (better := read_table(presets()[cfg.preset]).get("better")):
             self.console.note(f"better   {better}")
         self.console.result({"run": str(run.path), "stopped": reason, **(lines[-1] if lines else {})}, only_json=True)

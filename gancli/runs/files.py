@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gancli.core.descriptors import ForeignError
-from gancli.core.errors import CheckpointError, ResourceError
+from gancli.core.errors import CheckpointError, ResourceError, UsageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAX_JSON = 4 << 20  # bytes
@@ -107,3 +107,9 @@ def disk(what: str, path: Path, needed: int = 0, then: str = "gan resume") -> It
 def quoted(path: Path) -> str:
     """A path as a word of a shell command."""
     return shlex.quote(str(path))
+
+
+def check_parent(out: Path) -> None:
+    """Raises UsageError if the folder in which a file is to be written does not exist."""
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}", f"mkdir -p {quoted(out.parent)}")

@@ -25,7 +25,7 @@ from gancli.core.errors import CheckpointError, ResourceError, UsageError
 from gancli.core.files import OWN_KINDS, Folder
 from gancli.core.registry import nearest
 from gancli.runs import history
-from gancli.runs.files import MAX_JSON, MOST_OPTIONS, MOST_VALUES, as_json, table
+from gancli.runs.files import MAX_JSON, MOST_OPTIONS, MOST_VALUES, as_json, quoted, table
 
 NAME = re.compile(r"\w(?:[\w .+@,()-]{0,98}[\w.+@)-])?")  # letters of any script; quoted, a word of a shell
 FILES = (
@@ -46,6 +46,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def word(self) -> str:
+        """Its path as a word of a shell command."""
+        return quoted(self.path)
 
     @property
     def checkpoints(self) -> Path:
@@ -167,7 +172,7 @@ def create(runs: Path, stem: str, name: str | None) -> Run:
         where = runs / name if name else runs
         if not where.is_dir() or where == runs:
             raise ResourceError(f"{where} is in the way: it is a file") from None
-        raise UsageError(f"run {where} exists", f"gan resume {where}, or choose another --name") from None
+        raise UsageError(f"run {where} exists", f"gan resume {quoted(where)}, or choose another --name") from None
     except OSError as error:
         raise ResourceError(
             f"cannot make a run folder in {runs}: {error.strerror}", "choose another --runs-dir"

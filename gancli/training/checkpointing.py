@@ -25,7 +25,7 @@ from gancli.export.cards import head
 from gancli.inference.generator import Model, describe
 from gancli.inference.loading import planned
 from gancli.runs import checkpoint, folder, history, journal, tensors
-from gancli.runs.files import MAX_JSON, as_json, disk, table
+from gancli.runs.files import MAX_JSON, as_json, disk, quoted, table
 from gancli.training import snapshot
 from gancli.training.prepare import Plan
 from gancli.training.state import State
@@ -181,7 +181,7 @@ def check_size(run: folder.Run, plan: Plan) -> None:
         raise ResourceError(
             f"{run.path / 'config.json'} asks for nets that need {amount(4 * size)}, more than a quarter of the memory, "
             "and the run has no checkpoint",
-            f"if it is yours, start again: gan train --config {run.path / 'config.json'}",
+            f"if it is yours, start again: gan train --config {quoted(run.path / 'config.json')}",
         )
 
 

@@ -87,7 +87,7 @@ def train(
             reason, state = _until_done(run, plan, every, signals, resumed, allow_data_change, on_divergence)
             caught = int(ranks.maximum([signals.caught])[0])
             if caught:
-                raise StoppedError(caught, f"stopped at step {state.step}; saved", f"gan resume {run.path}")
+                raise StoppedError(caught, f"stopped at step {state.step}; saved", f"gan resume {run.word}")
         every.event("finished", reason=reason)
     return reason, state
 
@@ -298,7 +298,7 @@ def _out_of_memory(run: folder.Run, plan: Plan, said: str) -> None:
     """Raises ResourceError with the largest batch that fits. Called after the failed session has freed its memory."""
     fits = fitting(plan.cfg, plan.loader, lambda cfg: replace(plan, cfg=cfg).state())
     saved = bool(checkpoint.listed(run.checkpoints))
-    command = f"gan resume {run.path} --set runtime.micro_batch={fits}" if saved else f"gan train --batch-size {fits}"
+    command = f"gan resume {run.word} --set runtime.micro_batch={fits}" if saved else f"gan train --batch-size {fits}"
     raise ResourceError(
         f"out of memory with batches of {plan.cfg.runtime.micro_batch or plan.cfg.batch_size} ({said[:200]})",
         command if fits else "a smaller model, or a machine with more memory",

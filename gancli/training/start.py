@@ -101,5 +101,5 @@ def extend(run: folder.Run, layers: list[Layer], data: str | None = None) -> Con
         )
     if new.stop.until:
         parse_bound(new.stop.until)
-    source = find.elsewhere(new.data.source, data, f"gan resume {quoted(run.path)}")
+    source = find.elsewhere(new.data.source, data, f"gan resume {run.word}")
     return new.replace(data=new.data.replace(source=source))

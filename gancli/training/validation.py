@@ -72,7 +72,7 @@ class Validation:
             return self.validate(state)
         if not reached(self.run, cfg, state.step):
             return ""
-        self.sinks.note(f'{cfg.stop.until} holds; to go on: gan resume {self.run.path} --until ""')
+        self.sinks.note(f'{cfg.stop.until} holds; to go on: gan resume {self.run.word} --until ""')
         return "quality"
 
     @cached_property

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +154,30 @@ def test_the_rule_finds_what_it_is_to_find() -> None:
         ("runs/folder.py", "gan resume {}, or choose another --name"), ("inference/writing.py", "leave --mix away"),
     ):  # fmt: skip
         assert not wrong(file, text), (file, text)
+
+
+def test_a_run_is_named_as_a_word_of_a_shell() -> None:
+    """A name with blanks can be copied from a message: `gan resume {run.word}`, not `gan resume {run.path}`."""
+    found = []
+    for file in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            for before, value in pairwise(node.values if isinstance(node, ast.JoinedStr) else ()):
+                text = str(before.value) if isinstance(before, ast.Constant) else ""
+                if re.search(r"gan [a-z]+ (?:--config )?$|mkdir -p $", text) and isinstance(value, ast.FormattedValue):
+                    found.append((file.name, node.lineno, ast.unparse(value.value)))
+    assert len(found) > 15
+    safe = re.compile(r"(?:.*\.word|(?:shlex\.)?quoted?\(.*)$")
+    assert not [place for place in found if place[0] != "template.py" and not safe.match(place[2])]
+
+
+def test_what_is_advised_of_a_name_with_blanks_runs(gan: Gan) -> None:
+    trained = gan("train", "--data", "digits", "--name", "my run", *TINY, "--max-steps", "2")
+    advised = [shlex.split(line) for line in re.findall(r"gan ((?:sample|evaluate) .*)", trained.out + trained.err)]
+    assert [words[0] for words in advised] == ["sample", "evaluate"]
+    for words in advised:
+        more = ("--metrics", "fid", "--features", "random-conv", "--n", "64") if "evaluate" in words else ()
+        said = gan(*words, *more)
+        assert said.code == 0, said.err
 
 
 # Advice that depends on the data: it is followed
