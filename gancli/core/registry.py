@@ -240,11 +240,17 @@ def build(kind: str, value: Any) -> Part:
         if value.kind != kind:
             raise UsageError(f"{value.name!r} is a {value.kind}, not a {kind}")
         return value
+    options = as_table(kind, value)
+    cls = find(kind, options.pop("name"))
+    return validated(cls, options, f"{kind} {cls.name}")
+
+
+def as_table(kind: str, value: Any) -> dict[str, Any]:
+    """A part's configuration, a name or a table, as a table with a name. Raises UsageError if it is neither."""
     options = {"name": value} if isinstance(value, str) else dict(value) if isinstance(value, dict) else {}
     if not isinstance(options.get("name"), str):
         raise UsageError(f"the {kind} is a name or a table with a name, not {value!r}")
-    cls = find(kind, options.pop("name"))
-    return validated(cls, options, f"{kind} {cls.name}")
+    return options
 
 
 F = TypeVar("F", bound=Frozen)

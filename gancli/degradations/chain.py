@@ -20,13 +20,15 @@ def parse(value: Any) -> Any:
         value: text, or a list of parts, tables and texts, which is returned with its texts parsed.
 
     Returns:
-        A tuple of parts and tables.
+        A tuple of parts and tables; what is neither text nor a list, as it is, for the configuration to refuse.
 
     Raises:
         UsageError: a name is unknown or an argument is invalid.
     """
     if isinstance(value, str):
         value = [one for one in value.split("+") if one.strip()]
+    if not isinstance(value, list | tuple):
+        return value
     return tuple(_parsed(one) if isinstance(one, str) else one for one in value)
 
 

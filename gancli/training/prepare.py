@@ -18,7 +18,7 @@ from gancli.core import migration
 from gancli.core.config import Config, Data, Layer, differences, merge, presets, read_preset, resolve
 from gancli.core.data import Reading, Source, Spec, Split
 from gancli.core.errors import DataError, UsageError
-from gancli.core.registry import build, parts, validated
+from gancli.core.registry import as_table, build, parts, validated
 from gancli.core.specs import Images
 from gancli.core.task import Task, converted
 from gancli.data import cache, find, remarks
@@ -275,7 +275,8 @@ def _recipe_for(split: Split[Any], asked: Layer) -> tuple[str, Layer]:
     Raises UsageError if no task, or more than one, trains on such data.
     """
     spec, task = split.train.spec, asked.get("task", {})
-    named, options = (task, set()) if isinstance(task, str) else (task.get("name"), task.keys() - {"name"})
+    table = task if isinstance(task, dict) and "name" not in task else as_table("task", task)
+    named, options = table.get("name"), table.keys() - {"name"}
     known = {name: cast("type[Task]", part) for name, part in parts("task").items()}
     takes = [name for name, part in known.items() if options <= part.model_fields.keys()]
     usual = str(Config.model_fields["task"].default)

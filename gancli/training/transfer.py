@@ -67,7 +67,8 @@ def origin(asked: Layer) -> Origin | None:
     Raises:
         CheckpointError: it cannot be loaded.
     """
-    weights = asked.get("transfer", {}).get("weights")
+    table = asked.get("transfer", {})
+    weights = table.get("weights") if isinstance(table, dict) else None  # what is no table is refused with the rest
     return None if weights is None else Origin(load(Path(str(weights))))
 
 

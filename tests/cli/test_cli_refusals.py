@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gancli.core.config import Config
 from tests.conftest import Gan
 
 CASES = [
@@ -110,3 +111,24 @@ def test_refusal(
 
 def test_cases_are_many() -> None:
     assert len(CASES) >= 25
+
+
+@pytest.mark.parametrize(
+    "value", ["5", "[[]]", '"x"', "{name=[1]}", "{name=0.5}", "{a=1}", "[{name={}}]", "1979-05-27"]
+)
+def test_a_configuration_of_other_types_is_refused(value: str, gan: Gan, tmp_path: Path) -> None:
+    keys = [
+        *Config.model_fields,
+        "task.name",
+        "task.model",
+        "task.loss",
+        "task.degrade",
+        "optimizers.D",
+        "transfer.weights",
+    ]
+    for key in keys:
+        (tmp_path / "a.toml").write_text(f"{key} = {value}\n")
+        said = gan("train", "--config", tmp_path / "a.toml", "--dry-run")
+        fits = value == "5" and key in ("seed", "batch_size")
+        assert said.code in ((0,) if fits else (2, 4)), (key, value, said.err)
+        assert fits or said.err.splitlines()[-1].startswith("error: "), said.err
