@@ -109,10 +109,27 @@ class LanguageModel(nn.Module):
         Returns:
             float32 [N, L, vocabulary]: position i is computed from the tokens before i.
         """
+        return self._logits(self._hidden(tokens, label, dropped))
+
+    def log_likelihood(self, tokens: Tensor, label: Tensor | None = None, dropped: bool = True) -> Tensor:
+        """The log-likelihood of each token of lines, whose logits are computed as far as the lines reach.
+
+        Args:
+            tokens, label, dropped: as of `forward`.
+
+        Returns:
+            float32 [N, L], in nats; 0 after the end of a line.
+        """
+        inside = written(tokens)
+        hidden = self._hidden(tokens, label, dropped)[inside]
+        found = -F.cross_entropy(self._logits(hidden), tokens[inside], reduction="none")
+        return found.new_zeros(tokens.shape).masked_scatter(inside, found)
+
+    def _hidden(self, tokens: Tensor, label: Tensor | None, dropped: bool) -> Tensor:
         before = F.pad(tokens[:, :-1], (1, 0))
         drop = self.dropout if dropped else nn.Identity()
-        hidden, _ = self.lstm(drop(self._inputs(self.embedding(before), label)))
-        return self._logits(drop(hidden))
+        hidden: Tensor = drop(self.lstm(drop(self._inputs(self.embedding(before), label)))[0])
+        return hidden
 
     def states(self, tokens: Tensor, label: Tensor | None = None) -> Tensor:
         """Outputs of the LSTM [N, L, width] after each token; for features."""
@@ -157,14 +174,3 @@ def written(tokens: Tensor) -> Tensor:
 def shortened(tokens: Tensor) -> Tensor:
     """The same lines without the padding that all of them have."""
     return tokens[:, : int(lengths(tokens).max())]
-
-
-def log_likelihood(logits: Tensor, tokens: Tensor) -> Tensor:
-    """The log-likelihood of each token, float32 [N, L]; 0 after the end of a line.
-
-    Args:
-        logits: [N, L, vocabulary].
-        tokens: int64 [N, L].
-    """
-    found = -F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape)
-    return found * written(tokens)

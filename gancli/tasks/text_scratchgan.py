@@ -22,7 +22,7 @@ from gancli.core.contracts import Logs, Memory, Nets
 from gancli.core.data import Spec
 from gancli.core.specs import Tokens
 from gancli.core.task import Context, Phase
-from gancli.models.lstm import LanguageModel, log_likelihood, written
+from gancli.models.lstm import LanguageModel, written
 from gancli.models.text_critics import StepCritic
 from gancli.tasks.writing import Autoregressive
 
@@ -69,7 +69,7 @@ class TextScratch(Autoregressive):
         baseline = ctx.memory["baseline"]
         advantage = (returns - baseline) * mask
         net = cast("LanguageModel", ctx.nets["G"])
-        loss = -(advantage * log_likelihood(net(fake, label, dropped=False), fake)).sum(1)
+        loss = -(advantage * net.log_likelihood(fake, label, dropped=False)).sum(1)
         mean = sharding.gather_rows("returns", returns.sum(1) / mask.sum(1))
         if mean is not None:
             baseline.lerp_(mean.mean(), self.decay)

@@ -23,7 +23,7 @@ from gancli.core.task import Choices, Context, Task
 from gancli.core.text import TextSamples
 from gancli.data.tokens import UNKNOWN, Vocabulary
 from gancli.models.line_writer import LineWriter
-from gancli.models.lstm import LanguageModel, log_likelihood, shortened, written
+from gancli.models.lstm import LanguageModel, shortened, written
 from gancli.tasks.line_export import exportable, vocabulary_of
 from gancli.tasks.sampling import class_rows, labels_like
 
@@ -149,7 +149,7 @@ class Autoregressive(Recurrent):
         net = cast("LanguageModel", nets["G"])
         place = net.embedding.weight.device
         tokens, label = shortened(tokens.to(place)), self.label(labels, spec)
-        return log_likelihood(net(tokens, None if label is None else label.to(place)), tokens).sum(1)
+        return net.log_likelihood(tokens, None if label is None else label.to(place)).sum(1)
 
 
 def nll(net: LanguageModel, tokens: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -163,7 +163,7 @@ def nll(net: LanguageModel, tokens: Tensor, label: Tensor | None) -> tuple[Tenso
     Returns:
         In nats per line [N], and per token [N].
     """
-    total = -log_likelihood(net(tokens, label), tokens).sum(1)
+    total = -net.log_likelihood(tokens, label).sum(1)
     return total, (total / written(tokens).sum(1)).detach()
 
 

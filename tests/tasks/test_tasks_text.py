@@ -18,7 +18,7 @@ from gancli.core.errors import UsageError
 from gancli.core.registry import build
 from gancli.core.samples import FromPrompt
 from gancli.core.specs import Tokens
-from gancli.models.lstm import LSTM, LanguageModel, lengths, log_likelihood, shortened, written
+from gancli.models.lstm import LSTM, LanguageModel, lengths, shortened, written
 from gancli.runs import checkpoint, journal
 from gancli.runs.folder import Run
 from gancli.runs.tensors import decode
@@ -82,9 +82,9 @@ def test_lengths_and_likelihood_count_the_end_of_a_line_once() -> None:
     assert lengths(tokens).tolist() == [3, 4, 1]
     assert written(tokens).sum(1).tolist() == [3, 4, 1]
     assert shortened(tokens[[0, 2]]).shape == (2, 3)
-    logits = torch.randn(3, 4, 9)
-    wanted = torch.stack([logits[0, i].log_softmax(0)[tokens[0, i]] for i in range(3)]).sum()
-    torch.testing.assert_close(log_likelihood(logits, tokens)[0].sum(), wanted)
+    net = LanguageModel(9, 0, 6, 10, 1, 0.0, True)
+    wanted = net(tokens).log_softmax(2).gather(2, tokens[..., None])[..., 0] * written(tokens)
+    torch.testing.assert_close(net.log_likelihood(tokens), wanted)
 
 
 def test_steps_give_the_logits_of_the_whole_line() -> None:
@@ -297,10 +297,11 @@ def test_returns_are_discounted() -> None:
 def test_reinforce_gradients_are_those_of_the_expected_reward() -> None:
     """One token: the gradient of E[r] in the logits is p (r - E[r]); the mean over many samples comes near it."""
     torch.manual_seed(0)
-    logits, reward = torch.zeros(4, requires_grad=True), torch.tensor([0.0, 1.0, -1.0, 0.5])
+    net, reward = LanguageModel(4, 0, 2, 2, 1, 0.0, False), torch.tensor([0.0, 1.0, -1.0, 0.5])
+    torch.nn.init.zeros_(net.output.weight)  # the logits are the bias
     tokens = torch.randint(0, 4, (40_000, 1))
-    loss = -(reward[tokens] * log_likelihood(logits.expand(40_000, 1, 4), tokens)).sum(1).mean()
-    (found,) = torch.autograd.grad(loss, logits)
+    loss = -(reward[tokens] * net.log_likelihood(tokens)).sum(1).mean()
+    (found,) = torch.autograd.grad(loss, net.output.bias)
     torch.testing.assert_close(found, -(reward - reward.mean()) / 4, atol=0.01, rtol=0)
 
 

@@ -22,7 +22,7 @@ from gancli.data.cache import fingerprint
 from gancli.data.tokens import Vocabulary
 from gancli.evaluation.contracts import Extractor, Features, Passed, Progress, silent
 from gancli.evaluation.weights import expect, keep, kept
-from gancli.models.lstm import LanguageModel, log_likelihood, shortened, written
+from gancli.models.lstm import LanguageModel, shortened, written
 
 BATCH = 64
 EMBEDDING, LONGEST, MOST = 32, 128, 4096  # units of a line that are read; tokens of the vocabulary
@@ -89,7 +89,7 @@ class TextLSTM(Features):
 
     @staticmethod
     def _step(net: LanguageModel, tokens: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        loss = -log_likelihood(net(tokens), tokens).sum() / written(tokens).sum()
+        loss = -net.log_likelihood(tokens).sum() / written(tokens).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
