@@ -164,7 +164,7 @@ def plot(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    means = table(found, groups)
+    means, seeds = table(found, groups), any(len(group.runs) > 1 for group in groups)
     first = list(means)[:3]
     figure = Figure(figsize=(4.4 * (1 + len(first)), 4.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -185,11 +185,13 @@ def plot(
             dots = [found[run].scores[name].value for run in group.runs if name in found[run].scores]
             axes.plot([i] * len(dots), dots, "o", color=color, ms=5, alpha=0.7)
             middle = means[name].get(group.label)
-            if middle is not None:  # the bar: one standard error to both sides
-                axes.errorbar(i, middle.value, yerr=middle.error or 0, color=color, capsize=6, lw=1.5, zorder=3)
+            if middle is not None:  # the bar: as in the table
+                half = middle.error or 0 if middle.spread is None else middle.spread
+                axes.errorbar(i, middle.value, yerr=half, color=color, capsize=6, lw=1.5, zorder=3)
                 axes.hlines(middle.value, i - 0.3, i + 0.3, color=color, lw=2)
         axes.set_xticks(range(len(groups)), [group.label for group in groups], rotation=30, ha="right", fontsize=8)
         axes.set_title(name, loc="left", fontsize=10)
+        axes.set_xlabel(f"± standard {'deviation over seeds' if seeds else 'error of sampling'}", fontsize=8.5)
         axes.margins(x=0.15, y=0.15)
     for axes in (curves, *bars):
         axes.spines[["top", "right"]].set_visible(False)
