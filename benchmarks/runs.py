@@ -36,7 +36,6 @@ def trained(run: Run, layers: list[Layer], data_dir: Path, images: int, every: i
     Raises UsageError if the run is there and was made with other options.
     """
     console, how = Console(), reading(data_dir)
-    reporter = Reporter(console)
     intervals = {
         "log": LOG,
         "save": every,
@@ -50,6 +49,7 @@ def trained(run: Run, layers: list[Layer], data_dir: Path, images: int, every: i
     }
     request = Request([own, *layers], None, data_dir, how.cache_dir, False)
     plan = make(request, how)
+    reporter = Reporter(console, plan)
     resumed = (run.path / "config.json").is_file()
     if resumed:
         wrong = [k for k in differences(run.config(), plan.cfg) if not k.startswith("runtime.")]
@@ -58,7 +58,7 @@ def trained(run: Run, layers: list[Layer], data_dir: Path, images: int, every: i
         if seen(run) >= images:
             return
     else:
-        reporter.plan(plan)
+        reporter.announce()
         start(request, plan, run.path.parent, run.name)
     console.open(run)
     train(run, plan, [reporter], resumed)
