@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,11 @@ class EventFiles(Sink):
         return [name for name in names if name.removeprefix(PREFIX).partition(".")[0].isdigit()]
 
     def scalars(self, step: int, values: Mapping[str, Any]) -> None:
-        numbers = [events.scalar(k, v) for k, v in values.items() if isinstance(v, int | float) and k != "step"]
-        self._write(events.event(self.now(), step, *numbers))
+        self.journal([{**values, "step": step}])
+
+    def journal(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Write the numbers of lines of a journal, each with its step, at once."""
+        self._write(*(events.event(self.now(), line["step"], *_numbers(line)) for line in lines))
 
     def samples(self, step: int, name: str, samples: Samples, recipe: Mapping[str, Any]) -> None:
         self.rendered(step, name, samples.render(recipe=dict(recipe)))
@@ -86,3 +89,7 @@ class EventFiles(Sink):
             if kept != content:
                 self.folder.write(name, kept)
         self._write(events.restart(self.now(), first))
+
+
+def _numbers(line: Mapping[str, Any]) -> list[bytes]:
+    return [events.scalar(k, v) for k, v in line.items() if isinstance(v, int | float) and k != "step"]

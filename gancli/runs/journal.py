@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,22 @@ from gancli.core.files import Folder
 from gancli.runs.files import LARGEST, disk, parse
 
 MOST = 16 << 20  # bytes at the end of a journal that are read
+MOST_LINES = 100_000  # of these
 MOST_PENDING = 10_000  # lines that wait for the disk
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All complete lines, under today's keys; of a journal of more than 16 MB the last ones. Raises CheckpointError."""
-    return [migration.line(value) for value, _ in _lines(path, MOST)]
+    """All complete lines, under today's keys; of more than 16 MB or 100,000 lines the last ones. Raises CheckpointError."""
+    return [migration.line(value) for value, _ in _lines(path, True)]
 
 
-def _lines(path: Path, last: int | None = None) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """The valid lines of a file, if it is there, and their bytes."""
+def _lines(path: Path, last: bool = False) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """The valid lines of a file, or its last ones, if it is there, and their bytes."""
     folder = Folder(path.parent)
     if folder.stat(path.name) is None:
         return
     try:
-        for line in folder.lines(path.name, last):
+        for line in deque(folder.lines(path.name, MOST), MOST_LINES) if last else folder.lines(path.name):
             if line.endswith(b"\n") and (value := parsed(line)) is not None:
                 yield value, line
     except OSError as error:
@@ -69,11 +71,13 @@ def rewind(path: Path, step: int, still_open: bool = False) -> None:
     """
     folder = Folder(path.parent)
     with disk("the journal", path):
-        size = folder.stat(path.name)
-        if size is None or size.st_size == sum(map(len, _kept(path, step, still_open))):
+        size, left = folder.stat(path.name), sum(map(len, _kept(path, step, still_open)))
+        if size is None or size.st_size == left:
             return
         with folder.writing(path.name, synced=True) as file:
-            file.writelines(_kept(path, step, still_open))
+            kept = _kept(path, step, still_open)
+            while left > 0:  # what follows need not be read again
+                left -= file.write(next(kept))
 
 
 def _kept(path: Path, step: int, still_open: bool) -> Iterator[bytes]:

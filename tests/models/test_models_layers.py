@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -36,6 +38,30 @@ def test_spectral_norm_divides_by_the_largest_singular_value(layer: nn.Module) -
     torch.testing.assert_close(bound.detach(), weight / sigma, rtol=2e-3, atol=2e-4)
     matrix = bound.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else bound
     assert float(torch.linalg.svdvals(matrix.detach().flatten(1))[0]) == pytest.approx(1, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    "kind", [lambda: nn.Linear(7, 5), lambda: nn.Conv2d(3, 6, 3), lambda: nn.ConvTranspose2d(4, 3, 4)]
+)
+def test_spectral_norm_is_that_of_torch(kind: Callable[[], nn.Module]) -> None:
+    """Bit for bit, gradients included, under the same names; on the meta device it has the same tensors, without work."""
+    nets = []
+    for bind in (nn.utils.parametrizations.spectral_norm, spectral_norm):
+        torch.manual_seed(0)
+        nets.append(bind(kind()))
+    for _ in range(3):
+        assert torch.equal(nets[0].weight, nets[1].weight)
+    theirs, ours = (net.parametrizations.weight.original for net in nets)
+    torch.autograd.backward([net.weight.pow(3).sum() for net in nets])
+    assert torch.equal(theirs.grad, ours.grad)
+    states = [net.eval().state_dict() for net in nets]
+    assert list(states[0]) == list(states[1])
+    assert all(torch.equal(a, b) for a, b in zip(*(state.values() for state in states), strict=True))
+    assert torch.equal(nets[0].weight, nets[1].weight)
+    with torch.device("meta"):
+        drawn = spectral_norm(kind()).state_dict()
+    assert {k: v.shape for k, v in drawn.items()} == {k: v.shape for k, v in states[0].items()}
+    assert all(v.is_meta for v in drawn.values())
 
 
 def test_attention_is_the_loop() -> None:

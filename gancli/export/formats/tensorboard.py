@@ -26,8 +26,7 @@ class TensorBoard(Export):
         if not lines:
             raise UsageError(f"{source.path} has no metrics", "name the folder of a run")
         files = EventFiles(path, run.json("config.json"))
-        for line in lines:
-            files.scalars(line["step"], line)
+        files.journal(lines)
         for line in journal.read(run.scores):
             files.event("validation", line=line)
         previews = Folder(run.path) / run.samples.name
