@@ -32,6 +32,7 @@ import torch
 
 from gancli.core.config import presets, read_preset, resolve
 from gancli.core.contracts import Tick
+from gancli.core.data import Spec
 from gancli.core.errors import GanError
 from gancli.core.specs import Degraded, Domains, Images, Pairs, Tokens
 from gancli.export.contracts import Arrays, Export, Runner, Source, by_torch
@@ -44,7 +45,7 @@ from gancli.inference.generator import Model
 CHOICES = {"classes": 4, "attributes": 2}
 
 WORDS = ("", "\ufffd", *"abcdefghijklmnopqrstuvwxyz '-")
-SPECS = {
+SPECS: dict[str, Callable[[Images, Any], Spec]] = {
     "images": lambda one, _task: one,
     "pairs": lambda one, _task: Pairs(source=one, target=one),
     "domains": lambda one, _task: Domains(a=one, b=one),
@@ -74,9 +75,9 @@ class Random(Source):
         for net in nets.values():
             for t in net.parameters():
                 t.detach().add_((0.1 * t.detach().std(correction=0) + 0.01) * torch.randn_like(t))
-            for t in net.buffers():
-                if t.is_floating_point():
-                    t.add_(0.05 * torch.rand_like(t))  # variances stay positive
+            for buffer in net.buffers():
+                if buffer.is_floating_point():
+                    buffer.add_(0.05 * torch.rand_like(buffer))  # variances stay positive
             net.eval().requires_grad_(False)
         tick = Tick(0, 1000, 100_000)
         task.prepare(nets, spec, tick)
@@ -113,8 +114,9 @@ def main() -> None:
         name: f"{name}/{with_backend().backend.backend()}" if name == "keras" else name for name in args.to.split(",")
     }
     sides = [int(side) for side in args.sizes.split(",") if side]
-    html.model_bytes = cache(onnx.model_bytes)  # the pages of a preset contain the file that was measured
-    onnx.model_bytes = html.model_bytes
+    model_bytes = cache(onnx.model_bytes)  # the pages of a preset contain the file that was measured
+    for module in (html, onnx):
+        setattr(module, "model_bytes", model_bytes)  # noqa: B010 - of html it is an import
     with contextlib.ExitStack() as stack:
         page = cache(lambda: stack.enter_context(browser()))
         for side, preset, channels in product(sides, args.presets.split(","), (1, 3)):
@@ -125,13 +127,13 @@ def main() -> None:
                 with args.out.open("a") as file:
                     file.write(json.dumps(asdict(cases[-1])) + "\n")
                 print(cases[-1], file=sys.stderr, flush=True)
-            html.model_bytes.cache_clear()
+            model_bytes.cache_clear()
     print("\n".join(table(cases)))
 
 
 def found_or_measured(cases: list[Case], form: Export, label: str, source: Random, page: Callable[[], Any]) -> Case:
     """The case of another preset with the same net, or a measurement."""
-    facts = {"form": label, "preset": source.name, "size": source.size}
+    facts: dict[str, Any] = {"form": label, "preset": source.name, "size": source.size}
     try:
         net = digest(source)
     except GanError as error:
@@ -152,7 +154,7 @@ def digest(source: Source) -> str:
     return out.hexdigest()[:16]
 
 
-def measured(form: Export, facts: dict[str, str], source: Random, page: Callable[[], Any]) -> Case:
+def measured(form: Export, facts: dict[str, Any], source: Random, page: Callable[[], Any]) -> Case:
     begun = time.perf_counter()
     try:
         with tempfile.TemporaryDirectory() as folder:

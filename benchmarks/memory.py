@@ -84,7 +84,7 @@ def make_pictures(folder: Path, n: int) -> None:
         smooth = np.einsum("hi,nijc,wj->nhwc", spread, knots, spread, optimize=True).round().astype(np.uint8)
         for i, picture in enumerate(smooth[: n - first], start=first):
             path = folder / str(i % 10) / f"{i:06d}.{'jpg' if i // 10 % 2 else 'png'}"
-            Image.fromarray(picture).save(path, **({"quality": 90} if path.suffix == ".jpg" else {"compress_level": 1}))
+            Image.fromarray(picture).save(path, quality=90, compress_level=1)  # of JPEG and PNG
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gancli.core.data import Reading
+from gancli.core.data import Reading, Source
 from gancli.core.images import ImageSamples
 from gancli.core.registry import build
 from gancli.data.find import read, source_for
@@ -87,7 +87,9 @@ class Sets:
     @classmethod
     def of_folder(cls, folder: Path, cache_dir: Path, n: int, rng: np.random.Generator) -> Sets:
         how = Reading(data_dir=folder, cache_dir=cache_dir, whole=True)
-        whole = read(build("data", source_for(str(folder))), how).train
+        source = build("data", source_for(str(folder)))
+        assert isinstance(source, Source)
+        whole = read(source, how).train
         order, size = rng.permutation(len(whole)), min(n, len(whole) // 5)
         test, good, train = order[:size], order[size : 2 * size], order[2 * size :]
         return cls(whole.take(np.sort(train)), whole.take(good), whole.take(test), "auto")
@@ -99,7 +101,8 @@ def with_defects(good: ImageDataset, train: ImageDataset, rng: np.random.Generat
     assert labels is not None
 
     def again(keep: np.ndarray) -> np.ndarray:
-        return images[rng.choice(np.flatnonzero(keep), n, replace=keep.sum() < n)]
+        found: np.ndarray = images[rng.choice(np.flatnonzero(keep), n, replace=keep.sum() < n)]
+        return found
 
     def copied(share: float) -> np.ndarray:
         out, copies = images.copy(), round(share * n)

@@ -137,7 +137,8 @@ def images_of(cell: Cell, a: argparse.Namespace) -> int:
     """The training images of a run."""
     if a.images:
         return int(a.images)
-    return round(rates(a.place)[f"{cell.data} {cell.arm}"] * 60 * a.minutes)
+    count: int = round(rates(a.place)[f"{cell.data} {cell.arm}"] * 60 * a.minutes)
+    return count
 
 
 def trained(cell: Cell, a: argparse.Namespace) -> None:

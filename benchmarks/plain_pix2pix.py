@@ -69,7 +69,8 @@ class UNet(nn.Module):
             maps.append(x)
         for i, layer in enumerate(self.up):
             x = torch.cat([layer(x), maps[-2 - i]], 1)
-        return self.last(x)
+        out: torch.Tensor = self.last(x)
+        return out
 
 
 def critic() -> nn.Module:

@@ -73,7 +73,7 @@ def gan(*words: object) -> str:
 def train(args: argparse.Namespace, plugin: list[object], name: str) -> Path:
     """Train the run, or go on with it. Returns its folder."""
     preset, chain, data, _, _ = RESTORATIONS[name]
-    run = args.out / "runs" / name
+    run: Path = args.out / "runs" / name
     machine = [
         *(["--device", args.device] if args.device else []),
         *(["--threads", args.threads] if args.threads else []),
@@ -190,7 +190,7 @@ def baselines(args: argparse.Namespace, name: str) -> None:
     real: StoredSet[Any] = StoredSet("test set", test.samples(), lambda _: None, folder=args.out)  # type: ignore[arg-type,return-value]
     found = Baselines(train, real, 0, args.out / "cache", lambda *_: None, lambda _, made: made)  # type: ignore[arg-type,return-value]
     samples = real.samples
-    for part, made in zip(found.fitted.values(), found.inputs().values(), strict=True):
+    for part, made in zip(found.fitted.values(), found.inputs(len(test)).values(), strict=True):
         images: np.ndarray = made.images  # type: ignore[attr-defined]
         cells = [
             name,

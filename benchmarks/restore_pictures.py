@@ -48,7 +48,8 @@ def degraded(name: str, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray | N
     """The picture uint8 [3, H, W] as a file has it, and the mask [H, W] of what is missing."""
     random = torch.Generator().manual_seed(0)
     if not KINDS[name][0]:
-        mask = strokes(*picture.shape[1:], random)
+        _, height, width = picture.shape
+        mask = strokes(height, width, random)
         return np.where(mask[None] > 0, np.uint8(127), picture), mask
     x = torch.from_numpy(picture.astype(np.float32)) / 127.5 - 1
     for part in parse(KINDS[name][0]):

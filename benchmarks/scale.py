@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def compare(steps: int) -> list[dict[str, Any]]:
     for preset in CURVES:
         one = curves(preset, steps, ALONE)
         for world in WORLDS:
-            found = fork_ranks(world, lambda here, p=preset: curves(p, steps, here), place(), 600)
+            found = fork_ranks(world, partial(curves, preset, steps), place(), 600)
             apart = max(
                 abs(b[k] - a[k]) / (abs(a[k]) + 0.1)
                 for a, b in zip(one, found[0], strict=True)
@@ -106,7 +107,7 @@ def train_beside(preset: str, batch: int, steps: int, talking: bool) -> Callable
         step(cfg.task, state, loader, cfg, here)
         sent, messages = here.sent - sent, here.messages - messages  # type: ignore[attr-defined]
         if not talking:
-            dist.all_reduce = lambda *_, **__: Sent()
+            dist.all_reduce = lambda *_, **__: Sent()  # type: ignore[assignment]
         return {"times": times(cfg, state, loader, here, steps), "bytes": sent, "messages": messages}
 
     return work
@@ -114,7 +115,8 @@ def train_beside(preset: str, batch: int, steps: int, talking: bool) -> Callable
 
 def slowest(found: list[dict[str, Any]]) -> float:
     """The median over the steps of the slowest rank's time."""
-    return statistics.median(map(max, zip(*(f["times"] for f in found), strict=True)))
+    median: float = statistics.median(map(max, zip(*(f["times"] for f in found), strict=True)))
+    return median
 
 
 def talk(_here: Ranks) -> dict[str, float]:

@@ -47,12 +47,12 @@ def main() -> None:
         f"textbook, {p}": (["textbook.py", "--data-dir", a.data_dir, "--steps", "300"], [*mnist, "--precision", p])
         for p in ("fp32", "bf16")
     }
-    for size, steps in ((32, "60"), (64, "40")):
+    for size, count in ((32, "60"), (64, "40")):
         folder = ["--data", a.folder, "--image-size", str(size), "--preset", "dcgan", "--batch-size", "128"]
-        for p in ("fp32", "auto"):
-            rows[f"dcgan {size}x{size}, {p}"] = (
-                ["plain_dcgan.py", "--folder", a.folder, "--size", str(size), "--steps", steps],
-                [*folder, "--max-steps", steps, "--set", "intervals.log=10", "--precision", p],
+        for kind in ("fp32", "auto"):
+            rows[f"dcgan {size}x{size}, {kind}"] = (
+                ["plain_dcgan.py", "--folder", a.folder, "--size", str(size), "--steps", count],
+                [*folder, "--max-steps", count, "--set", "intervals.log=10", "--precision", kind],
             )
     print("| what | plain, images/s | gan, images/s | ratio (median of pairs) | spread |\n|-|-|-|-|-|")
     os.environ["GAN_TRAIN_DOWNLOAD"] = "0"

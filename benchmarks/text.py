@@ -48,7 +48,7 @@ def ngrams(folder: Path, seed: int) -> dict[str, Any]:
         found = {"reals": encoded[0][random.permutation(n)[:size]]}
         models = {k: KneserNey(encoded[0], v, k) for k in orders}
         found |= {f"{k}-gram": model.sample(size, random) for k, model in models.items()}
-        table = {"train": n, "held-out": len(held), "scorer": len(scorer), "vocabulary": v, "rows": {}}
+        table: dict[str, Any] = {"train": n, "held-out": len(held), "scorer": len(scorer), "vocabulary": v, "rows": {}}
         copies = set(map(tuple, encoded[0].tolist()))
         for row, tokens in found.items():
             k = int(row[0]) if row[0].isdigit() else 0

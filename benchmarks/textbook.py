@@ -31,7 +31,8 @@ class Generator(nn.Module):
         )  # fmt: skip
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        return self.net(z).view(-1, 1, 28, 28)
+        images: torch.Tensor = self.net(z)
+        return images.view(-1, 1, 28, 28)
 
 
 class Discriminator(nn.Module):
@@ -46,7 +47,8 @@ class Discriminator(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.net(x)
+        out: torch.Tensor = self.net(x)
+        return out
 
 
 def main() -> None:

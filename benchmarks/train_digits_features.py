@@ -61,10 +61,12 @@ def folded(model: nn.Sequential) -> dict[str, Tensor]:
     norms = [m for m in model if isinstance(m, nn.BatchNorm2d)]
     out: dict[str, Tensor] = {}
     for i, (conv, bn) in enumerate(zip(convs, norms, strict=True)):
+        assert bn.running_mean is not None and bn.running_var is not None  # noqa: PT018
         gain = bn.weight / (bn.running_var + bn.eps).sqrt()
         out[f"conv{i}.weight"] = (conv.weight * gain[:, None, None, None]).detach().contiguous()
         out[f"conv{i}.bias"] = (bn.bias - bn.running_mean * gain).detach().contiguous()
     head = model[-1]
+    assert isinstance(head, nn.Linear)
     out["head.weight"], out["head.bias"] = head.weight.detach().contiguous(), head.bias.detach().contiguous()
     return out
 
@@ -72,7 +74,9 @@ def folded(model: nn.Sequential) -> dict[str, Tensor]:
 def accuracy(model: nn.Module, x: Tensor, y: Tensor) -> float:
     model.eval()
     with torch.no_grad():
-        hits = sum(int((model(a).argmax(1) == b).sum()) for a, b in zip(x.split(500), y.split(500), strict=True))
+        hits = sum(
+            int((model(a).argmax(1) == b).sum()) for a, b in zip(torch.split(x, 500), torch.split(y, 500), strict=True)
+        )
     return hits / len(y)
 
 
@@ -104,11 +108,11 @@ def main() -> None:
         start, total = time.time(), 0.0
         model.train()
         order = torch.randperm(len(x), generator=g)
-        for b in order[: len(x) // 128 * 128].split(128):
+        for b in torch.split(order[: len(x) // 128 * 128], 128):
             logits = model(warp(x[b], g).to(memory_format=torch.channels_last))
             loss = F.cross_entropy(logits, y[b], label_smoothing=0.05)
             opt.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             opt.step()
             schedule.step()
             total += float(loss)
