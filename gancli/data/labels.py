@@ -176,7 +176,7 @@ def _complete(
     """Which pictures have everything that some have; with `unlabeled=keep` those without a label get one.
 
     Raises:
-        DataError: more than half of them are without.
+        DataError: all of them are without, or more than half of them and nothing was said of these.
     """
     whole = np.ones(len(keep), bool)
     if labels is not None:
@@ -192,6 +192,8 @@ def _complete(
         labels |= {int(i): UNLABELED for i in np.flatnonzero(keep & ~whole)}
         found.warnings.append(f"{cause} and are the class {UNLABELED!r}")
         return np.ones(len(keep), bool)
+    if missing == total:
+        raise DataError(cause, "--set data.labels=none reads them without")
     ways = "--set data.unlabeled=drop leaves them out, --set data.unlabeled=keep makes them a class"
     if total - missing < FEW * total and how.unlabeled is None:
         raise DataError(cause, ways)

@@ -9,6 +9,7 @@ import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,6 +122,19 @@ def test_labels_files_that_are_wrong(
     root = write("data", {"a.png": picture(), "b.png": picture(seed=1), file: data})
     with pytest.raises(DataError, match=says):
         Folder(path=str(root)).read(how)
+
+
+@pytest.mark.parametrize("choice", [None, "drop", "keep"])
+@pytest.mark.parametrize("table", ["file,age\na.png,\nb.png,nan\n", "file,label\na.png,\nb.png,\n"])
+def test_labels_of_no_picture_are_refused_whatever_is_done_without(
+    table: str, choice: Any, picture: Make, write: Write, how: Reading
+) -> None:
+    root = write("data", {"a.png": picture(), "b.png": picture(seed=1), "labels.csv": table.encode()})
+    with pytest.raises(DataError, match="2 of 2 pictures have no label") as refused:
+        Folder(path=str(root)).read(replace(how, unlabeled=choice))
+    assert "--set data.labels=none" in str(refused.value)
+    split = Folder(path=str(root)).read(replace(how, labels="none"))
+    assert len(split.train) + len(split.test) == 2
 
 
 @pytest.mark.parametrize(
