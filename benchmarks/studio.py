@@ -158,6 +158,49 @@ def cost_of_watching(place: Path, studio: Studio, turns: int, seconds: float) ->
     }  # fmt: skip
 
 
+REDRAW = """
+const done = arguments[arguments.length - 1], box = document.getElementById("log"), start = performance.now();
+box.checked = !box.checked;
+box.dispatchEvent(new Event("input"));
+const script = performance.now() - start, channel = new MessageChannel();
+channel.port1.onmessage = () => done([script, performance.now() - start]);
+requestAnimationFrame(() => channel.port2.postMessage(0));
+"""
+
+
+def redraws(studio: Studio, name: str, times: int) -> dict[str, Any]:
+    """Milliseconds from a change of the charts' scale to the painted page, in a Chromium without a GPU; needs selenium."""
+    try:
+        from selenium import webdriver
+    except ImportError:
+        return {"redraw, ms": "selenium is not installed"}
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        return {"redraw, ms": "chromium and chromedriver are not installed"}
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1200,900",
+    ):
+        options.add_argument(flag)
+    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    try:
+        browser.get(f"http://127.0.0.1:{studio.port}/?token={studio.token}")
+        browser.get(f"http://127.0.0.1:{studio.port}/runs/{name}")
+        while not browser.execute_script("return window.runPage && Object.keys(runPage.state().columns).length > 0"):
+            time.sleep(0.2)
+        time.sleep(2)
+        found = [browser.execute_async_script(REDRAW) for _ in range(times)]
+    finally:
+        browser.quit()
+    scripts, painted = (sorted(round(values[i]) for values in found) for i in (0, 1))
+    return {"redraw, script, ms": scripts, "redraw, painted, ms": painted}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--place", type=Path, required=True)
@@ -198,6 +241,7 @@ def main() -> None:
     out["100,000 points thinned again, s"] = round(time.perf_counter() - start, 3)
     out["their size, kB"] = len(content) // 1000
     out["memory of the server, MB"] = round(studio.memory(), 1)
+    out |= redraws(studio, "long", 12)
     out |= cost_of_watching(full, studio, options.turns, options.seconds)
     studio.end()
     sys.stdout.write(json.dumps(out, indent=1) + "\n")

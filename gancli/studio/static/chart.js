@@ -48,8 +48,9 @@ class Chart {
     this.place = figure.querySelector(".plot");
     this.table = figure.querySelector("tbody");
     this.options = {axis: "step", log: false, smooth: 0};
-    this.series = []; // {label, x: [], y: []} or columns of one x
-    this.visible = {};
+    this.seen = false; // a chart out of view is drawn when it comes into view
+    new IntersectionObserver((found) => { this.seen = found.at(-1).isIntersecting; this.show(); }, {rootMargin: "200px"}).observe(figure);
+    window.addEventListener("beforeprint", () => this.show(true));
     new ResizeObserver(() => this.resize()).observe(this.place);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(true));
   }
@@ -71,13 +72,20 @@ class Chart {
   }
   draw(anew) {
     if (!this.x) return;
-    const data = this.data();
     const empty = !this.lines.length || !this.x.length;
     this.figure.querySelector(".none").hidden = !empty;
     this.place.hidden = empty;
     if (empty) return;
-    if (anew || !this.plot) this.make(data); else this.plot.setData(data);
     this.describe();
+    this.waits = true;
+    this.anew = this.anew || anew;
+    this.show();
+  }
+  show(always = this.seen) {
+    if (!this.waits || !always) return;
+    const data = this.data();
+    if (this.anew || !this.plot) this.make(data); else this.plot.setData(data);
+    this.waits = this.anew = false;
   }
   make(data) {
     this.plot?.destroy();
