@@ -44,7 +44,7 @@ def test_spectral_norm_divides_by_the_largest_singular_value(layer: nn.Module) -
     "kind", [lambda: nn.Linear(7, 5), lambda: nn.Conv2d(3, 6, 3), lambda: nn.ConvTranspose2d(4, 3, 4)]
 )
 def test_spectral_norm_is_that_of_torch(kind: Callable[[], nn.Module]) -> None:
-    """Bit for bit, gradients included, under the same names; on the meta device it has the same tensors, without work."""
+    """Bitwise identical, gradients included, under the same names; on the meta device it has the same tensors, without work."""
     nets = []
     for bind in (nn.utils.parametrizations.spectral_norm, spectral_norm):
         torch.manual_seed(0)
