@@ -76,6 +76,7 @@ def texts(file: Path) -> Iterator[tuple[int, str]]:
     """Line and text: of Python the docstrings and strings of several words (one word is a name), of anything else the lines."""
     content = file.read_text()
     if file.suffix != ".py":
+        content = re.sub(r"(?ms)^```lines$.*?^```$", lambda m: "\n" * m[0].count("\n"), content)  # written by models
         yield from enumerate(content.splitlines(), 1)
         return
     for node in ast.walk(ast.parse(content)):

@@ -112,7 +112,7 @@ class LanguageModel(nn.Module):
         return self._logits(self._hidden(tokens, label, dropped))
 
     def log_likelihood(self, tokens: Tensor, label: Tensor | None = None, dropped: bool = True) -> Tensor:
-        """The log-likelihood of each token of lines, whose logits are computed as far as the lines reach.
+        """The log-likelihood of each token of lines. On the processor logits are computed as far as the lines reach.
 
         Args:
             tokens, label, dropped: as of `forward`.
@@ -120,9 +120,11 @@ class LanguageModel(nn.Module):
         Returns:
             float32 [N, L], in nats; 0 after the end of a line.
         """
-        inside = written(tokens)
-        hidden = self._hidden(tokens, label, dropped)[inside]
-        found = -F.cross_entropy(self._logits(hidden), tokens[inside], reduction="none")
+        inside, hidden = written(tokens), self._hidden(tokens, label, dropped)
+        if tokens.device.type != "cpu":  # to count positions would be to wait for the device
+            every = F.cross_entropy(self._logits(hidden).flatten(0, 1), tokens.flatten(), reduction="none")
+            return -every.view(tokens.shape) * inside
+        found = -F.cross_entropy(self._logits(hidden[inside]), tokens[inside], reduction="none")
         return found.new_zeros(tokens.shape).masked_scatter(inside, found)
 
     def _hidden(self, tokens: Tensor, label: Tensor | None, dropped: bool) -> Tensor:
