@@ -3,6 +3,7 @@
 const COLORS = ["--s1", "--s2", "--s3", "--s4", "--s5", "--s6", "--s7", "--s8"];
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [4, 4], [1, 4], [12, 4], [6, 2]];
 const MOST = 1500; // rows that are drawn; more are thinned
+const DENSE = 400; // rows from which a line that is not smoothed is drawn without dashes
 
 function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -94,8 +95,8 @@ class Chart {
     const series = [{label: this.axisName, value}];
     this.lines.forEach((line, i) => {
       const stroke = color(COLORS[i % COLORS.length]), smooth = this.options.smooth > 0;
-      const dash = DASHES[i % DASHES.length];
-      series.push({label: line.label, stroke: smooth ? stroke + "55" : stroke, width: 1.6, dash, spanGaps: true, value, points: {show: line.values.length < 40}});
+      const dash = DASHES[i % DASHES.length], raw = this.x.length > DENSE ? [] : dash; // dashes of a dense zigzag cost most of its painting, and cannot be seen
+      series.push({label: line.label, stroke: smooth ? stroke + "55" : stroke, width: 1.6, dash: raw, spanGaps: true, value, points: {show: line.values.length < 40}});
       if (smooth) series.push({label: `${line.label} smooth`, stroke, width: 2.4, dash, spanGaps: true, value, points: {show: false}});
     });
     this.plot = new uPlot({
