@@ -76,8 +76,8 @@ def rewind(path: Path, step: int, still_open: bool = False) -> None:
             return
         with folder.writing(path.name, synced=True) as file:
             kept = _kept(path, step, still_open)
-            while left > 0:  # what follows need not be read again
-                left -= file.write(next(kept))
+            while left > 0 and (line := next(kept, b"")):  # what follows need not be read again
+                left -= file.write(line)
 
 
 def _kept(path: Path, step: int, still_open: bool) -> Iterator[bytes]:

@@ -170,7 +170,8 @@ def test_a_run_is_named_as_a_word_of_a_shell() -> None:
     assert not [place for place in found if place[0] != "template.py" and not safe.match(place[2])]
 
 
-def test_what_is_advised_of_a_name_with_blanks_runs(gan: Gan) -> None:
+def test_what_is_advised_of_a_name_with_blanks_runs(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     trained = gan("train", "--data", "digits", "--name", "my run", *TINY, "--max-steps", "2")
     advised = [shlex.split(line) for line in re.findall(r"gan ((?:sample|evaluate) .*)", trained.out + trained.err)]
     assert [words[0] for words in advised] == ["sample", "evaluate"]
