@@ -103,6 +103,7 @@ class Arm(Part, ABC):
         verdict: whether the verdict is about this arm.
         mixed: whether its targets mix classes, which needs a classifier that takes them.
         weighted: whether its rows have weights.
+        otherwise: the arm that it is where a fold has no image that it could add; empty: then it is left out.
     """
 
     kind: ClassVar[str] = "arm"
@@ -112,6 +113,7 @@ class Arm(Part, ABC):
     verdict: ClassVar[bool] = False
     mixed: ClassVar[bool] = False
     weighted: ClassVar[bool] = False
+    otherwise: ClassVar[str] = ""
 
     def objection(self, material: Material) -> str:  # noqa: ARG002
         """Why this arm is not available; empty if it is."""

@@ -183,24 +183,32 @@ def like(more: Pool | None, new: Pool) -> Pool | None:
     return more.take(np.sort(keep))
 
 
-def pooled(outcomes: Sequence[Outcome]) -> Outcome:
+def pooled(outcomes: Sequence[Outcome], arms: Sequence[Arm]) -> Outcome:
     """The outcomes of several folds as one: each test image is in one of them.
 
+    In a fold that has no generated images, the arm that adds them is the one on which it builds. Other arms that a fold lacks are left
+    out.
+
     Raises:
-        UsageError: they do not have the same arms and seeds.
+        UsageError: they do not have the same classes and seeds.
     """
     first = outcomes[0]
     if len(outcomes) == 1:
         return first
-    shapes = {(tuple(o.found), tuple(next(iter(o.found.values())).predictions), o.classes) for o in outcomes}
+    shapes = {(tuple(next(iter(o.found.values())).predictions), o.classes) for o in outcomes}
     if len(shapes) > 1:
-        raise UsageError("the runs do not have the same classes and arms", "train them on folds of the same data")
+        raise UsageError("the runs do not have the same classes and seeds", "train them on folds of the same data")
     true = np.concatenate([o.true for o in outcomes])
-    found = {}
-    for name, of in first.found.items():
-        both = {seed: _joined([o.found[name].predictions[seed] for o in outcomes]) for seed in of.predictions}
-        found[name] = Found(both, {s: scores(p, true, first.classes, first.rare) for s, p in both.items()})
-    return Outcome(true, first.classes, first.rare, found, first.missing)
+    found, missing = {}, {name: why for o in outcomes for name, why in o.missing.items()}
+    for arm in arms:
+        own = [o.found.get(arm.name) or o.found.get(arm.otherwise) for o in outcomes]
+        of = [one for one in own if one is not None]
+        if len(of) < len(outcomes) or not any(arm.name in o.found for o in outcomes):
+            continue
+        missing.pop(arm.name, None)
+        both = {seed: _joined([one.predictions[seed] for one in of]) for seed in of[0].predictions}
+        found[arm.name] = Found(both, {s: scores(p, true, first.classes, first.rare) for s, p in both.items()})
+    return Outcome(true, first.classes, first.rare, found, missing)
 
 
 def _joined(parts: Sequence[Predictions]) -> Predictions:

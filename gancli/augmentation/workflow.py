@@ -131,9 +131,17 @@ def study(works: Sequence[Work], options: Options, stores: Sequence[Store], prog
             said for work, of in zip(works, described, strict=True) for said in (*work.findings(), *found.lacking(of))
         )
     )
+    without = [
+        work.of.run.name
+        for work, of in zip(works, described, strict=True)
+        if not any(one["kept"] for one in of.values())
+    ]
+    if 0 < len(without) < len(works):
+        findings.insert(0, f"no generated image is left in {len(without)} of {len(works)} folds ({', '.join(without)})")
+    arms = options.all_arms()
     return result(
-        pooled(outcomes),
-        options.all_arms(),
+        pooled(outcomes, arms),
+        arms,
         options.score,
         works[0].of.parts.names,
         _record(works, options, choices),

@@ -153,6 +153,27 @@ def test_folds_are_one_test_set(generators: dict[str, Model], subject: Of, optio
     assert len(both["choices"]) == 2
 
 
+def test_a_fold_without_generated_images_is_classical_augmentation_there(
+    generators: dict[str, Model], subject: Of, options: Options, tmp_path: Path
+) -> None:
+    short = options.replace(seeds=2, arms=("real", "classical", "gan"))
+    test = subject(generators["perfect"]).parts.test
+    works = []
+    for fold, name in enumerate(("perfect", "copies")):  # of copies the filter keeps none
+        of = subject(generators[name])
+        own = replace(of.parts, test=test.take(np.arange(fold, len(test), 2)))
+        works.append(workflow.look(Subject(of.run, of.model, of.train, own, None), short, tmp_path / "cache"))
+    stores = [Store(tmp_path / str(fold)) for fold in range(2)]
+    both = workflow.study(works, short, stores).values
+    one, other = (workflow.study([work], short, [store]).values for work, store in zip(works, stores, strict=True))
+    assert set(one["arms"]) == {"real", "classical", "gan"}
+    assert set(other["arms"]) == {"real", "classical"}
+    recalls = [of["arms"][arm]["by seed"]["recall"] for of, arm in ((one, "gan"), (other, "classical"), (both, "gan"))]
+    assert np.allclose(np.mean(recalls[:2], 0), recalls[2])
+    assert "no generated image is left in 1 of 2 folds" in both["verdict"]["sentence"]
+    assert "gan" not in both["not available"]
+
+
 def test_scores_against_scikit_learn() -> None:
     random = np.random.default_rng(0)
     true, p = random.integers(0, 4, 300), random.dirichlet(np.ones(4), 300).astype(np.float32)

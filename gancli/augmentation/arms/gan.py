@@ -18,6 +18,7 @@ class WithGenerated(Arm):
     place: ClassVar[int] = 7
     role: ClassVar[Role] = "generated"
     verdict: ClassVar[bool] = True
+    otherwise: ClassVar[str] = "classical"
 
     def objection(self, material: Material) -> str:
         return "" if material.generated is not None and len(material.generated) else "there are no generated images"
