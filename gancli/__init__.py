@@ -2,7 +2,7 @@
 
     import gancli
     run = gancli.train("digits", epochs=5)     # as gan train
-    model = run.model()                        # or gancli.load("runs/digits-textbook-0001")
+    model = run.model()                        # or gancli.load("digits-textbook-0001")
     images = model.sample(64, seed=0)          # float tensor [64, C, H, W] in [-1, 1]
     gancli.evaluate(run.path, metrics=["fid"]).score("fid").value
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from gancli.core import migration
 from gancli.core.errors import CheckpointError, UsageError
+from gancli.core.printable import printable
 from gancli.core.registry import nearest, parts
 from gancli.core.samples import Samples
 from gancli.evaluation.contracts import Metric, Score
@@ -68,6 +69,19 @@ class Evaluation:
     pairs: Pairs | None = None  # the closest, for the picture; their numbers go into the JSON
     samples: Samples | None = None  # some, for the picture
     names: tuple[str, ...] = ()  # of all samples that were looked at: seeds, or files
+
+    def __repr__(self) -> str:
+        """A line for each score, as Python and notebooks show it."""
+        known = self.protocol
+        lines = [
+            f"{known.get('n_fake', 0):,} samples with {known.get('n_real', 0):,} of the {known.get('split', 'data')}"
+        ]
+        for name in in_order(self.scores):
+            one = self.scores[name]
+            error = "" if one.error is None else f" ± {one.error:.2g}"
+            reference = "" if one.reference is None else f", reference {one.reference:.4g}"
+            lines.append(f"{name}: {one.value:.4g}{error}{reference}")
+        return printable("\n".join(lines), breaks=True)
 
     def score(self, name: str) -> Score:
         """The score called `name`, or `name@features`, the evaluation's own features before others.

@@ -21,6 +21,7 @@ from gancli.core import migration
 from gancli.core.contracts import Tick
 from gancli.core.data import Spec
 from gancli.core.errors import UsageError
+from gancli.core.printable import printable
 from gancli.core.registry import nearest
 from gancli.core.samples import Ask, FromSeeds, Samples, with_options
 from gancli.core.specs import Images
@@ -55,6 +56,12 @@ class Model:
     tick: Tick
     facts: dict[str, Any]  # data, preset, classes, where it comes from, whether its weights are averaged
     ranks: Ranks = ALONE  # those that share the work of `generate`, and all get all of it
+
+    def __repr__(self) -> str:
+        """A line, without the layers of the nets."""
+        nets = ", ".join(f"{n} {sum(p.numel() for p in net.parameters()):,}" for n, net in self.nets.items())
+        name = printable(str(self.facts.get("preset") or self.task.name))
+        return f"Model({name}, step {self.tick.step}, data {self.spec.name}; parameters: {nets})"
 
     def stream(self, ask: Ask, progress: Callable[[int], None] | None = None) -> Iterator[Samples]:
         """The samples asked for, a chunk at a time: no more than a chunk is in memory.

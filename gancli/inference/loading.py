@@ -40,11 +40,12 @@ def load(
     standing: int = 0,
     note: Note = lambda _text: None,
     plugins: Sequence[str | Path] = (),
+    runs_dir: str | Path = "runs",
 ) -> Model:
     """A trained model.
 
     Args:
-        path: a run folder, or a model folder.
+        path: a run folder, a model folder, or the name of a run.
         step: the checkpoint to load; not given: the newest valid one.
         ema: the EMA weights, or the raw ones. `facts["ema"]` says which they are: not every run has EMA weights.
         device: where the model is placed.
@@ -52,6 +53,7 @@ def load(
             of training.
         note: called with messages, such as of a damaged checkpoint that was skipped.
         plugins: Python files that define the model's own parts. They are executed.
+        runs_dir: where runs are looked for by name.
 
     Returns:
         The model.
@@ -62,7 +64,8 @@ def load(
     """
     for file in plugins:
         load_plugin(Path(file))
-    model = _found(Path(path), step, ema, device, note)
+    named = Path(runs_dir) / path
+    model = _found(named if named.is_dir() and not Path(path).exists() else Path(path), step, ema, device, note)
     for text in changed(model.facts.get("plugins")):
         note(text)
     if standing:

@@ -77,3 +77,20 @@ def test_completion_finds_everything_without_importing_torch() -> None:
         assert getattr(gancli, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = gancli.trian  # type: ignore[attr-defined]
+
+
+def test_a_run_is_loaded_by_its_name_and_what_a_notebook_shows_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    gancli.train("digits", name="named", max_steps=3, **SMALL)
+    model = gancli.load("named")
+    assert repr(model).startswith("Model(textbook, step 3, ")
+    assert len(repr(model)) < 200
+    assert gancli.load("named", runs_dir=tmp_path / "runs").tick == model.tick
+    with pytest.raises(gancli.GanError, match="neither a run nor"):
+        gancli.load("unknown")
+    lines = repr(gancli.evaluate("named", metrics=["fid"], n=50)).splitlines()
+    assert lines[0] == "50 samples with 50 of the test set"
+    assert lines[1].startswith("fid@")
+    assert ("±" in lines[1], "reference" in lines[1]) == (True, True)
