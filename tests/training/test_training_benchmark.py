@@ -13,7 +13,7 @@ from gancli.training import benchmark
 from gancli.training.prepare import Plan, Request, make
 from tests.conftest import data_of
 
-SMALL: Layer = {"data": {"source": "digits"}, "batch_size": 8, "runtime": {"threads": 1}}
+SMALL: Layer = {"data": {"source": "digits"}, "batch_size": 2, "runtime": {"threads": 1}}
 PRESETS = sorted({name for name in presets() if not name.startswith("text-")} - {"attributes"})  # the digits have none
 
 
