@@ -15,9 +15,11 @@ import json
 import os
 import random
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,6 +32,22 @@ SECONDS = 5.0  # of processor time for a command
 GROWN = 300.0  # MB above what the command needs for the unchanged run
 # What else is done with a run, by name: a function of its folder, called in a child
 VISITS: dict[str, Callable[[Path], object]] = {"studio": visit} if find_spec("starlette") else {}
+
+
+@contextmanager
+def within(seconds: int) -> Iterator[None]:
+    """Raises TimeoutError after so many seconds: an attack that changes what another has made a pipe would wait for ever."""
+
+    def late(_number: int, _frame: object) -> None:
+        raise TimeoutError(f"the attack takes more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    left = signal.setitimer(signal.ITIMER_REAL, seconds)  # perhaps a test's timer
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *left)
+        signal.signal(signal.SIGALRM, before)
 
 
 class Arena:
@@ -89,8 +107,9 @@ class Arena:
         (self.victim / "bashrc").write_text("# shell\n")
         (self.victim / "secret.txt").write_text("private\n")
         (self.victim / "secret.txt").chmod(0o600)
-        for attack in made:
-            attack.apply(self.run, self.victim)
+        with within(10):
+            for attack in made:
+                attack.apply(self.run, self.victim)
 
     def command(self, verb: str, run: Path) -> Outcome:
         for name in ("hub", "events"):
