@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-from gancli.models.lstm import LanguageModel
-
-Carry = tuple[Tensor, ...]  # from step to step
+from gancli.models.lstm import Carry, LanguageModel, scanned
 
 
 class LineWriter(nn.Module):
@@ -39,7 +35,7 @@ class LineWriter(nn.Module):
         net = self.net
         added = 0.0 if net.label is None or label is None else net.label(label)  # to the embedding of each token
 
-        def step(carry: Carry, row: tuple[Tensor, Tensor]) -> tuple[Carry, Tensor]:
+        def step(carry: Carry, row: Carry) -> tuple[Carry, Tensor]:
             token, alive, h, c = carry
             number, given = row
             hidden, (h, c) = net.lstm.cell(net.embedding(token) + added, (h, c))
@@ -50,7 +46,7 @@ class LineWriter(nn.Module):
         first = torch.zeros_like(prompt[:, 0])
         state = torch.zeros(net.lstm.layers, *first.shape, net.lstm.width)
         carry: Carry = (first, torch.ones_like(first), state, state.clone())
-        return _scanned(step, carry, (uniform.T.contiguous(), prompt.T.contiguous())).T
+        return scanned(step, carry, (uniform.T.contiguous(), prompt.T.contiguous()))[1].T
 
     def _chosen(self, logits: Tensor, number: Tensor, temperature: Tensor) -> Tensor:
         """A token for each row, int64 [N], from logits [N, vocabulary]."""
@@ -58,19 +54,3 @@ class LineWriter(nn.Module):
         scaled = (logits.double() / temperature[:, None]).masked_fill(banned, -torch.inf)
         chances = scaled.softmax(1).cumsum(1)
         return (chances <= number[:, None] * chances[:, -1:]).sum(1).clamp_max(logits.shape[1] - 1)
-
-
-def _scanned(
-    step: Callable[[Carry, tuple[Tensor, Tensor]], tuple[Carry, Tensor]], carry: Carry, rows: tuple[Tensor, Tensor]
-) -> Tensor:
-    """The outputs of all steps, stacked: in an export as one operator, otherwise by a loop."""
-    if torch.compiler.is_exporting():
-        from torch._higher_order_ops.scan import scan  # becomes the operator Scan of ONNX
-
-        stacked: Tensor = scan(step, carry, rows)[1]
-        return stacked
-    out = []
-    for row in zip(*rows, strict=True):
-        carry, token = step(carry, row)
-        out.append(token)
-    return torch.stack(out)

@@ -6,6 +6,7 @@ Tokens are integers; 0 ends a line, pads it, and stands before its first token.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from gancli.models.layers import Dropout
 
 State = tuple[Tensor, Tensor]  # h and c, each [layers, N, width]
+Carry = tuple[Tensor, ...]  # from step to step
 
 
 class LSTM(nn.Module):
@@ -44,7 +46,11 @@ class LSTM(nn.Module):
         Returns:
             Outputs of the last layer [N, L, width], and the state after the sequence.
         """
-        before = self.begin(len(x)) if state is None else state
+        before = self.begin(x.shape[0]) if state is None else state
+        if torch.compiler.is_exporting():  # torch.lstm would fix the number of rows
+            h, c = before
+            after, out = scanned(self._element, (h, c.clone()), (x.transpose(0, 1).contiguous(),))
+            return out.transpose(0, 1), (after[0], after[1])
         weights = list(self.weights)
         out, h, c = torch.lstm(x, before, weights, True, self.layers, 0.0, self.training, False, True)
         return out, (h, c)
@@ -68,6 +74,24 @@ class LSTM(nn.Module):
             x = o.sigmoid() * c.tanh()
             after.append((x, c))
         return x, (torch.stack([h for h, _ in after]), torch.stack([c for _, c in after]))
+
+    def _element(self, carry: Carry, row: Carry) -> tuple[Carry, Tensor]:
+        out, state = self.cell(row[0], (carry[0], carry[1]))
+        return state, out.clone()
+
+
+def scanned(step: Callable[[Carry, Carry], tuple[Carry, Tensor]], carry: Carry, rows: Carry) -> tuple[Carry, Tensor]:
+    """What is carried after all steps, and their outputs, stacked: in an export as one operator, otherwise by a loop."""
+    if torch.compiler.is_exporting():
+        from torch._higher_order_ops.scan import scan  # becomes the operator Scan of ONNX
+
+        after, stacked = scan(step, carry, rows)
+        return tuple(after), stacked
+    out = []
+    for row in zip(*rows, strict=True):
+        carry, token = step(carry, row)
+        out.append(token)
+    return carry, torch.stack(out)
 
 
 class LanguageModel(nn.Module):

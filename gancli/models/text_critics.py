@@ -20,7 +20,7 @@ class ConvCritic(nn.Module):
     """Convolutions of several widths, the maximum over positions of each, and a linear layer (1408.5882).
 
     With `representations` above 1, as many embeddings of the line are read by the same layers and have a logit each
-    (RelGAN, Nie et al. 2019, section 2.3).
+    (RelGAN, Nie et al. 2019, section 2.3). With `states` it also reads the states of a language model at each token.
 
     Args:
         vocabulary: number of tokens.
@@ -29,11 +29,13 @@ class ConvCritic(nn.Module):
         filters: of each width.
         dropout: before the last layer.
         representations: number of embeddings.
+        states: width of the states; 0: none.
     """
 
     def __init__(
-        self, vocabulary: int, classes: int, embedding: int, filters: int, dropout: float, representations: int = 1
-    ) -> None:
+        self, vocabulary: int, classes: int, embedding: int, filters: int, dropout: float, representations: int = 1,
+        states: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.embedding = nn.Linear(vocabulary, embedding, bias=False)
         self.label = nn.Embedding(classes, filters * len(FILTERS)) if classes else None
@@ -42,21 +44,27 @@ class ConvCritic(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv1d(width, filters, k, padding=k - 1) for k in FILTERS)
         features = filters * len(FILTERS)
         self.hidden, self.dropout, self.last = nn.Linear(features, features), Dropout(dropout), nn.Linear(features, 1)
+        self.states = nn.Linear(states, embedding) if states else None
 
-    def forward(self, lines: Tensor, mask: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(self, lines: Tensor, mask: Tensor, label: Tensor | None = None, states: Tensor | None = None) -> Tensor:
         """Logits of lines.
 
         Args:
             lines: weights of tokens [N, L, V].
             mask: which positions belong to the line, [N, L].
             label: int64 [N], of a conditional critic.
+            states: of a language model after each token, [N, L, width].
 
         Returns:
             float32 [N], or [N, P] of P representations.
         """
         n, r = lines.shape[0], self.representations
-        x = self.embedding(lines.flatten(0, 1)).view(n, lines.shape[1], -1) * mask[:, :, None].to(lines.dtype)
-        x = x.unflatten(2, (r, -1)).permute(0, 2, 3, 1).flatten(0, 1)  # [N R, width, L]
+        x = self.embedding(lines.flatten(0, 1)).view(n, lines.shape[1], -1)
+        if self.states is not None and states is not None:
+            x = x + self.states(states)
+        x = (
+            (x * mask[:, :, None].to(lines.dtype)).unflatten(2, (r, -1)).permute(0, 2, 3, 1).flatten(0, 1)
+        )  # [N R, width, L]
         found = torch.cat([F.leaky_relu(conv(x), 0.2).amax(2) for conv in self.convolutions], 1)
         features = F.leaky_relu(self.hidden(found), 0.2) + found
         features = self.dropout(features.view(n, -1)).view_as(features)  # a row of random numbers for each line

@@ -45,6 +45,7 @@ class TextResidual(Recurrent):
     pretrain: float = Field(0.6, gt=0, lt=1, description="fraction of the training lines for the language model")
     stage: int | None = Field(None, ge=0, description="training lines of stage 1; default: by `pretrain`")
     candidates: int = Field(16, ge=1, le=256, description="lines of the language model of which one is chosen")
+    states: bool = Field(False, description="whether D reads the states of the language model at each token, too")
     filters: int = Field(128, ge=1, le=8192, description="convolutions of D of each width")
     critic_embedding: int = Field(64, ge=1, le=8192, description="width of D's embedding of tokens")
     critic_dropout: float = Field(0.3, ge=0, lt=1, description="dropout before D's last layer")
@@ -55,7 +56,10 @@ class TextResidual(Recurrent):
     def nets(self, spec: Spec) -> dict[str, nn.Module]:
         assert isinstance(spec, Tokens)
         classes = self.choices(spec).classes
-        critic = ConvCritic(spec.vocabulary, classes, self.critic_embedding, self.filters, self.critic_dropout)
+        own = self.width if self.states else 0
+        critic = ConvCritic(
+            spec.vocabulary, classes, self.critic_embedding, self.filters, self.critic_dropout, states=own
+        )
         return {"G": self.language_model(spec), "D": critic}
 
     def phases(self, nets: Nets) -> Sequence[Phase]:  # noqa: ARG002
@@ -66,7 +70,7 @@ class TextResidual(Recurrent):
     def _logits(self, ctx: Context) -> tuple[Tensor, Tensor]:
         label = self.label(ctx.batch.get("label"), ctx.spec)
         real, fake = ctx.batch["tokens"], self.written(ctx)
-        both = energies(ctx.nets["D"], torch.cat([real, fake]), None if label is None else label.repeat(2), ctx.spec)
+        both = energies(ctx.nets, torch.cat([real, fake]), None if label is None else label.repeat(2), ctx.spec)
         return both[: len(real)], both[len(real) :]
 
     def _contrast(self, ctx: Context) -> tuple[Tensor, Logs]:
@@ -86,7 +90,7 @@ class TextResidual(Recurrent):
         tokens = write(cast("LanguageModel", nets["G"]), uniform, many, prompt_of(asked, spec), asked)
         if k > 1:
             with torch.no_grad():
-                tokens = resampled(tokens, energies(nets["D"], tokens, many, spec), choice)
+                tokens = resampled(tokens, energies(nets, tokens, many, spec), choice)
         return self.samples(tokens, asked, spec)
 
     def exportable(self, nets: Nets, spec: Spec) -> Exportable:
@@ -108,7 +112,9 @@ class _Resampled(nn.Module):
         k, rows = self.k, uniform.view(uniform.shape[0], self.k, -1)
         many = [x if x is None else x.repeat_interleave(k, 0) for x in (temperature, prompt, label)]
         tokens = self.writer(rows[:, :, :-1].flatten(0, 1), *many)
-        return resampled(tokens, energies(self.critic, tokens, many[2], self.spec), rows[:, 0, -1])
+        return resampled(
+            tokens, energies({"G": self.writer.net, "D": self.critic}, tokens, many[2], self.spec), rows[:, 0, -1]
+        )
 
 
 def resampled(tokens: Tensor, logits: Tensor, choice: Tensor) -> Tensor:
@@ -129,13 +135,17 @@ def resampled(tokens: Tensor, logits: Tensor, choice: Tensor) -> Tensor:
     return tokens.view(n, -1, length).gather(1, at[:, None, None].expand(-1, 1, length))[:, 0]
 
 
-def energies(net: nn.Module, tokens: Tensor, label: Tensor | None, spec: Spec) -> Tensor:
+def energies(nets: Nets, tokens: Tensor, label: Tensor | None, spec: Spec) -> Tensor:
     """D's logits float32 [N] of lines int64 [N, L]."""
     assert isinstance(spec, Tokens)
+    net, lm = nets["D"], cast("LanguageModel", nets["G"])
     weight = next(net.parameters())
     tokens = tokens.to(weight.device)
+    label = None if label is None else label.to(weight.device)
     lines = F.one_hot(tokens, spec.vocabulary).to(weight.dtype)
-    logits: Tensor = net(lines, written(tokens), None if label is None else label.to(weight.device))
+    with torch.no_grad():
+        states = lm.states(tokens, label) if getattr(net, "states", None) is not None else None
+    logits: Tensor = net(lines, written(tokens), label, states)
     return logits
 
 

@@ -35,7 +35,7 @@ WORDS = ("", "�", *"abcdefgh ")
 RECURRENT = {"embedding": 8, "width": 12}
 SMALL: dict[str, dict[str, Any]] = {
     "text-lm": {**RECURRENT, "layers": 2, "tied": True},
-    "text-residual": {**RECURRENT, "candidates": 3, "filters": 4, "critic_embedding": 6},
+    "text-residual": {**RECURRENT, "candidates": 3, "states": True, "filters": 4, "critic_embedding": 6},
     "text-wgan-gp": {"z": 8, "width": 6, "blocks": 1},
 }
 LINES = "".join(f"{a}{b} {a}{c}\n" for a in "kmnptv" for b in ("a", "ei", "ou") for c in ("ro", "sil", "tu"))

@@ -19,6 +19,7 @@ from gancli.core.registry import build
 from gancli.core.samples import FromPrompt
 from gancli.core.specs import Tokens
 from gancli.models.lstm import LSTM, LanguageModel, lengths, shortened, written
+from gancli.models.text_critics import ConvCritic
 from gancli.runs import checkpoint, journal
 from gancli.runs.folder import Run
 from gancli.runs.tensors import decode
@@ -31,7 +32,7 @@ SMALL = {"width": 16, "embedding": 8}
 CRITIC = {"filters": 8, "critic_embedding": 16}
 TINY = {
     "text-lm": SMALL,
-    "text-residual": {**SMALL, **CRITIC, "candidates": 3},
+    "text-residual": {**SMALL, **CRITIC, "candidates": 3, "states": True},
     "text-gumbel": {**SMALL, **CRITIC, "representations": 2},
     "text-scratchgan": {**SMALL, "critic_width": 16},
     "text-wgan-gp": {"width": 8, "blocks": 1, "z": 8, "n_critic": 2},
@@ -267,7 +268,7 @@ def test_residual_samples_follow_the_discriminator() -> None:
             super().__init__()
             self.w = torch.nn.Parameter(torch.zeros(()), requires_grad=False)
 
-        def forward(self, lines: torch.Tensor, mask: torch.Tensor, label: Any) -> torch.Tensor:
+        def forward(self, lines: torch.Tensor, mask: torch.Tensor, *_: Any) -> torch.Tensor:
             return lines[:, 0, 2] * np.log(3)
 
     ask = FromPrompt(seeds=tuple(range(3000)))
@@ -327,15 +328,15 @@ def test_gumbel_softmax_writes_lines_of_the_model() -> None:
     assert task.inverse_temperature(50) == pytest.approx(10)
 
 
-def test_critics_do_not_read_what_follows_the_end() -> None:
-    from gancli.models.text_critics import ConvCritic
-
+@pytest.mark.parametrize("width", [0, 6])
+def test_critics_do_not_read_what_follows_the_end(width: int) -> None:
     torch.manual_seed(0)
-    net = ConvCritic(10, 0, 8, 4, 0.0).eval()
+    net = ConvCritic(10, 0, 8, 4, 0.0, states=width).eval()
+    states = torch.randn(2, 5, 6) if width else None
     tokens = torch.tensor([[3, 4, 0, 0, 0], [5, 0, 0, 0, 0]])
     other = tokens.clone()
     other[:, 3:] = 7
-    logits = [net(F.one_hot(x, 10).float(), written(tokens)) for x in (tokens, other)]
+    logits = [net(F.one_hot(x, 10).float(), written(tokens), None, states) for x in (tokens, other)]
     torch.testing.assert_close(logits[0], logits[1])
 
 
