@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,14 +50,19 @@ def test_an_image_of_another_size(tmp_path: Path, direction: str) -> None:
 
 
 @dataclass(frozen=True)
-class Filling(Source):
-    """A small net that fills holes, with random weights."""
+class Restoring(Source):
+    """A small net that fills holes, or another, with random weights."""
+
+    preset: str = "inpaint"
+    side: int = 16
 
     @cached_property
     def model(self) -> Model:
-        spec = Degraded(image=Images(channels=1, height=16, width=16), mask=True)
         small = {"task": {"translator": {"width": 4, "blocks": 1}}, "data": {"source": "digits"}}
-        task = resolve({"preset": "inpaint"}, read_preset("inpaint"), small).task.resolved(1000, spec)
+        task: Any = resolve({"preset": self.preset}, read_preset(self.preset), small).task
+        masks = any(part.masks for part in task.degrade)
+        spec = Degraded(image=Images(channels=1, height=self.side, width=self.side), mask=masks, scale=task.scale)
+        task = task.resolved(1000, spec)
         torch.manual_seed(0)
         nets = {name: net.eval().requires_grad_(False) for name, net in task.nets(spec).items()}
         for parameter in nets["G"].parameters():
@@ -64,8 +70,11 @@ class Filling(Source):
         return Model(task, nets, spec, Tick(0, 0, 0), {})
 
 
-def test_restoration_takes_batches_of_any_size(tmp_path: Path) -> None:
-    parity = export(format_of("onnx"), Filling(tmp_path), tmp_path / "it.onnx")
+@pytest.mark.parametrize(
+    ("preset", "side"), [("inpaint", 16), ("upscale", 8)]
+)  # 8: the input is as small as the net takes
+def test_restoration_takes_batches_of_any_size(preset: str, side: int, tmp_path: Path) -> None:
+    parity = export(format_of("onnx"), Restoring(tmp_path, preset=preset, side=side), tmp_path / "it.onnx")
     assert parity is not None
     assert parity.rows == (1, 2, 7)
     assert parity.largest < 1e-5

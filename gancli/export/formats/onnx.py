@@ -58,7 +58,7 @@ def _quietly_exported(form: Exportable) -> Any:
             program = torch.onnx.export(
                 form.module.eval(),
                 (),
-                kwargs=dict(form.inputs),
+                kwargs={name: _above_one(x, form.free.get(name, 0)) for name, x in form.inputs.items()},
                 dynamo=True,
                 external_data=False,
                 input_names=list(form.inputs),
@@ -70,6 +70,11 @@ def _quietly_exported(form: Exportable) -> Any:
             logging.disable(logging.NOTSET)
     assert program is not None
     return program.model_proto
+
+
+def _above_one(example: torch.Tensor, divisor: int) -> torch.Tensor:
+    """The example, twice as large where its sides are the divisor itself: torch.export fixes a size that is one step of it."""
+    return example.repeat(1, 1, *(2 if side <= divisor else 1 for side in example.shape[2:])) if divisor else example
 
 
 def _free_sizes(form: Exportable) -> dict[str, dict[int, Any]]:
