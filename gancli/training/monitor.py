@@ -91,6 +91,21 @@ class Monitor:
         self.lines.append(line)
         return line
 
+    def conclude(self) -> None:
+        """At the end of a run: warn again of what is wrong with its samples, if it was said and is not over."""
+        holds, line = self._holding(), self.lines[-1] if self.lines else {}
+        for rule in RULES:
+            for signal, kind in rule.signals(line).items():
+                if rule.repeated and kind in holds and rule.broken(self.lines, signal):
+                    self.warn(f"still so at the end: {rule.text.format(name_of(signal))} ({signal} {line[signal]:.3g})")
+
+    def _holding(self) -> set[str]:
+        """The kinds that were warned of and are not over."""
+        holds: set[str] = set()
+        for old in self.lines:
+            holds = (holds | {*old.get("warned", ())}) - {*old.get("over", ())}
+        return holds
+
     def _spreads(self, reals: Samples, made: Samples) -> tuple[float, float]:
         labels = [getattr(samples, "labels", None) for samples in (reals, made)]
         alike = self.plan.cfg.task.choices(self.plan.spec).from_data and all(y is not None for y in labels)
@@ -102,10 +117,7 @@ class Monitor:
 
     def _apply_rules(self, line: dict[str, Any]) -> None:
         """Warn of what has held for long enough, and take back what is over; both are recorded in the line."""
-        holds: set[str] = set()
-        for old in self.lines:
-            holds = (holds | {*old.get("warned", ())}) - {*old.get("over", ())}
-        lines = [*self.lines, line]
+        holds, lines = self._holding(), [*self.lines, line]
         share = line["images"] / self.plan.cfg.stop.total(self.plan.loader.epoch)
         for rule in RULES:
             for signal, kind in rule.signals(line).items():

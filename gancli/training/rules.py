@@ -23,6 +23,7 @@ class Rule:
     past: str = ""  # what is said when it is over
     mean: bool = False  # of the looks, instead of each
     after: float = 0.0  # the share of a run before which there is no warning, because it often passes
+    repeated: bool = False  # at the end of the run, if it still holds
 
     def signals(self, line: Mapping[str, Any]) -> dict[str, str]:
         """The signals of a line that the rule applies to, and the kind of warning for each."""
@@ -55,7 +56,7 @@ AUGMENT = "try gan train --set 'task.augment=[\"diffaugment\"]', or more data"
 RULES = (
     Rule("collapse", "spread", 0.25, False, 3,
          "the samples look alike: mode collapse; try gan train --set 'task.penalties=[\"r1\"]', another --preset, another --seed",
-         "the samples differ again"),
+         "the samples differ again", repeated=True),
     Rule("few images", "known", 300, False, 1, f"so few images are soon memorized; {AUGMENT}"),
     Rule("overfitting of {}", "overfit/*", 0.58, True, 4,
          f"{{}} tells training images from validation images: it overfits; {AUGMENT}",
@@ -67,5 +68,5 @@ RULES = (
          "{} learns nothing: no gradient reaches it; try another loss, or another seed", "{} learns again"),
     Rule("classes", "classes", 0.4, True, 6,
          "some classes are missing from the samples, or nearly; try gan train --set 'task.penalties=[\"r1\"]', or another --preset",
-         "all classes are among the samples again", after=0.25),
+         "all classes are among the samples again", after=0.25, repeated=True),
 )  # fmt: skip

@@ -187,7 +187,10 @@ class Session:
         """Run the loop. Returns the stop condition."""
         self.sinks.begin(self.progress(self.state))
         try:
-            return fit(self.plan.cfg.task, self.state, self.plan.loader, self.plan.cfg, self, self.ranks)
+            reason = fit(self.plan.cfg.task, self.state, self.plan.loader, self.plan.cfg, self, self.ranks)
+            if self.monitor is not None:
+                self.monitor.conclude()
+            return reason
         finally:
             self.sinks.end()
 

@@ -75,7 +75,7 @@ def _replace(kind: str, name: str, run: Path, victim: Path) -> None:
 def _values(name: str, content: str, run: Path, victim: Path) -> None:
     """Give each value of a JSON file, in turn, another one; the first two levels."""
     path = run / name
-    lines = path.read_text().splitlines() if name.endswith("l") else [path.read_text()]
+    lines = small(path).decode().splitlines() if name.endswith("l") else [small(path).decode()]
     table = json.loads(lines[-1])
     rng = random.Random(f"{name} {content[:40]}")
     at = table
@@ -90,6 +90,13 @@ def _values(name: str, content: str, run: Path, victim: Path) -> None:
     _seal(run)
 
 
+def small(path: Path) -> bytes:
+    """The content of a file. Raises ValueError if another attack has made it large, a pipe or a device."""
+    if not path.is_file() or path.stat().st_size > 1 << 27:
+        raise ValueError(f"{path} is changed by another attack")
+    return path.read_bytes()
+
+
 def _whole(name: str, content: str, run: Path, victim: Path) -> None:
     (run / name).write_text(content + "\n")
     _seal(run)
@@ -98,13 +105,13 @@ def _whole(name: str, content: str, run: Path, victim: Path) -> None:
 def _seal(run: Path) -> None:
     """The manifest that fits the files of the newest checkpoint, where it is one: what lies behind the sums is to be reached."""
     try:
-        manifest = json.loads((run / POINT / "manifest.json").read_text())
+        manifest = json.loads(small(run / POINT / "manifest.json"))
     except (ValueError, RecursionError):
         return
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         return
     for name in manifest["files"]:
-        content = (run / POINT / name).read_bytes()
+        content = small(run / POINT / name)
         manifest["files"][name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     manifest.pop("sha256", None)
     with contextlib.suppress(UnicodeEncodeError):  # half a pair, of which no sum can be made
@@ -114,11 +121,11 @@ def _seal(run: Path) -> None:
 def _large(run: Path, victim: Path) -> None:
     """Nets of 400 million parameters, in every file that says what they are."""
     for name in ("config.json", "model/config.json", f"{POINT}/model.json", f"{POINT}/manifest.json"):
-        text = (run / name).read_text().replace('"g_widths": [\n', '"g_widths": [\n20000, 20000,\n')
+        text = small(run / name).decode().replace('"g_widths": [\n', '"g_widths": [\n20000, 20000,\n')
         (run / name).write_text(text)
     with contextlib.suppress(ValueError, KeyError):
-        manifest = json.loads((run / POINT / "manifest.json").read_text())
-        manifest["config"] = json.loads((run / "config.json").read_text())
+        manifest = json.loads(small(run / POINT / "manifest.json"))
+        manifest["config"] = json.loads(small(run / "config.json"))
         (run / POINT / "manifest.json").write_text(json.dumps(manifest))
         _seal(run)
 
@@ -136,7 +143,7 @@ def _preview(side: int, run: Path, victim: Path) -> None:
 
 
 def _options(run: Path, victim: Path) -> None:
-    config = json.loads((run / "config.json").read_text())
+    config = json.loads(small(run / "config.json"))
     (run / "config.json").write_text(json.dumps({**config, **{f"k{i}": 1 for i in range(60_000)}}))
 
 

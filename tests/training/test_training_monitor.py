@@ -92,6 +92,25 @@ def test_missing_classes_are_no_matter_before_a_quarter_of_the_run(tmp_path: Pat
     assert "some classes are missing" in said[0]
 
 
+def test_what_still_holds_at_the_end_is_said_again(tmp_path: Path) -> None:
+    def line(spread_of: Any, overfit: float = 0.9, **more: Any) -> dict[str, Any]:
+        return {"step": 5, "images": 10_000, "spread": spread_of, "overfit/D": overfit, **more}
+
+    warned = {"warned": ["collapse", "overfitting of D"]}
+    for lines, expected in (
+        ([], 0),
+        ([line(0.1)] * 3, 0),  # never warned of: it has not held for long enough, or so early
+        ([line(0.1, **warned)] * 3, 1),
+        ([line(0.1, **warned), line(0.1), line(0.9)], 0),
+        ([line(0.1, **warned), line(0.1), line(0.1, over=["collapse"])], 0),
+        ([line(0.1, **warned)] * 2 + [line("0.1")], 0),  # a stranger's
+    ):
+        said = list[str]()
+        monitor(tmp_path, said, [], lines).conclude()
+        assert len(said) == expected
+        assert all(text.startswith("still so at the end: the samples look alike: mode collapse; try") for text in said)
+
+
 def test_what_was_warned_of_in_format_1_is_not_said_again(tmp_path: Path) -> None:
     from gancli.runs import journal
 
