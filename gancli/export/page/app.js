@@ -5,11 +5,16 @@ const form = document.getElementById("form"), said = document.getElementById("sa
 const samples = document.getElementById("samples");
 const fromImages = "image" in facts.inputs;
 
+// Decoded a part at a time: a whole text of 150 MB, as an array of its characters, is more than a page may allocate.
 function bytesOf(id) {
-  const element = document.getElementById(id);
-  const text = atob(element.textContent);
+  const element = document.getElementById(id), text = element.textContent, part = 1 << 20;
   element.textContent = "";
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array((text.length / 4) * 3 - (text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0));
+  for (let i = 0, at = 0; i < text.length; i += part) {
+    const decoded = atob(text.slice(i, i + part));
+    for (let j = 0; j < decoded.length; j += 1) bytes[at++] = decoded.charCodeAt(j);
+  }
+  return bytes;
 }
 
 async function unpacked(bytes) {
