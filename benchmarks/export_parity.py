@@ -230,8 +230,9 @@ def table(cases: list[Case]) -> list[str]:
     head = "".join(f" {form}: difference | differing |" for form in forms)
     lines = [f"| presets | sizes |{head}", "|-|-|" + "-|-|" * len(forms)]
     presets_of: dict[str, list[str]] = {}
+    first_of = {case.preset: case.same for case in cases if case.same}
     for case in sorted(cases, key=lambda case: case.preset):
-        names = presets_of.setdefault(case.same or case.preset, [])
+        names = presets_of.setdefault(first_of.get(case.preset, case.preset), [])
         if case.preset not in names:
             names.append(case.preset)
     for first, names in sorted(presets_of.items(), key=lambda item: item[1]):
