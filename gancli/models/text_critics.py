@@ -62,9 +62,8 @@ class ConvCritic(nn.Module):
         x = self.embedding(lines.flatten(0, 1)).view(n, lines.shape[1], -1)
         if self.states is not None and states is not None:
             x = x + self.states(states)
-        x = (
-            (x * mask[:, :, None].to(lines.dtype)).unflatten(2, (r, -1)).permute(0, 2, 3, 1).flatten(0, 1)
-        )  # [N R, width, L]
+        x = x * mask[:, :, None].to(lines.dtype)
+        x = x.unflatten(2, (r, -1)).permute(0, 2, 3, 1).flatten(0, 1)  # [N R, width, L]
         found = torch.cat([F.leaky_relu(conv(x), 0.2).amax(2) for conv in self.convolutions], 1)
         features = F.leaky_relu(self.hidden(found), 0.2) + found
         features = self.dropout(features.view(n, -1)).view_as(features)  # a row of random numbers for each line
