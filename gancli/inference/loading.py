@@ -60,12 +60,12 @@ def load(
 
     Raises:
         CheckpointError: the files are missing, damaged or of another program.
-        UsageError: the weights or the step are not available, or a part is unknown.
+        UsageError: there is no such run, the weights or the step are not available, or a part is unknown.
     """
     for file in plugins:
         load_plugin(Path(file))
-    named = Path(runs_dir) / path
-    model = _found(named if named.is_dir() and not Path(path).exists() else Path(path), step, ema, device, note)
+    place = Path(path) if Path(path).exists() else folder.find(Path(runs_dir), str(path)).path
+    model = _found(place, step, ema, device, note)
     for text in changed(model.facts.get("plugins")):
         note(text)
     if standing:

@@ -88,7 +88,7 @@ def test_a_run_is_loaded_by_its_name_and_what_a_notebook_shows_is_short(
     assert repr(model).startswith("Model(textbook, step 3, ")
     assert len(repr(model)) < 200
     assert gancli.load("named", runs_dir=tmp_path / "runs").tick == model.tick
-    with pytest.raises(gancli.GanError, match="neither a run nor"):
+    with pytest.raises(gancli.GanError, match="no run 'unknown'"):
         gancli.load("unknown")
     lines = repr(gancli.evaluate("named", metrics=["fid"], n=50)).splitlines()
     assert lines[0] == "50 samples with 50 of the test set"
