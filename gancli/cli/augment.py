@@ -285,7 +285,8 @@ def _study(console: Console, works: list[Work], options: Options, places: list[P
         result = workflow.study(works, options, [Store(place) for place in places], progress)
         Folder(places[0]).make(parents=True)
         Folder(places[0]).write("study.json", as_json(dict(result.values)))
-        others = f" and {len(works) - 1} other folds" if len(works) > 1 else ""
+        n = len(works) - 1
+        others = f" and {n} other fold{'s' if n > 1 else ''}" if n else ""
         report.draw(result.values, places[0] / "study.png", works[0].of.run.name + others)
     console.end()
     if console.json:
