@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gancli.core.errors import CheckpointError
 from gancli.core.files import Folder
 from gancli.runs import journal
+from gancli.runs.folder import Run
 from gancli.training.rules import RULES
 
 if TYPE_CHECKING:
@@ -34,25 +37,36 @@ def standing(studio: Studio, path: Path) -> list[dict[str, Any]]:
             holds.setdefault(kind, line.get("step", 0))
         for kind in _texts(line.get("over")):
             holds.pop(kind, None)
+    options = _options(path)
+    texts = {kind: text_of(kind, options) for kind in holds}
     warnings = [
-        {"kind": k, "since": step, "text": text_of(k), "sets": advised(text_of(k))} for k, step in holds.items()
+        {"kind": kind, "since": step, "text": texts[kind], "sets": advised(texts[kind])} for kind, step in holds.items()
     ]
     studio.remember(key, (stamp, warnings))
     return warnings
 
 
-def text_of(kind: str) -> str:
-    """What the monitor says of a kind of warning; the kind itself if it is not one of the rules'."""
+def text_of(kind: str, options: Collection[str]) -> str:
+    """What the monitor says of a kind of warning, for a task with these options; the kind itself if it is not one of the rules'."""
     for rule in RULES:
         pattern = re.escape(rule.kind).replace(r"\{\}", r"(?P<name>[\w./-]{1,80})")
         if match := re.fullmatch(pattern, kind):
-            return rule.text.format(match.groupdict().get("name", ""))
+            return rule.says(match.groupdict().get("name", ""), options)
     return kind
 
 
 def advised(text: str) -> list[str]:
     """The arguments of `--set` that a text advises."""
     return [shlex.split(word)[0] for word in SET.findall(text)]
+
+
+def _options(path: Path) -> list[str]:
+    """The names of the task's options, as the run has them."""
+    try:
+        task = Run(path).json("config.json").get("task")
+    except CheckpointError:
+        return []
+    return list(task) if isinstance(task, dict) else []
 
 
 def _texts(value: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -19,7 +19,8 @@ class Rule:
     bound: float
     above: bool
     looks: int  # in a row
-    text: str  # what it means, and what to try
+    text: str  # what it means
+    remedies: tuple[str, ...] = ()  # what to try: KEY=VALUE of the configuration, or words
     past: str = ""  # what is said when it is over
     mean: bool = False  # of the looks, instead of each
     after: float = 0.0  # the share of a run before which there is no warning, because it often passes
@@ -28,6 +29,13 @@ class Rule:
     def signals(self, line: Mapping[str, Any]) -> dict[str, str]:
         """The signals of a line that the rule applies to, and the kind of warning for each."""
         return {key: self.kind.format(name_of(key)) for key in line if fnmatchcase(key, self.signal)}
+
+    def says(self, name: str, options: Collection[str]) -> str:
+        """What the rule means for a net or critic, and what to try with a task that has these options."""
+        fit = [r for r in self.remedies if not r.startswith("task.") or r.split("=")[0].split(".")[1] in options]
+        words = [f"gan train --set '{r}'" if "=" in r else r for r in fit]
+        ways = " or ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])}, or {words[-1]}"
+        return self.text.format(name) + (f"; try {ways}" if ways else "")
 
     def broken(self, lines: Lines, signal: str) -> bool:
         """Whether the signal was beyond the bound in each of the last looks (or their mean is, if `mean`)."""
@@ -52,21 +60,18 @@ def name_of(signal: str) -> str:
     return signal.partition("/")[2]
 
 
-AUGMENT = "try gan train --set 'task.augment=[\"diffaugment\"]', or more data"
+DIFFAUGMENT = 'task.augment=["diffaugment"]'
+R1 = 'task.penalties=["r1"]'
 RULES = (
-    Rule("collapse", "spread", 0.25, False, 3,
-         "the samples look alike: mode collapse; try gan train --set 'task.penalties=[\"r1\"]', another --preset, another --seed",
+    Rule("collapse", "spread", 0.25, False, 3, "the samples look alike: mode collapse", (R1, "another --preset", "another --seed"),
          "the samples differ again", repeated=True),
-    Rule("few images", "known", 300, False, 1, f"so few images are soon memorized; {AUGMENT}"),
-    Rule("overfitting of {}", "overfit/*", 0.58, True, 4,
-         f"{{}} tells training images from validation images: it overfits; {AUGMENT}",
-         "{} hardly tells training images from validation images any more", mean=True),
-    Rule("rate of {}", "update/*", 0.05, True, 3,
-         "{} changes by more than a twentieth with each step; a lower learning rate: --set optimizer.lr=1e-4",
-         "{} changes less with each step", mean=True),
-    Rule("no gradient of {}", "grad/G*", 1e-7, False, 2,
-         "{} learns nothing: no gradient reaches it; try another loss, or another seed", "{} learns again"),
-    Rule("classes", "classes", 0.4, True, 6,
-         "some classes are missing from the samples, or nearly; try gan train --set 'task.penalties=[\"r1\"]', or another --preset",
+    Rule("few images", "known", 300, False, 1, "so few images are soon memorized", (DIFFAUGMENT, "more data")),
+    Rule("overfitting of {}", "overfit/*", 0.58, True, 4, "{} tells training images from validation images: it overfits",
+         (DIFFAUGMENT, "more data"), "{} hardly tells training images from validation images any more", mean=True),
+    Rule("rate of {}", "update/*", 0.05, True, 3, "{} changes by more than a twentieth with each step; the learning rate is too high",
+         ("optimizer.lr=1e-4",), "{} changes less with each step", mean=True),
+    Rule("no gradient of {}", "grad/G*", 1e-7, False, 2, "{} learns nothing: no gradient reaches it", ("another loss", "another --seed"),
+         "{} learns again"),
+    Rule("classes", "classes", 0.4, True, 6, "some classes are missing from the samples, or nearly", (R1, "another --preset"),
          "all classes are among the samples again", after=0.25, repeated=True),
 )  # fmt: skip

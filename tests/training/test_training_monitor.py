@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from gancli.core.config import resolve
+from gancli.core.config import merge, parse_set, resolve
 from gancli.core.data import Reading, Split
+from gancli.core.registry import build, parts
 from gancli.data.images import ImageDataset
 from gancli.data.loader import Loader
 from gancli.training.monitor import Monitor, above, spread
@@ -46,6 +48,17 @@ def test_a_rule_of_any_net_is_one_of_each() -> None:
     assert found == {
         "collapse": "spread", "rate of D_A": "update/D_A", "rate of G": "update/G", "no gradient of G_AB": "grad/G_AB",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", parts("task"))
+def test_what_is_advised_is_taken_by_the_task(name: str) -> None:
+    plain = build("task", name)
+    for rule in RULES:
+        said = rule.says("D", type(plain).model_fields)
+        assert said.startswith(rule.text.format("D"))
+        assert "; try " in said
+        for item in re.findall(r"--set '([^']+)'", said):
+            resolve(merge([{"data": {"source": "digits"}, "task": plain.model_dump()}, parse_set(item)]))
 
 
 def monitor(tmp_path: Path, said: list[str], over: list[str], lines: Iterable[dict[str, Any]] = ()) -> Monitor:
