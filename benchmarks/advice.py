@@ -4,7 +4,8 @@
 
 All runs are on scikit-learn's digits. The signals are the means over the last quarter of a run: spread (0: all samples alike, 1: as the
 data), classes (0: in the data's proportions, 1: none in common), overfit (0.5: fair, 1: memorized), update (of the critic's weights in a
-step). FID is that of 300 samples against the test set.
+step). Scores are those of 2,000 samples against the test set. Missing classes are the signal of a
+collapse, too, and have the same remedies.
 """
 
 from __future__ import annotations
@@ -23,19 +24,43 @@ import numpy as np
 from gancli.runs import journal
 from gancli.runs.folder import Run
 
-AUGMENT = ["--set", 'task.augment=["diffaugment"]']
-R1 = ["--set", 'task.penalties=["r1"]']
-FAILURES: dict[str, tuple[str, list[str], dict[str, list[str]]]] = {  # failure -> signal, its run, remedies
-    "collapse": ("spread", ["--preset", "textbook"], {"r1": R1, "another preset": ["--preset", "best"], "another seed": []}),
-    "missing classes": (
-        "classes", ["--preset", "textbook"], {"r1": R1, "pack": ["--set", "task.pack=2"], "another preset": ["--preset", "best"]},
+PLAIN = [
+    "--preset",
+    "textbook",
+    "--set",
+    "task.model.initialization=torch",
+    "--set",
+    "task.penalties=[]",
+]  # as in most tutorials
+BEST = ["--preset", "best"]
+REMEDIES = {
+    "another seed": [],
+    "another preset": BEST,
+    "r1": ["--set", 'task.penalties=["r1"]'],
+    "weak r1": ["--set", 'task.penalties=[{name="r1",weight=0.05,every=4}]'],
+    "he": ["--set", "task.model.initialization=he"],
+    "he, weak r1": [
+        "--set",
+        "task.model.initialization=he",
+        "--set",
+        'task.penalties=[{name="r1",weight=0.05,every=4}]',
+    ],
+    "pack": ["--set", "task.pack=2"],
+    "diffaugment": ["--set", 'task.augment=["diffaugment"]'],
+    "ada": ["--set", 'task.augment=["ada"]'],
+    "lecam": ["--set", 'task.penalties=["lecam"]'],
+    "strong r1": ["--set", 'task.penalties=[{name="r1",weight=5.0},{name="r2",weight=5.0}]'],
+    "lower rate": ["--set", "optimizer.lr=1e-4"],
+}
+FAILURES: dict[str, tuple[str, list[str], tuple[str, ...]]] = {  # failure -> signal, its run, remedies
+    "collapse": ("spread", PLAIN, ("another seed", "another preset", "r1", "weak r1", "he", "he, weak r1", "pack")),
+    "overfitting": (
+        "overfit/D", ["--preset", "best-cpu", "--set", "data.holdout=0.2"], ("diffaugment", "ada", "lecam", "strong r1"),
     ),
-    "overfitting": ("overfit/D", ["--preset", "best-cpu", "--set", "data.holdout=0.2"], {"diffaugment": AUGMENT}),
-    "learning rate": (
-        "update/D", ["--preset", "textbook", "--set", "optimizer.lr=2e-2"], {"lower": ["--set", "optimizer.lr=1e-4"]},
-    ),
+    "learning rate": ("update/D", [*PLAIN, "--set", "optimizer.lr=2e-2"], ("lower rate",)),
 }  # fmt: skip
 SIGNALS = ("spread", "classes", "overfit/D", "update/D")
+SCORES = ("fid", "precision", "recall")
 OTHER = 100  # added to the seed where the remedy is another seed
 
 
@@ -59,7 +84,8 @@ def trials(seeds: list[int], only: str) -> list[Trial]:
     for failure, (_, words, remedies) in FAILURES.items():
         if only and failure != only:
             continue
-        for remedy, more in {"none": [], **remedies}.items():
+        for remedy in ("none", *remedies):
+            more = REMEDIES.get(remedy, [])
             base = [] if "--preset" in more else words
             out += [Trial(failure, remedy, [*base, *more], s + OTHER * (remedy == "another seed")) for s in seeds]
     return out
@@ -78,26 +104,31 @@ def result(trial: Trial, a: argparse.Namespace) -> dict[str, Any]:
         said = done.stderr
         if done.returncode:
             return {"failed": done.stderr.strip().splitlines()[-1][:120]}
-    words = ["evaluate", trial.name, "--metrics", "fid", "--n", "300", "--json"]
+    words = ["evaluate", trial.name, "--metrics", "fid,prc", "--n", "2000", "--json"]
     scored = subprocess.run([*gan, *words, *where], capture_output=True, text=True, check=True)
     lines = journal.read(run.monitor)
     last = lines[-max(1, len(lines) // 4) :]
     found = {s: float(np.mean([line[s] for line in last if s in line])) for s in SIGNALS if s in last[-1]}
     scores = json.loads(scored.stdout)["scores"]
-    fid = next(score["value"] for name, score in scores.items() if name.startswith("fid@"))
-    return {**found, "fid": fid, "warnings": sum("warned" in line for line in lines), "said": said.count("warning")}
+    values = {name.partition("@")[0]: score["value"] for name, score in scores.items()}
+    return {
+        **found,
+        **{name: values[name] for name in SCORES},
+        "warnings": sum("warned" in line for line in lines),
+        "said": said.count("warning"),
+    }
 
 
 def table(found: dict[str, list[dict[str, Any]]]) -> str:
     """A row for each failure and remedy: the mean over seeds of each number."""
-    heads = ["failure", "remedy", "seeds", *SIGNALS, "FID", "looks with a warning"]
+    heads = ["failure", "remedy", "seeds", *SIGNALS, *SCORES, "warnings"]
     rows = ["| " + " | ".join(heads) + " |", "|" + "-|" * len(heads)]
     for key, results in found.items():
         whole = [r for r in results if "failed" not in r]
         failed = f", {len(results) - len(whole)} failed" if len(whole) < len(results) else ""
         cells = [
             f"{np.mean([r[s] for r in whole if s in r]):.3g}" if any(s in r for r in whole) else "–"
-            for s in (*SIGNALS, "fid", "warnings")
+            for s in (*SIGNALS, *SCORES, "warnings")
         ]
         rows.append("| " + " | ".join([*key.split("|"), f"{len(results)}{failed}", *cells]) + " |")
     return "\n".join(rows)

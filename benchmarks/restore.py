@@ -41,6 +41,7 @@ COLUMNS = (
     "KID x 1000 faithful / realistic / best classical", "minutes",
 )  # fmt: skip
 SHOWN, ZOOM, GAP = 8, 3, 4
+CURVE = (0.0, 0.25, 0.5, 0.75, 1.0)  # of --realism
 
 
 class Photographs(Source):
@@ -170,6 +171,19 @@ def row(name: str, both: list[dict[str, Any]], key: str, minutes: float) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def curve(found: dict[float, dict[str, Any]], key: str) -> str:
+    """A table: the scores at each value of --realism, with those of the baseline that is best by KID."""
+    lines = [f"| realism | {key.upper()} | SSIM | KID x 1000 |", "|-|-|-|-|"]
+    for realism, all_scores in found.items():
+        by = {k.partition("@")[0]: score for k, score in all_scores.items()}
+        kid = f"{1000 * by['kid']['value']:.0f} ± {1960 * (by['kid']['error'] or 0):.0f}"
+        lines.append(f"| {realism:g} | {value(by[key])} | {value(by['ssim'], 3)} | {kid} |")
+    by = {k.partition("@")[0]: score["baselines"] for k, score in found[0.0].items()}
+    least = min(by["kid"], key=lambda name: by["kid"][name])
+    cells = [f"{by[key][least]:.2f}", f"{by['ssim'][least]:.3f}", f"{1000 * by['kid'][least]:.0f}"]
+    return "\n".join([*lines, f"| {least} | {' | '.join(cells)} |"])
+
+
 def baselines(args: argparse.Namespace, name: str) -> None:
     """Print the scores of the baselines alone."""
     from gancli.data.degraded import DegradedDataset
@@ -220,6 +234,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--set", action="append", metavar="KEY=VALUE", help="any configuration key")
+    parser.add_argument("--curve", action="store_true", help="score several values of --realism, too: NAME-curve.md")
     parser.add_argument("--baselines", action="store_true", help="score the baselines alone; nothing is trained")
     args = parser.parse_args()
     args.data_dir = args.data_dir.resolve()
@@ -240,6 +255,11 @@ def main() -> None:
         (args.out / f"{name}.md").write_text(line + "\n")
         picture(args, run, data, both[0][f"{key}@pixels"]["best_baseline"], args.out / f"{name}.png")
         print(line, flush=True)
+        if args.curve:
+            between = {r: scores(args, run, plugin, data, r) for r in CURVE[1:-1]}
+            text = curve({0.0: both[0], **between, 1.0: both[1]}, key)
+            (args.out / f"{name}-curve.md").write_text(text + "\n")
+            print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,11 @@
     preset = "best-cpu"
 
 Conditions are on side (the longer one, in pixels), channels, images (for training) and classes; what is not known meets none.
-Other keys of a case override those of its preset.
+Other keys of a case override those of its preset. A preset with keys of its own has cases without the name of a preset:
+
+    [[case]]
+    when = { images_below = 10_000, side_below = 17 }
+    task.penalties = [{ name = "r1", weight = 0.5, every = 4 }]
 """
 
 from __future__ import annotations
@@ -20,9 +24,10 @@ BOUNDS = {"above": lambda value, bound: value > bound, "below": lambda value, bo
 
 
 def chosen(cases: Sequence[Mapping[str, Any]], facts: Mapping[str, float]) -> tuple[str, dict[str, Any]]:
-    """The first case whose conditions hold: the name of its preset, and its other keys. The last case must have no conditions."""
-    case = next(case for case in cases if all(_holds(key, bound, facts) for key, bound in case.get("when", {}).items()))
-    return case["preset"], {key: value for key, value in case.items() if key not in ("when", "preset")}
+    """The first case whose conditions hold: the name of its preset, or "" if it changes keys only, and its other keys."""
+    found = (case for case in cases if all(_holds(key, bound, facts) for key, bound in case.get("when", {}).items()))
+    case = next(found, {})
+    return case.get("preset", ""), {key: value for key, value in case.items() if key not in ("when", "preset")}
 
 
 def _holds(condition: str, bound: float, facts: Mapping[str, float]) -> bool:

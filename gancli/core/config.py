@@ -49,7 +49,8 @@ class Data(Frozen):
     channels: Literal[1, 3, 4] | None = Field(None, description="1: gray, 3: RGB, 4: RGBA; default: those of the data")
     holdout: float = Field(0.1, ge=0, lt=1, description="fraction held out as test set, if the data set has none")
     validation: float = Field(0.05, ge=0, lt=1, description="fraction held out as validation set, if the data has none")
-    repeat: int | None = Field(None, ge=1, description="passes over the data per epoch; default: about 10,000 images")
+    repeat: int | None = Field(None, ge=1, description="passes over the data per epoch; default: by `epoch`")
+    epoch: int = Field(10_000, ge=1, description="fewest images in an epoch: several passes over smaller data")
     flip: bool = Field(False, description="random horizontal flips")
     enlarge: float = Field(1.0, ge=1, le=4, description="enlarge by this factor, crop at random (1.12); 1: no crops")
     balance: bool = Field(False, description="draw all classes equally often, however few images one has")
@@ -188,10 +189,8 @@ def read_preset(name: str, classes: int = 2, facts: Mapping[str, float] | None =
         raise UsageError(f"no preset {name!r}", nearest(str(name), known) or f"there are: {', '.join(known)}")
     table = read_table(known[name])
     rule, _ = table.pop("unlabeled", {}), table.pop("better", "")
-    if "case" in table:
-        base, more = chosen(table["case"], {"classes": classes, **(facts or {})})
-        return merge([read_preset(base, classes), more])
-    return merge([table, rule]) if classes < 2 else table
+    base, more = chosen(table.pop("case", []), {"classes": classes, **(facts or {})})
+    return merge([read_preset(base, classes) if base else merge([table, rule if classes < 2 else {}]), more])
 
 
 def read_table(path: Path) -> Layer:

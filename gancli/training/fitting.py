@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from gancli.core.config import Config, Layer
     from gancli.core.data import Dataset, Reading, Spec, Split
 
-IMAGES_IN_EPOCH = 10_000  # smaller data sets get several passes per epoch
 STEPS_IN_EPOCH = 150  # batches shrink until an epoch has as many steps
 LARGE_IMAGE = 256 * 256  # pixels from which on a batch is limited
 PIXELS_IN_BATCH = 16 * LARGE_IMAGE
@@ -27,12 +26,13 @@ SIDES = (1024, 512, 256, 128, 64, 32, 16, 8)
 def for_data(plain: Config, asked: Layer, data: Dataset, choices: list[str]) -> Layer:
     """Choices for small data sets and for large images.
 
-    Small sets get an epoch of about 10,000 images (several passes), and batches small enough for 150 steps in it: GAN training needs
-    steps, and 50 plain epochs of 1,438 images in batches of 100 are 700 steps, which end in mode collapse. Images of 256x256 and more get
-    batches that fit into a few GB. No batch has more images than there are.
+    Small sets get an epoch of about 10,000 images (`data.epoch`), several passes, and batches small enough for 150 steps in it: GAN
+    training needs steps, and 50 plain epochs of 1,438 images in batches of 100 are 700 steps, which end in mode collapse. Images of
+    256x256 and more get batches that fit into a few GB. No batch has more images than there are.
     """
     n = len(data)
-    repeat = asked.get("data", {}).get("repeat") or (-(-IMAGES_IN_EPOCH // n) if n <= IMAGES_IN_EPOCH // 2 else 1)
+    least = plain.data.epoch
+    repeat = asked.get("data", {}).get("repeat") or (-(-least // n) if n <= least // 2 else 1)
     out: Layer = {"data": {"repeat": repeat}}
     if repeat > 1:
         choices.append(f"epochs of {repeat} passes, {n * repeat:,} images, since the data has {n:,}")

@@ -23,6 +23,7 @@ class Rule:
     remedies: tuple[str, ...] = ()  # what to try: KEY=VALUE of the configuration, or words
     past: str = ""  # what is said when it is over
     mean: bool = False  # of the looks, instead of each
+    margin: float = 0.0  # how far within the bound it must be to be over
     after: float = 0.0  # the share of a run before which there is no warning, because it often passes
     repeated: bool = False  # at the end of the run, if it still holds
 
@@ -42,17 +43,18 @@ class Rule:
         return all(self._beyond(lines, signal) or [False])
 
     def over(self, lines: Lines, signal: str) -> bool:
-        """Whether the signal was within the bound in each of the last looks (or their mean is, if `mean`)."""
-        return bool(self.past) and not any(self._beyond(lines, signal) or [True])
+        """Whether the signal was within the bound, by the margin, in each of the last looks (or their mean is, if `mean`)."""
+        return bool(self.past) and not any(self._beyond(lines, signal, self.margin) or [True])
 
-    def _beyond(self, lines: Lines, signal: str) -> list[bool]:
-        """For each of the last looks (or their mean), whether it is beyond the bound; empty while there are too few looks."""
+    def _beyond(self, lines: Lines, signal: str, margin: float = 0.0) -> list[bool]:
+        """For each of the last looks (or their mean), whether it is beyond the bound, or that less the margin; empty while there are
+        too few looks."""
         values = [line.get(signal) for line in lines[-self.looks :]]
         known = [float(v) for v in values if isinstance(v, int | float)]
         if len(known) < self.looks:
             return []
         found = [sum(known) / len(known)] if self.mean else known
-        return [v > self.bound if self.above else v < self.bound for v in found]
+        return [v > self.bound - margin if self.above else v < self.bound + margin for v in found]
 
 
 def name_of(signal: str) -> str:
@@ -67,7 +69,7 @@ RULES = (
          "the samples differ again", repeated=True),
     Rule("few images", "known", 300, False, 1, "so few images are soon memorized", (DIFFAUGMENT, "more data")),
     Rule("overfitting of {}", "overfit/*", 0.58, True, 4, "{} tells training images from validation images: it overfits",
-         (DIFFAUGMENT, "more data"), "{} hardly tells training images from validation images any more", mean=True),
+         (DIFFAUGMENT, "more data"), "{} hardly tells training images from validation images any more", mean=True, margin=0.03),
     Rule("rate of {}", "update/*", 0.05, True, 3, "{} changes by more than a twentieth with each step; the learning rate is too high",
          ("optimizer.lr=1e-4",), "{} changes less with each step", mean=True),
     Rule("no gradient of {}", "grad/G*", 1e-7, False, 2, "{} learns nothing: no gradient reaches it", ("another loss", "another --seed"),

@@ -42,6 +42,16 @@ def test_rules(values: list[float | None], each: bool, mean: bool) -> None:
     assert not HIGH.over(lines, "x"), "nothing is said of a rule without a `past`"
 
 
+def test_what_hovers_about_the_bound_is_said_once() -> None:
+    rule = Rule("high", "x", 0.5, True, 1, "high", past="low", margin=0.1)
+    assert not rule.over([{"x": 0.45}], "x")
+    assert not rule.broken([{"x": 0.45}], "x")
+    assert rule.over([{"x": 0.35}], "x")
+    low = Rule("low", "x", 0.5, False, 1, "low", past="high", margin=0.1)
+    assert not low.over([{"x": 0.55}], "x")
+    assert low.over([{"x": 0.65}], "x")
+
+
 def test_a_rule_of_any_net_is_one_of_each() -> None:
     line = {"step": 1, "spread": 1.0, "update/D_A": 0.1, "update/G": 0.2, "grad/G_AB": 0.0, "grad/D_A": 0.0}
     found = {kind: signal for rule in RULES for signal, kind in rule.signals(line).items()}
