@@ -31,8 +31,9 @@ def for_data(plain: Config, asked: Layer, data: Dataset, choices: list[str]) -> 
     256x256 and more get batches that fit into a few GB. No batch has more images than there are.
     """
     n = len(data)
-    least = plain.data.epoch
-    repeat = asked.get("data", {}).get("repeat") or (-(-least // n) if n <= least // 2 else 1)
+    chosen = asked.get("data", {})
+    least = chosen.get("epoch") or plain.data.epoch
+    repeat = chosen.get("repeat") or (-(-least // n) if n <= least // 2 else 1)
     out: Layer = {"data": {"repeat": repeat}}
     if repeat > 1:
         choices.append(f"epochs of {repeat} passes, {n * repeat:,} images, since the data has {n:,}")

@@ -40,11 +40,11 @@ def test_defaults_are_said_and_recorded(gan: Gan, tmp_path: Path) -> None:
     assert said.code == 0, said.err
     assert "chose data digits" in said.err
     assert "chose preset textbook, for grayscale images of 8x8" in said.err
-    assert "18 passes" in said.err
+    assert "14 passes" in said.err
     recorded = json.loads((tmp_path / "runs_dir/digits-textbook-0001/data.json").read_text())
     assert len(recorded["choices"]) == 3
     config = json.loads((tmp_path / "runs_dir/digits-textbook-0001/config.json").read_text())
-    assert (config["batch_size"], config["data"]["repeat"]) == (100, 18)
+    assert (config["batch_size"], config["data"]["repeat"]) == (100, 14)
 
 
 def test_runs_are_numbered_and_never_overwritten(gan: Gan, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_train_json_is_one_object(gan: Gan) -> None:
 def test_dry_run_writes_nothing(gan: Gan, tmp_path: Path) -> None:
     said = gan("train", "--data", "digits", "--dry-run", "--json", *TINY)
     assert said.code == 0, said.err
-    assert said.json()["images"] == 1_294_200
+    assert said.json()["images"] == 1_006_600
     assert said.json()["parameters"]["G"] > 0
     assert not (tmp_path / "runs_dir").exists()
 
