@@ -141,3 +141,13 @@ def test_best_is_chosen_for_the_data() -> None:
     assert read_preset("best", 0, few)["task"]["augment"][0]["name"] == "diffaugment"
     assert read_preset("best", 0, few)["task"]["condition"] == "none"
     assert "case" not in read_preset("best")
+
+
+def test_a_case_without_a_preset_changes_keys_of_its_own_preset() -> None:
+    tiny, mnist = {"images": 1438, "side": 8, "channels": 1}, {"images": 57_000, "side": 28, "channels": 1}
+    plain, fitted = read_preset("textbook", 10), read_preset("textbook", 10, tiny)
+    assert read_preset("textbook", 10, mnist) == plain
+    assert "case" not in plain
+    assert fitted["task"]["model"] == {**plain["task"]["model"], "initialization": "he"}
+    assert fitted["optimizer"]["betas"] == [0.0, 0.99]
+    assert fitted["batch_size"] == plain["batch_size"]

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from gancli.conditions.labels import ProjectionHead
+from gancli.core.specs import Images
 from gancli.models.blocks import (
     EqualConv,
     EqualLinear,
@@ -22,6 +23,7 @@ from gancli.models.blocks import (
     upsample,
 )
 from gancli.models.layers import Dropout, FlattenChannelsLast, LinearHead
+from gancli.models.mlp import MLP
 from gancli.models.norms import ConditionalBatchNorm, PixelNorm, norm, spectral_norm
 
 
@@ -214,3 +216,13 @@ def test_flat_maps_give_their_gradient_back_as_they_lie() -> None:
     torch.testing.assert_close(gradient.flatten(1), 2 * flat * weights)
     (second,) = torch.autograd.grad(gradient.sum(), x)
     torch.testing.assert_close(second.flatten(1), 2 * weights)
+
+
+def test_outputs_of_a_new_generator_vary_with_the_latent_vector_after_he() -> None:
+    def spread(initialization: str) -> float:
+        torch.manual_seed(0)
+        net = MLP(initialization=initialization).generator(Images(channels=1, height=8, width=8), 0)
+        with torch.no_grad():
+            return float(net(torch.randn(200, 100)).std(0).mean())
+
+    assert spread("torch") < 0.05 < 0.2 < spread("he")

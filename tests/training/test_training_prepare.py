@@ -74,6 +74,13 @@ def test_batches_of_large_images_fit_into_memory(side: int, asked: int | None, b
     assert made.cfg.batch_size == batch
 
 
+@pytest.mark.parametrize(
+    ("data", "repeat"), [({}, 14), ({"epoch": 10_000}, 7), ({"epoch": 10_000, "repeat": 3}, 3), ({"epoch": 1}, 1)]
+)
+def test_an_epoch_has_as_many_images_as_asked(data: Layer, repeat: int, tmp_path: Path) -> None:
+    assert plan(tmp_path, "textbook", {"data": data}).cfg.data.repeat == repeat
+
+
 def test_schedules_fit_into_the_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "rehearse", lambda _plan, _seconds: {"images_per_s": 100.0})
     fitted = plan(tmp_path, "progressive", {"stop": {"max_minutes": 2.0}})
