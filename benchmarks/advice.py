@@ -24,38 +24,28 @@ import numpy as np
 from gancli.runs import journal
 from gancli.runs.folder import Run
 
-PLAIN = [
-    "--preset",
-    "textbook",
-    "--set",
-    "task.model.initialization=torch",
-    "--set",
-    "task.penalties=[]",
-]  # as in most tutorials
-BEST = ["--preset", "best"]
+PLAIN = [  # as in most tutorials
+    "--preset", "textbook", "--set", "task.model.initialization=torch", "--set", "task.penalties=[]", "--set", "data.epoch=10000",
+    "--set", "optimizer.lr=2e-4", "--set", "optimizer.betas=[0.5,0.999]",
+]  # fmt: skip
 REMEDIES = {
     "another seed": [],
-    "another preset": BEST,
+    "another preset": ["--preset", "best"],
     "r1": ["--set", 'task.penalties=["r1"]'],
-    "weak r1": ["--set", 'task.penalties=[{name="r1",weight=0.05,every=4}]'],
     "he": ["--set", "task.model.initialization=he"],
-    "he, weak r1": [
-        "--set",
-        "task.model.initialization=he",
-        "--set",
-        'task.penalties=[{name="r1",weight=0.05,every=4}]',
-    ],
+    "betas": ["--set", "optimizer.betas=[0.0,0.99]"],
+    "r1, betas": ["--set", 'task.penalties=["r1"]', "--set", "optimizer.betas=[0.0,0.99]"],
     "pack": ["--set", "task.pack=2"],
     "diffaugment": ["--set", 'task.augment=["diffaugment"]'],
     "ada": ["--set", 'task.augment=["ada"]'],
     "lecam": ["--set", 'task.penalties=["lecam"]'],
-    "strong r1": ["--set", 'task.penalties=[{name="r1",weight=5.0},{name="r2",weight=5.0}]'],
+    "stronger r1, r2": ["--set", 'task.penalties=[{name="r1",weight=5.0},{name="r2",weight=5.0}]'],
     "lower rate": ["--set", "optimizer.lr=1e-4"],
 }
 FAILURES: dict[str, tuple[str, list[str], tuple[str, ...]]] = {  # failure -> signal, its run, remedies
-    "collapse": ("spread", PLAIN, ("another seed", "another preset", "r1", "weak r1", "he", "he, weak r1", "pack")),
+    "collapse": ("spread", PLAIN, ("another seed", "another preset", "r1", "he", "betas", "r1, betas", "pack")),
     "overfitting": (
-        "overfit/D", ["--preset", "best-cpu", "--set", "data.holdout=0.2"], ("diffaugment", "ada", "lecam", "strong r1"),
+        "overfit/D", ["--preset", "best-cpu", "--set", "data.holdout=0.2"], ("diffaugment", "ada", "lecam", "stronger r1, r2"),
     ),
     "learning rate": ("update/D", [*PLAIN, "--set", "optimizer.lr=2e-2"], ("lower rate",)),
 }  # fmt: skip

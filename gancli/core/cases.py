@@ -12,7 +12,7 @@ Other keys of a case override those of its preset. A preset with keys of its own
 
     [[case]]
     when = { images_below = 10_000, side_below = 17 }
-    task.penalties = [{ name = "r1", weight = 0.5, every = 4 }]
+    task.penalties = [{ name = "r1", weight = 5.0, every = 4 }]
 """
 
 from __future__ import annotations
