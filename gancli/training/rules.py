@@ -69,7 +69,7 @@ RULES = (
          "the samples differ again", repeated=True),
     Rule("few images", "known", 300, False, 1, "so few images are soon memorized", (DIFFAUGMENT, "more data")),
     Rule("overfitting of {}", "overfit/*", 0.58, True, 4, "{} tells training images from validation images: it overfits",
-         (DIFFAUGMENT, "more data"), "{} hardly tells training images from validation images any more", mean=True, margin=0.03),
+         (DIFFAUGMENT, "more data"), "{} hardly tells training images from validation images any more", mean=True, margin=0.05),
     Rule("rate of {}", "update/*", 0.05, True, 3, "{} changes by more than a twentieth with each step; the learning rate is too high",
          ("optimizer.lr=1e-4",), "{} changes less with each step", mean=True),
     Rule("no gradient of {}", "grad/G*", 1e-7, False, 2, "{} learns nothing: no gradient reaches it", ("another loss", "another --seed"),
