@@ -1,4 +1,5 @@
-"""The bounds beyond which a signal of the monitor causes a warning. They were calibrated with `tests/soak/monitor.py`."""
+"""The bounds beyond which a signal of the monitor causes a warning, calibrated with `tests/soak/monitor.py`, and remedies, tried in
+`benchmarks/advice.py` (docs/pictures.md)."""
 
 from __future__ import annotations
 
@@ -65,7 +66,7 @@ def name_of(signal: str) -> str:
 DIFFAUGMENT = 'task.augment=["diffaugment"]'
 R1 = 'task.penalties=["r1"]'
 RULES = (
-    Rule("collapse", "spread", 0.25, False, 3, "the samples look alike: mode collapse", (R1, "another --preset", "another --seed"),
+    Rule("collapse", "spread", 0.25, False, 3, "the samples look alike: mode collapse", ("another --preset", R1),
          "the samples differ again", repeated=True),
     Rule("few images", "known", 300, False, 1, "so few images are soon memorized", (DIFFAUGMENT, "more data")),
     Rule("overfitting of {}", "overfit/*", 0.58, True, 4, "{} tells training images from validation images: it overfits",
@@ -74,6 +75,6 @@ RULES = (
          ("optimizer.lr=1e-4",), "{} changes less with each step", mean=True),
     Rule("no gradient of {}", "grad/G*", 1e-7, False, 2, "{} learns nothing: no gradient reaches it", ("another loss", "another --seed"),
          "{} learns again"),
-    Rule("classes", "classes", 0.4, True, 6, "some classes are missing from the samples, or nearly", (R1, "another --preset"),
+    Rule("classes", "classes", 0.4, True, 6, "some classes are missing from the samples, or nearly", ("another --preset", R1),
          "all classes are among the samples again", after=0.25, repeated=True),
 )  # fmt: skip
