@@ -45,7 +45,7 @@ REMEDIES = {
 FAILURES: dict[str, tuple[str, list[str], tuple[str, ...]]] = {  # failure -> signal, its run, remedies
     "collapse": ("spread", PLAIN, ("another seed", "another preset", "r1", "he", "betas", "r1, betas", "pack")),
     "overfitting": (
-        "overfit/D", ["--preset", "best-cpu", "--set", "data.holdout=0.2"], ("diffaugment", "ada", "lecam", "stronger r1, r2"),
+        "overfit/D", ["--preset", "textbook"], ("diffaugment", "ada", "lecam", "stronger r1, r2"),
     ),
     "learning rate": ("update/D", [*PLAIN, "--set", "optimizer.lr=2e-2"], ("lower rate",)),
 }  # fmt: skip
