@@ -66,15 +66,15 @@ def name_of(signal: str) -> str:
 DIFFAUGMENT = 'task.augment=["diffaugment"]'
 R1 = 'task.penalties=["r1"]'
 RULES = (
-    Rule("collapse", "spread", 0.25, False, 3, "the samples look alike: mode collapse", ("another --preset", R1),
+    Rule("collapse", "spread", 0.25, False, 3, "the samples look alike: mode collapse", ("another preset", R1),
          "the samples differ again", repeated=True),
     Rule("few images", "known", 300, False, 1, "so few images are soon memorized", (DIFFAUGMENT, "more data")),
     Rule("overfitting of {}", "overfit/*", 0.58, True, 4, "{} tells training images from validation images: it overfits",
          (DIFFAUGMENT, "more data"), "{} hardly tells training images from validation images any more", mean=True, margin=0.05),
     Rule("rate of {}", "update/*", 0.05, True, 3, "{} changes by more than a twentieth with each step; the learning rate is too high",
          ("optimizer.lr=1e-4",), "{} changes less with each step", mean=True),
-    Rule("no gradient of {}", "grad/G*", 1e-7, False, 2, "{} learns nothing: no gradient reaches it", ("another loss", "another --seed"),
+    Rule("no gradient of {}", "grad/G*", 1e-7, False, 2, "{} learns nothing: no gradient reaches it", ("another loss", "another seed"),
          "{} learns again"),
-    Rule("classes", "classes", 0.4, True, 6, "some classes are missing from the samples, or nearly", ("another --preset", R1),
+    Rule("classes", "classes", 0.4, True, 6, "some classes are missing from the samples, or nearly", ("another preset", R1),
          "all classes are among the samples again", after=0.25, repeated=True),
 )  # fmt: skip

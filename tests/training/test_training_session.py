@@ -62,7 +62,7 @@ class Recording(Sink):
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     torch.set_num_threads(1)
-    return Bench(tmp_path_factory.mktemp("bench"), 30)
+    return Bench(tmp_path_factory.mktemp("bench"), 30, {"task": {"penalties": []}})
 
 
 def test_everything_is_reported_in_its_order(bench: Bench) -> None:
