@@ -1,15 +1,21 @@
 """The table of pictures: data x preset x budget x seed, scored by ImageNet features, with a page of samples for each run.
 
-    python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best-cpu,fastgan --minutes 10 --measure --threads 2
-    python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best-cpu,fastgan --minutes 10 --device cuda --jobs 8
+    python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best,fastgan --minutes 10 --threads 2
+    python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best,fastgan --minutes 10 --measure
+    python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best,fastgan --minutes 10 --device cuda --jobs 8
+    python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms peer-dcgan,peer-sngan --minutes 10 --peer-python PYTHON
     python benchmarks/pictures.py --place RUNS --table
 
 --data NAME=PATH, or NAME=PATH@64 for another size, or NAME=PATH@64@unlabeled; PATH may be the name of a data set. --arms PRESET, or
 NAME:PRESET:KEY=VALUE;KEY=VALUE for a preset with other options, or @GROUP (see GROUPS). The budget is a number of training images
-(--images), or the minutes of the machine on which --measure has timed a few steps of each arm: the runs themselves may take place
-on a faster one. A row that is there is not made again.
+(--images), minutes (--minutes), or the minutes of the machine on which --measure has timed a few steps of each arm: the runs themselves
+may take place on a faster one. A row that is there is not made again.
 
-Samples are compared with the test set; with all training images where the test set has fewer than 400, as papers on few images do.
+peer-NAME is benchmarks/peers/NAME.py, trained for the minutes themselves on the training images of another arm with the same data, which
+has to be there; PYTHON has the package of the peer.
+
+Samples are compared with the test set; with all training images where the test set has fewer than 1,000, as papers on few images do.
+`copied` is always measured with the test set.
 """
 
 from __future__ import annotations
@@ -41,7 +47,7 @@ from gancli.runs import journal
 from gancli.runs.folder import Run
 from gancli.training.prepare import cache_dir
 
-METRICS = ("fid", "kid", "prc", "memorization")
+METRICS = ("fid", "kid", "prc")
 COSINE = 'optimizer.schedule={shape="cosine",final=0.05}'
 FASTER = f"optimizer.lr=5e-4;optimizer.betas=[0.0,0.99];{COSINE}"
 SHIFTS = 'task.augment=[{name="diffaugment",color=false,cutout=0.0,translation=0.125}]'
@@ -64,7 +70,8 @@ GROUPS = {  # arms that belong together: --arms @NAME
         f'lecam:textbook:{FASTER};task.penalties=["lecam"],slow-d:textbook:{FASTER};optimizers.D.lr=2e-4'
     ),
 }
-FEW = 400  # test images below which samples are compared with the training images
+FEW = 1_000  # test images below which samples are compared with the training images
+PEER = "peer-"
 PAGE = 64  # samples on a page
 
 
@@ -133,12 +140,43 @@ def measure(cell: Cell, a: argparse.Namespace) -> None:
     print(cell.data, cell.arm, found[f"{cell.data} {cell.arm}"], "images/s", flush=True)
 
 
-def images_of(cell: Cell, a: argparse.Namespace) -> int:
-    """The training images of a run."""
-    if a.images:
-        return int(a.images)
-    count: int = round(rates(a.place)[f"{cell.data} {cell.arm}"] * 60 * a.minutes)
-    return count
+def length(cell: Cell, a: argparse.Namespace) -> list[str]:
+    """Options of `gan train`: training images if they or the speed are known, else the minutes."""
+    speed = rates(a.place).get(f"{cell.data} {cell.arm}", 0.0)
+    images = a.images or round(speed * 60 * (a.minutes or 0.0))
+    return ["--images", str(images)] if images else ["--max-minutes", str(a.minutes)]
+
+
+def peer(cell: Cell, a: argparse.Namespace) -> None:
+    """Train a peer on the training images of an arm of ours, and score its samples."""
+    other = next(run for run in sorted(a.place.glob(f"{cell.data}-*-*")) if (run / "model").is_dir())
+    folder, samples = a.place / f"{cell.data}.images", a.place / f"{cell.name}.samples"
+    run = Run(other)
+    _, _, split = inputs.of_run(run, None, reading(run), True, torch.device("cpu"))
+    if not folder.is_dir():
+        folder.mkdir()
+        for i, image in enumerate(split.train.samples().images):
+            (folder / f"{i:05d}.png").write_bytes(png(image))
+    script = Path(__file__).parent / "peers" / f"{cell.arm.removeprefix(PEER)}.py"
+    words = ["--folder", folder, "--size", split.train.spec.height, "--minutes", a.minutes, "--seed", cell.seed]
+    words += ["--n", a.n, "--threads", a.threads, "--out", samples]
+    if not samples.is_dir():
+        done = subprocess.run([a.peer_python, script, *map(str, words)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(cell.name, "failed:", done.stderr.strip()[-300:], flush=True)
+            return
+        (samples.with_suffix(".txt")).write_text(done.stdout)
+    images = int(samples.with_suffix(".txt").read_text().split()[0].replace(",", ""))
+    facts = {"data": cell.data, "arm": cell.arm, "seed": cell.seed, "minutes": a.minutes, "sets": [], "images": images}
+    facts |= {"preset": cell.arm, "seconds": 60 * a.minutes, "images_per_s": images / (60 * a.minutes), "device": "cpu"}
+    score_in_a_process(cell, a, facts, "--score-with", other.name)
+
+
+def score_in_a_process(cell: Cell, a: argparse.Namespace, facts: dict[str, Any], *more: str) -> None:
+    score = [sys.executable, __file__, "--place", str(a.place), "--score", cell.name, "--device", a.device, *more]
+    subprocess.run([*score, "--facts", json.dumps(facts), "--n", str(a.n), "--threads", str(a.threads)], check=True)
+    row = json.loads((a.place / f"{cell.name}.row.json").read_text())
+    print(cell.name, {k: v[:1] for k, v in row["scores"].items()}, flush=True)
 
 
 def trained(cell: Cell, a: argparse.Namespace) -> None:
@@ -146,17 +184,18 @@ def trained(cell: Cell, a: argparse.Namespace) -> None:
     row = a.place / f"{cell.name}.row.json"
     if row.is_file():
         return
-    options = ["--images", str(images_of(cell, a)), "--device", a.device, "--threads", str(a.threads), "--quiet"]
+    if cell.arm.startswith(PEER):
+        peer(cell, a)
+        return
+    options = [*length(cell, a), "--device", a.device, "--threads", str(a.threads), "--quiet"]
     keep = ["--set", "intervals.keep=1"]
     if not (a.place / cell.name / "model").is_dir():
         done = subprocess.run(cell.command(a.place, *options, *keep), capture_output=True, text=True, check=False)
         if done.returncode:
             print(cell.name, "failed:", done.stderr.strip()[-300:], flush=True)
             return
-    score = [sys.executable, __file__, "--place", str(a.place), "--score", cell.name, "--device", a.device]
-    facts = json.dumps({"data": cell.data, "arm": cell.arm, "seed": cell.seed, "minutes": a.minutes, "sets": cell.sets})
-    subprocess.run([*score, "--facts", facts, "--n", str(a.n), "--threads", str(a.threads)], check=True)
-    print(cell.name, json.loads(row.read_text())["scores"], flush=True)
+    facts = {"data": cell.data, "arm": cell.arm, "seed": cell.seed, "minutes": a.minutes, "sets": cell.sets}
+    score_in_a_process(cell, a, facts)
 
 
 def compared_with(split: Split[Any]) -> tuple[Any, str]:
@@ -172,10 +211,11 @@ def scored(made: Generated, split: Split[Any], source: str, n: int, device: str)
         evaluator = Evaluator(
             split.train, reals, source, n=n, features=features, cache_dir=cache_dir(), device=device, name=name
         )
-        wanted = [m for m in metrics if m != "memorization" or reals is split.test]
-        found = evaluator(made, wanted, insist=False).scores
+        found = evaluator(made, metrics, insist=False).scores
         out |= {key: [score.value, score.error, score.reference] for key, score in found.items()}
-    return out
+    unseen = Evaluator(split.train, split.test, source, n=n, cache_dir=cache_dir(), device=device)
+    copied = unseen(made, ("memorization",), insist=False).scores
+    return out | {key: [score.value, score.error, score.reference] for key, score in copied.items()}
 
 
 def page(samples: ImageSamples, split: Split[Any], source: str, device: str) -> bytes:
@@ -192,27 +232,33 @@ def page(samples: ImageSamples, split: Split[Any], source: str, device: str) -> 
     return png(np.concatenate([left, gap, right], 2))
 
 
+def reading(run: Run) -> Reading:
+    """How its data are read."""
+    return Reading(inputs.data_dir(run) or cache_dir(), cache_dir(), download=False)
+
+
 def score(a: argparse.Namespace) -> None:
     """Score a run; called in a process of its own."""
-    run = Run(a.place / a.score)
-    how = Reading(inputs.data_dir(run) or cache_dir(), cache_dir(), download=False)
-    model, source, split = inputs.of_run(run, None, how, True, torch.device(a.device))
+    run = Run(a.place / (a.score_with or a.score))
+    model, source, split = inputs.of_run(run, None, reading(run), True, torch.device(a.device))
     reals, _ = compared_with(split)
-    made = inputs.of_model(model, split.train, reals, a.n, 0, cache_dir(), silent)
-    lines = journal.read(run.journal)
-    row = {
-        **json.loads(a.facts),
-        "preset": run.config().preset,
-        "images": model.tick.images,
-        "seconds": lines[-1]["seconds"],
-        "images_per_s": float(np.median([line["images_per_s"] for line in lines])),
-        "device": run.json("environment.json")["device"],
-        "n_real": min(len(reals), a.n),
-        "scores": scored(made, split, source.features, a.n, a.device),
-    }
-    task, spec = model.task, model.spec
-    first = model.generate(task.preview(spec, split.train, PAGE))
+    row = json.loads(a.facts) | {"n_real": min(len(reals), a.n)}
+    if a.score_with:
+        made = inputs.pictures(a.place / f"{a.score}.samples", split, reading(run))
+        first = made.samples.take(np.arange(PAGE))
+    else:
+        made = inputs.of_model(model, split.train, reals, a.n, 0, cache_dir(), silent)
+        first = model.generate(model.task.preview(model.spec, split.train, PAGE))
+        lines = journal.read(run.journal)
+        row |= {
+            "preset": run.config().preset,
+            "images": model.tick.images,
+            "seconds": lines[-1]["seconds"],
+            "images_per_s": float(np.median([line["images_per_s"] for line in lines])),
+            "device": run.json("environment.json")["device"],
+        }
     assert isinstance(first, ImageSamples)
+    row["scores"] = scored(made, split, source.features, a.n, a.device)
     (a.place / f"{a.score}.png").write_bytes(page(first, split, source.features, a.device))
     (a.place / f"{a.score}.row.json").write_text(json.dumps(row, indent=1))
 
@@ -263,6 +309,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--minutes", type=float, default=None)
     parser.add_argument("--images", type=int, default=None)
+    parser.add_argument("--peer-python", default=sys.executable, help="of an environment with the packages of peers")
     parser.add_argument("--n", type=int, default=2_000, help="samples that are scored")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
@@ -270,6 +317,7 @@ def arguments() -> argparse.Namespace:
     for name in ("measure", "table"):
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--score", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--score-with", default="", help=argparse.SUPPRESS)
     parser.add_argument("--facts", default="{}", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -284,7 +332,8 @@ def main() -> None:
         score(a)
     elif a.measure:
         for cell in cells(a):
-            measure(cell, a)
+            if not cell.arm.startswith(PEER):
+                measure(cell, a)
     else:
         begun = time.monotonic()
         with ThreadPoolExecutor(a.jobs) as pool:

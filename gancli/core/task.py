@@ -129,6 +129,7 @@ class Task(Part, ABC):
         accepts: the kind of data it trains on.
         asks: the kind of request that it answers.
         ema: the nets of which an exponential moving average is kept.
+        optional: nets that some options leave out; optimizers may be given for them all the same, as presets do.
         quick: metrics for validation during training.
         headline: the score shown in lists and tables, which also selects the best checkpoint.
         is_default: whether it is the default of the tasks that accept its kind of data.
@@ -140,6 +141,7 @@ class Task(Part, ABC):
     accepts: ClassVar[type[Spec]]
     asks: ClassVar[type[Ask]]
     ema: ClassVar[tuple[str, ...]] = ("G",)
+    optional: ClassVar[tuple[str, ...]] = ()
     quick: ClassVar[tuple[str, ...]] = ()
     headline: ClassVar[str] = ""
     is_default: ClassVar[bool] = False

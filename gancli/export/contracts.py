@@ -80,9 +80,8 @@ class Source:
     def facts(self) -> dict[str, Any]:
         """What a stranger needs to know of the model; JSON."""
         model, form = self.model, self.exportable
-        weights = {f"{n}.{k}": v for n in model.task.ema for k, v in model.nets[n].state_dict().items()}
         digest = hashlib.sha256()
-        for piece in tensors.encode(weights, {"format": "pt"}):
+        for piece in tensors.encode(model.weights, {"format": "pt"}):
             digest.update(piece)
         return {
             "producer": f"gancli {__version__}",

@@ -63,6 +63,12 @@ class Model:
         name = printable(str(self.facts.get("preset") or self.task.name))
         return f"Model({name}, step {self.tick.step}, data {self.spec.name}; parameters: {nets})"
 
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The tensors of a model file, "NET.NAME": of the nets that samples are made with."""
+        kept = [name for name in self.task.ema if name in self.nets]
+        return {f"{name}.{key}": tensor for name in kept for key, tensor in self.nets[name].state_dict().items()}
+
     def stream(self, ask: Ask, progress: Callable[[int], None] | None = None) -> Iterator[Samples]:
         """The samples asked for, a chunk at a time: no more than a chunk is in memory.
 

@@ -56,6 +56,7 @@ class Pix2Pix(Task):
     accepts: ClassVar[type[Spec]] = Pairs
     is_default: ClassVar[bool] = True
     asks: ClassVar[type[Ask]] = FromInput
+    optional: ClassVar[tuple[str, ...]] = ("D",)
     quick: ClassVar[tuple[str, ...]] = ("l1", "ssim", "kid")
     headline: ClassVar[str] = "l1"
     direction: Literal["a-to-b", "b-to-a"] = Field("a-to-b", description="the mapping to learn")

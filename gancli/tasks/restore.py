@@ -9,9 +9,10 @@ Stage 1 (the first `1 - realistic` of the training images): L = |x - output|_1, 
 Stage 2: R starts from G. A critic D, whose input is the image with y and m concatenated, is trained with the hinge loss, and
 
     L_R = L + adversarial * l(D(output), 1) + lambda_features sum_k |D_k(x) - D_k(output)|_1 / K
-          - lambda_modes |output(z1) - output(z2)|_1 / |z1 - z2|_1
+          + lambda_perceptual d(x, output) - lambda_modes |output(z1) - output(z2)|_1 / |z1 - z2|_1
 
-(feature matching of 1711.11585, mode seeking of 1903.05628). `realism` interpolates the weights of both (1809.00219, section 3.4).
+(feature matching of 1711.11585, d: perceptual distance of 1801.03924, mode seeking of 1903.05628). `realism` interpolates the
+weights of both (1809.00219, section 3.4).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from gancli.data.degraded import DegradedDataset
 from gancli.data.images import ImageDataset
 from gancli.degradations.chain import Chain
 from gancli.losses.adversarial import critic_loss, generator_loss
+from gancli.models.perceptual import perceptual_distance
 from gancli.tasks.translation import PREVIEWS, noise_of, on_planes, outputs, spaced
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class Restore(Task):
     is_default: ClassVar[bool] = True
     asks: ClassVar[type[Ask]] = FromDegraded
     ema: ClassVar[tuple[str, ...]] = ("G", "R")
+    optional: ClassVar[tuple[str, ...]] = ("R", "D")
     quick: ClassVar[tuple[str, ...]] = ("psnr", "ssim")
     headline: ClassVar[str] = "psnr"
     degrade: Chain = Field(
@@ -90,6 +93,9 @@ class Restore(Task):
     lambda_l1: float | None = Field(None, ge=0, description="weight of L1 in stage 2; default: 1, with masks 6")
     lambda_features: float | None = Field(
         None, ge=0, description="weight of feature matching; default: 0.1, with masks 10"
+    )
+    lambda_perceptual: float = Field(
+        0.0, ge=0, description="weight of the perceptual distance by EfficientNet-Lite0 (1809.00219: by VGG)"
     )
     lambda_modes: float = Field(0.0, ge=0, description="weight of mode seeking: 1; needs z")
     z: int = Field(0, ge=0, le=1024, description="width of the noise of R, for several outputs per input (8); 0: none")
@@ -125,8 +131,9 @@ class Restore(Task):
         if "R" not in nets:
             return [Phase("G", ("G",), self._faithful)]
         stage = self.stage or 0
+        first = [Phase("G", ("G",), self._faithful, end=stage, after=_copy)] if stage else []
         return [
-            Phase("G", ("G",), self._faithful, end=stage, after=_copy),
+            *first,
             Phase("D", ("D",), self._d_loss, begin=stage),
             Phase("R", ("R",), self._realistic, begin=stage, new_batch=False),
         ]
@@ -199,6 +206,9 @@ class Restore(Task):
         weights = [WEIGHTS[k] if (w := getattr(self, k)) is None else w for k in WEIGHTS]
         total = weights[0] * term + weights[1] * l1 + weights[2] * features
         logs = {"l1/R": l1.detach(), "adversarial/R": term.detach(), "features/R": features.detach()}
+        if self.lambda_perceptual:
+            perceptual = perceptual_distance(fake, ctx.batch["real"])
+            total, logs["perceptual/R"] = total + self.lambda_perceptual * perceptual, perceptual.detach()
         if self.z and self.lambda_modes:
             other = self._restored(ctx.nets["R"], ctx.batch, ctx.noise(self.z, "other"))
             near = (ctx.noise(self.z) - ctx.noise(self.z, "other")).abs().mean(1).clamp_min(1e-5)

@@ -70,8 +70,7 @@ def commit(run: folder.Run, plan: Plan, state: State) -> None:
 
 def export(run: folder.Run, plan: Plan, state: State, made: Model) -> None:
     """Write the model folder. `config.json`, which names the step, is written last."""
-    nets = {f"{n}.{k}": v for n in plan.cfg.task.ema for k, v in made.nets[n].state_dict().items()}
-    weights = tensors.encode(nets, {"format": "pt"})
+    weights = tensors.encode(made.weights, {"format": "pt"})
     with disk("the model", run.model, sum(map(len, weights))):
         model = Folder(run.path) / run.model.name
         model.make()

@@ -82,7 +82,7 @@ def new_state(task: Task, cfg: Config, spec: Spec, device: torch.device, dtype: 
     """A state at step 0. The initial weights are a function of the seed. Raises UsageError if an optimizer names an unknown net."""
     torch.manual_seed(derive(cfg.seed, "init"))
     modules = task.nets(spec)
-    for net in cfg.optimizers.keys() - modules.keys():
+    for net in cfg.optimizers.keys() - modules.keys() - set(task.optional):
         raise UsageError(
             f"optimizers.{net}: there is no net {net!r}", nearest(net, modules) or f"there are: {', '.join(modules)}"
         )

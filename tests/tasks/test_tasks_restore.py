@@ -135,6 +135,31 @@ def test_resumes_bitwise_across_the_change_of_stage(gan: Gan, tmp_path: Path) ->
     assert not any(torch.equal(v, both[1][k]) for k, v in both[0].items() if v.ndim > 1)
 
 
+def test_trains_the_faithful_net_alone(gan: Gan, tmp_path: Path) -> None:
+    """The preset's optimizers of R and D do not stand in the way; another name is still refused."""
+    words = ["--preset", "denoise", *TINY, "--max-steps", "2", "--set", "task.realistic=0"]
+    said = gan("train", "--name", "alone", *words)
+    assert said.code == 0, said.err
+    assert list(gancli.load(tmp_path / "runs_dir/alone").nets) == ["G"]
+    said = gan("train", *words, "--set", "optimizers.E.lr=1")
+    assert said.code == 2
+    assert "there is no net 'E'" in said.err
+
+
+def test_perceptual_distance_is_one_of_the_terms(gan: Gan, tmp_path: Path) -> None:
+    words = ["--preset", "denoise", *TINY, "--max-steps", "2", "--set", "task.stage=0"]
+    for name, weight in (("without", 0), ("with", 1)):
+        said = gan("train", "--name", name, *words, "--set", f"task.lambda_perceptual={weight}")
+        assert said.code == 0, said.err
+    lines = [journal.read(Run(tmp_path / "runs_dir" / name).journal)[-1] for name in ("without", "with")]
+    assert "perceptual/R" not in lines[0]
+    assert 0 < lines[1]["perceptual/R"] < 4
+    assert lines[1]["loss/R"] > lines[0]["loss/R"]
+    assert "loss/G" not in lines[0]  # stage 1 has no images
+    nets = [dict(net.named_parameters()) for net in gancli.load(tmp_path / "runs_dir/with").nets.values()]
+    assert any(not torch.equal(v, nets[1][k]) for k, v in nets[0].items())
+
+
 def test_is_trained_by_its_degradation_and_scored_with_baselines(gan: Gan, tmp_path: Path) -> None:
     said = gan("train", "--name", "d", "--degrade", "gauss:60+jpeg:50", *TINY, "--evaluate-every", "80")
     assert said.code == 0, said.err

@@ -25,10 +25,7 @@ class Hub(Export):
     def write(self, source: Source, path: Path) -> None:
         path.mkdir()
         model = source.model
-        weights = {
-            f"{n}.{k}": v for n in model.nets if n in model.task.ema for k, v in model.nets[n].state_dict().items()
-        }
-        (path / "model.safetensors").write_bytes(b"".join(tensors.encode(weights, {"format": "pt"})))
+        (path / "model.safetensors").write_bytes(b"".join(tensors.encode(model.weights, {"format": "pt"})))
         (path / "config.json").write_bytes(as_json(describe(model)))
         (path / "README.md").write_text(card(source))
 

@@ -55,8 +55,7 @@ def write_folder(source: Source, path: Path, backend: str = "") -> None:
     keras = with_backend(backend)
     path.mkdir()
     model = source.model
-    weights = {f"{n}.{k}": v for n in model.nets if n in model.task.ema for k, v in model.nets[n].state_dict().items()}
-    (path / "model.safetensors").write_bytes(b"".join(tensors.encode(weights, {"format": "pt"})))
+    (path / "model.safetensors").write_bytes(b"".join(tensors.encode(model.weights, {"format": "pt"})))
     (path / "config.json").write_bytes(as_json({**describe(model), "export": facts(source)}))
     (path / "README.md").write_text(_readme(source, keras.__version__))
     (path / "generator").mkdir()
