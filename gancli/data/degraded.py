@@ -55,6 +55,11 @@ class DegradedDataset(Dataset):
             raise UsageError("missing pixels and a smaller image cannot be combined", "use one of the degradations")
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the pictures' classes, by label."""
+        return self.images.classes
+
+    @property
     def spec(self) -> Degraded:
         return Degraded(image=self.images.spec, mask=self._masked, scale=self.scale)
 
