@@ -49,9 +49,6 @@ class DCGAN(Model):
     up: Literal["transposed", "smooth"] = Field(
         "transposed", description="how G enlarges maps; smooth: 3x3 convolution, then bilinear, without grid patterns"
     )
-    full_size: int = Field(
-        0, ge=0, description="channels of G at the image size, in front of a 3x3 convolution; 0: none, as in the paper"
-    )
     spectral: NetChoice = Field("none", description="nets with spectral normalization (1802.05957)")
 
     def generator(self, spec: Images, condition: int) -> nn.Module:
@@ -64,15 +61,11 @@ class DCGAN(Model):
             ReshapeChannelsLast(wide[0], h, w),
         ]
         layers += [norm(self.g_norm, wide[0]), nn.ReLU(inplace=True)]
-        outputs = [*wide[1:], *([self.full_size] if self.full_size else [])]
-        for i, out in enumerate(outputs):
-            layers.append(self._up(wide[i], out, sizes[-1 - i], sizes[-2 - i], bias=bare))
-            layers += [norm(self.g_norm, out), nn.ReLU(inplace=True)]
-        if self.full_size:
-            layers.append(nn.Conv2d(self.full_size, spec.channels, 3, padding=1))
-        else:
-            layers.append(self._up(wide[-1], spec.channels, sizes[1], sizes[0], bias=True))
-        layers.append(nn.Tanh())
+        for i, size in enumerate(sizes[-2::-1]):
+            last = i + 1 == len(wide)
+            out = spec.channels if last else wide[i + 1]
+            layers.append(self._up(wide[i], out, sizes[-1 - i], size, bias=last or bare))
+            layers += [nn.Tanh()] if last else [norm(self.g_norm, out), nn.ReLU(inplace=True)]
         net = _initialized(nn.Sequential(*layers))
         return ConcatCondition(spectral_norm(net) if applies_to(self.spectral, "G") else net)
 

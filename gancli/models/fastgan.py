@@ -5,7 +5,8 @@ gate the channels of the scale that is `reach` halvings larger (section 3.1, equ
 D: per scale the mean of a convolved and a pooled path (section 3.2).
 
 Departs: no noise and one convolution per scale; D has one output, and no decoders that reconstruct reals from its maps. As in the
-other convolutional nets here, maps at the image size are left out: G ends and D begins with a strided 4x4 convolution.
+other convolutional nets here, maps at the image size are left out: D begins with a strided 4x4 convolution, and without `full_size`
+G ends with one.
 """
 
 from __future__ import annotations
@@ -63,7 +64,16 @@ class FastGenerator(nn.Module):
         self.gates = nn.ModuleList(Excitation(wide[i], wide[i + cfg.reach]) for i in range(len(wide) - cfg.reach))
         self.reach = cfg.reach
         odd = (image[0] - 2 * self.sizes[-1][0], image[1] - 2 * self.sizes[-1][1])
-        self.image = nn.ConvTranspose2d(wide[-1], spec.channels, 4, 2, 1, output_padding=odd)
+        self.image: nn.Module = nn.ConvTranspose2d(wide[-1], spec.channels, 4, 2, 1, output_padding=odd)
+        if cfg.full_size:
+            channels = 2 * cfg.full_size  # convolved in front of the upsampling, which costs a quarter
+            self.image = nn.Sequential(
+                nn.Conv2d(wide[-1], channels, 3, padding=1, bias=False),
+                nn.Upsample(tuple(image), mode="bilinear"),
+                nn.BatchNorm2d(channels),
+                nn.GLU(1),
+                nn.Conv2d(cfg.full_size, spec.channels, 3, padding=1),
+            )
 
     def forward(self, z: Tensor) -> Tensor:
         maps = [self.first(z)]
@@ -101,6 +111,9 @@ class FastGAN(Model):
     g_width: int = Field(32, ge=1, description="channels of G at half the image size; doubled at each smaller scale")
     d_width: int = Field(32, ge=1, description="channels of D at half the image size; doubled at each smaller scale")
     widest: int = Field(256, ge=1, description="maximum number of channels")
+    full_size: int = Field(
+        0, ge=0, description="channels of G at the image size, as in the paper; 0: a strided convolution in their place"
+    )
     reach: int = Field(
         2, ge=1, description="halvings between the maps that gate and those that are gated; the paper: 4"
     )

@@ -36,6 +36,7 @@ VARIANTS = [
     ("r3", {"stem": True, "group": 4}),
     ("msg", {"group": 1}),
     ("fastgan", {"reach": 1, "d_norm": "batch", "spectral": "both"}),
+    ("fastgan", {"full_size": 3}),
 ]
 
 

@@ -20,7 +20,10 @@ def generator(g: Net, z: Any, c: Any, options: dict[str, Any], shape: tuple[int,
         x = _gated_linear_unit(block.norm(block.conv(resized(maps[-1], size, "nearest"), "0"), "batch", "1"))
         j = i - options["reach"]
         maps.append(x if j < 0 else layers.Multiply()([x, _gates(net.at(f"gates.{j}.net"), maps[j])]))
-    return net.transposed(maps[-1], "image", shape[1:], "tanh")
+    if not options["full_size"]:
+        return net.transposed(maps[-1], "image", shape[1:], "tanh")
+    x = resized(net.conv(maps[-1], "image.0"), shape[1:], "bilinear")
+    return net.conv(_gated_linear_unit(net.norm(x, "batch", "image.2")), "image.4", activation="tanh")
 
 
 def _gated_linear_unit(x: Any) -> Any:
