@@ -47,7 +47,7 @@ FAILURES: dict[str, tuple[str, list[str], tuple[str, ...]]] = {  # failure -> si
     "overfitting": (
         "overfit/D", ["--preset", "textbook"], ("diffaugment", "ada", "lecam", "stronger r1, r2"),
     ),
-    "learning rate": ("update/D", [*PLAIN, "--set", "optimizer.lr=2e-2"], ("lower rate",)),
+    "learning rate": ("update/D", ["--preset", "best", "--set", "optimizer.lr=1e-1"], ("lower rate",)),
 }  # fmt: skip
 SIGNALS = ("spread", "classes", "overfit/D", "update/D")
 SCORES = ("fid", "precision", "recall")
