@@ -53,6 +53,10 @@ MNIST_NOTES = (
     "MNIST come from other writers than its training images, so images taken from the training half are in fact nearer to the "
     "training set. Read it together with `copied`; `evaluation.png` highlights a share of copies from 1 % on.",
 )
+COLOR_NOTES = (
+    "`precision` and `density` do not show noise, they rise; `fid`, `kid`, `recall` and `coverage` show it. `swd` and `ndb` hardly react "
+    "in so few images, and `ct` does not show 5 % of copies, as `copied` and `copied-p` do.",
+)
 STILL = {COPIED: ("fid", "kid", "precision", "recall", "class-kl")}
 
 
@@ -92,7 +96,7 @@ class Sets:
         whole = read(source, how).train
         order, size = rng.permutation(len(whole)), min(n, len(whole) // 5)
         test, good, train = order[:size], order[size : 2 * size], order[2 * size :]
-        return cls(whole.take(np.sort(train)), whole.take(good), whole.take(test), "auto")
+        return cls(whole.take(np.sort(train)), whole.take(good), whole.take(test), "auto", COLOR_NOTES)
 
 
 def with_defects(good: ImageDataset, train: ImageDataset, rng: np.random.Generator) -> dict[str, np.ndarray]:
