@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gancli.training.state import State
 
 
+PREVIEWS = 4  # in a run of less than so many epochs
+
+
 class Callbacks(Protocol):
     """What happens between steps (`training/session.py`)."""
 
@@ -51,7 +54,7 @@ def fit(task: Task, state: State, loader: Loader, cfg: Config, calls: Callbacks,
         What it was: "images", "steps", "minutes", "quality" or "asked" (a signal).
     """
     total = cfg.stop.total(loader.epoch)
-    previewing = cfg.intervals.sample or loader.epoch
+    previewing = cfg.intervals.sample or min(loader.epoch, -(-total // PREVIEWS))
     saving = cfg.intervals.save or save_interval(loader.epoch)
     validating = validation_interval(cfg, loader.epoch)
     timer, begun = _Timer(state), state.seconds
