@@ -115,9 +115,7 @@ class Intervals(Frozen):
     """Intervals of logging, previews, checkpoints and validations."""
 
     log: int = Field(50, ge=1, description="steps between lines of metrics.jsonl")
-    sample: int | None = Field(
-        None, gt=0, description="images between sample grids; default: an epoch, at most 1/4 of all"
-    )
+    sample: int | None = Field(None, gt=0, description="images between sample grids; default: epochs, a quarter of all")
     save: int | None = Field(None, gt=0, description="images between checkpoints; default: epochs, 50,000 images")
     evaluate: int | None = Field(
         None, gt=0, description="images between validations; default: one epoch if `stop.until` is set, else none"
