@@ -15,8 +15,10 @@ from gancli.core.data import Split
 from gancli.core.errors import CheckpointError, DataError, DivergedError, GanError, UsageError
 from gancli.core.images import ImageSamples, to_uint8
 from gancli.core.registry import build, parts
+from gancli.data.degraded import DegradedDataset
 from gancli.data.images import ImageDataset
-from gancli.evaluation.contracts import BATCH, Extracted, Extractor, Features
+from gancli.degradations.chain import parse
+from gancli.evaluation.contracts import BATCH, Extracted, Extractor, Features, classes_of
 from gancli.evaluation.features import digits_v1
 from gancli.evaluation.features.classifier import Classifier
 from gancli.evaluation.features.inception import Inception, architecture
@@ -117,6 +119,14 @@ def test_a_classifier_learns_the_datas_labels_once(pictures: Split, tmp_path: Pa
     file.write_bytes(file.read_bytes()[:-1])
     assert kept(file) is None
     assert ready(part, pictures.train, tmp_path).hash == net.hash  # computed again, bitwise identical
+
+
+def test_a_classifier_learns_the_labels_of_degraded_images(pictures: Split, tmp_path: Path) -> None:
+    degraded = DegradedDataset(pictures.train, parse("gauss:25"))
+    assert classes_of(degraded) == classes_of(pictures.train)
+    probabilities = seen(Classifier(images=100).prepare(degraded, tmp_path, CPU), pictures.test.images).probabilities
+    assert probabilities is not None
+    assert probabilities.shape == (len(pictures.test), len(classes_of(pictures.train)))
 
 
 def test_a_classifier_of_nothing_is_refused(pictures: Split, tmp_path: Path) -> None:
