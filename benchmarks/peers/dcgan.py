@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from common import run
+from command import run
 from plain_dcgan import nets
 
 Z = 100

@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from common import run
+from command import run
 from torch import Tensor
 
 LATENT, PARTS, PENALTY, EVERY = 256, 4, 10.0, 4

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from common import run
+from command import run
 from torch import Tensor
 
 N_DIS = 5

@@ -1,4 +1,4 @@
-"""What the peers share: a folder of images as their users read it, a clock, and samples written for `gan evaluate`."""
+"""The command line of the peers: a folder of images as their users read it, a clock, and samples written for `gan evaluate`."""
 
 from __future__ import annotations
 
