@@ -113,5 +113,5 @@ def remarks(cfg: Config, split: Split[Any]) -> list[str]:
         )
     classes = int(getattr(spec, "classes", 0))
     if classes > 1 and not cfg.task.choices(spec).classes:
-        out.append(f"the nets are not conditional on the {classes} classes; --preset best-cpu is class-conditional")
+        out.append(f"the nets are not conditional on the {classes} classes; --preset best is class-conditional")
     return out
