@@ -1,6 +1,7 @@
 """The table of pictures: data x preset x budget x seed, scored by ImageNet features, with a page of samples for each run.
 
     python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best,fastgan --minutes 10 --threads 2
+    python benchmarks/pictures.py --place LONGER --earlier RUNS --data photos=PHOTOS --arms best --minutes 30
     python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best,fastgan --minutes 10 --measure
     python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms best,fastgan --minutes 10 --device cuda --jobs 8
     python benchmarks/pictures.py --place RUNS --data photos=PHOTOS --arms peer-dcgan,peer-sngan --minutes 10 --peer-python PYTHON
@@ -9,7 +10,8 @@
 --data NAME=PATH, or NAME=PATH@64 for another size, or NAME=PATH@64@unlabeled; PATH may be the name of a data set. --arms PRESET, or
 NAME:PRESET:KEY=VALUE;KEY=VALUE for a preset with other options, or @GROUP (see GROUPS). The budget is a number of training images
 (--images), minutes (--minutes), or the minutes of the machine on which --measure has timed a few steps of each arm: the runs themselves
-may take place on a faster one. A row that is there is not made again.
+may take place on a faster one. With --earlier, copies of runs of fewer minutes are resumed: the same as a run of all the minutes, but for
+schedules fitted to a length. A row that is there is not made again.
 
 peer-NAME is benchmarks/peers/NAME.py, trained for the minutes themselves on the training images of another arm with the same data, which
 has to be there; PYTHON has the package of the peer.
@@ -23,6 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -34,6 +37,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sampling import generating
 
 from gancli.core.data import Reading, Split
 from gancli.core.images import ImageSamples, grid, png
@@ -51,15 +55,8 @@ METRICS = ("fid", "kid", "prc")
 COSINE = 'optimizer.schedule={shape="cosine",final=0.05}'
 FASTER = f"optimizer.lr=5e-4;optimizer.betas=[0.0,0.99];{COSINE}"
 SHIFTS = 'task.augment=[{name="diffaugment",color=false,cutout=0.0,translation=0.125}]'
-COLORS = 'task.augment=[{name="diffaugment",color=true,cutout=0.2,translation=0.125}]'
-FAST = 'task.model={name="fastgan",z=128,g_width=32,d_width=32,widest=256}'
 GROUPS = {  # arms that belong together: --arms @NAME
-    "presets": "best-cpu,fastgan,projected,dcgan,sngan,r3gan,stylegan2",
-    "best": (
-        f"best-cpu,best-augmented:best-cpu:{COLORS},best-fast:best-cpu:{FAST},best-fast-augmented:best-cpu:{FAST};{COLORS},"
-        f"best-wide:best-cpu:task.model.g_width=64;task.model.d_width=64;task.model.widest=256;{COLORS},"
-        f"best-slow:best-cpu:{FAST};{COLORS};optimizer.lr=4e-4"
-    ),
+    "presets": ",".join(["best", *generating()]),
     "textbook": (  # 1,100,000 images are about 150 s on two cores
         f"textbook,cosine:textbook:optimizer.lr=4e-4;{COSINE},betas:textbook:{FASTER},smooth:textbook:{FASTER};task.loss.smooth=0.1,"
         f'r1:textbook:{FASTER};task.penalties=[{{name="r1",weight=0.5,every=4}}],'
@@ -187,10 +184,17 @@ def trained(cell: Cell, a: argparse.Namespace) -> None:
     if cell.arm.startswith(PEER):
         peer(cell, a)
         return
-    options = [*length(cell, a), "--device", a.device, "--threads", str(a.threads), "--quiet"]
-    keep = ["--set", "intervals.keep=1"]
-    if not (a.place / cell.name / "model").is_dir():
-        done = subprocess.run(cell.command(a.place, *options, *keep), capture_output=True, text=True, check=False)
+    options = ["--device", a.device, "--threads", str(a.threads), "--quiet"]
+    run = a.place / cell.name
+    if not (run / "model").is_dir():
+        if a.earlier:
+            earlier = a.earlier / cell.name
+            shutil.copytree(earlier, run)
+            more = a.minutes - json.loads(earlier.with_suffix(".row.json").read_text())["minutes"]
+            command = [sys.executable, "-m", "gancli", "resume", str(run), "--max-minutes", str(more), *options]
+        else:
+            command = cell.command(a.place, *length(cell, a), *options, "--set", "intervals.keep=1")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             print(cell.name, "failed:", done.stderr.strip()[-300:], flush=True)
             return
@@ -309,6 +313,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--minutes", type=float, default=None)
     parser.add_argument("--images", type=int, default=None)
+    parser.add_argument("--earlier", type=Path, default=None, help="folder of runs of fewer minutes, to go on with")
     parser.add_argument("--peer-python", default=sys.executable, help="of an environment with the packages of peers")
     parser.add_argument("--n", type=int, default=2_000, help="samples that are scored")
     parser.add_argument("--device", default="cpu")
