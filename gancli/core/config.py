@@ -74,6 +74,7 @@ class Stop(Frozen):
     max_minutes: float | None = Field(
         None, gt=0, description="maximum training time in minutes, from this start or resume on"
     )
+    fitted: bool = Field(False, description="`images` is fitted to `max_minutes`; a resume fits it again")
     until: str | None = Field(None, description='validation score that ends training, as in "fid<8"')
     patience: int = Field(1, ge=1, description="number of consecutive validations in which `until` must hold")
 
@@ -116,7 +117,7 @@ class Intervals(Frozen):
 
     log: int = Field(50, ge=1, description="steps between lines of metrics.jsonl")
     sample: int | None = Field(None, gt=0, description="images between sample grids; default: epochs, a quarter of all")
-    save: int | None = Field(None, gt=0, description="images between checkpoints; default: epochs, 50,000 images")
+    save: int | None = Field(None, gt=0, description="images between checkpoints; default: 50,000 images, ten minutes")
     evaluate: int | None = Field(
         None, gt=0, description="images between validations; default: one epoch if `stop.until` is set, else none"
     )

@@ -41,8 +41,8 @@ class Ranks:
     group: Group | None = None
 
     def __init__(self) -> None:
-        self.requests = {"signal": False, "minutes": False}
-        self.agreed = {"signal": False, "minutes": False}
+        self.requests = {"signal": False, "minutes": False, "save": False}
+        self.agreed = dict(self.requests)
 
     @property
     def is_first(self) -> bool:

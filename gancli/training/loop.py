@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 PREVIEWS = 4  # in a run of less than so many epochs
+UNSAVED = 600.0  # seconds of training at most without a checkpoint, where the user has not chosen an interval
 
 
 class Callbacks(Protocol):
@@ -54,10 +55,12 @@ def fit(task: Task, state: State, loader: Loader, cfg: Config, calls: Callbacks,
         What it was: "images", "steps", "minutes", "quality" or "asked" (a signal).
     """
     total = cfg.stop.total(loader.epoch)
-    previewing = cfg.intervals.sample or min(loader.epoch, -(-total // PREVIEWS))
+    length = min(total, (cfg.stop.max_steps or total) * cfg.batch_size)
+    previewing = cfg.intervals.sample or min(loader.epoch, -(-length // PREVIEWS))
     saving = cfg.intervals.save or save_interval(loader.epoch)
     validating = validation_interval(cfg, loader.epoch)
     timer, begun = _Timer(state), state.seconds
+    saved = begun
     reason = "quality" if calls.catch_up(state) == "quality" else finished(state, cfg, total, begun)
     if reason:
         _finish(state, loader, cfg, calls, timer)
@@ -80,10 +83,13 @@ def fit(task: Task, state: State, loader: Loader, cfg: Config, calls: Callbacks,
             _finish(state, loader, cfg, calls, timer)
         elif crossed(before, state.images, previewing):
             calls.preview(state)
-        if reason or found or crossed(before, state.images, saving):
+        late = not cfg.intervals.save and ranks.request("save", state.seconds - saved >= UNSAVED)
+        if reason or found or late or crossed(before, state.images, saving):
             timer.read(state)
             calls.save(state)
             timer.skip()
+            saved = state.seconds
+            ranks.request("save", False)
     return reason
 
 

@@ -31,6 +31,7 @@ from gancli.training.rehearsal import rehearse
 from gancli.training.state import State, new_state
 
 PATIENCE = 5.0  # seconds of timing steps, to fit schedules to minutes
+BY_LENGTH = {"images", "epochs", "max_steps", "until"}  # keys of `stop`: one of them, and --max-minutes is but a limit
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Plan:
         ours = differences(self.preset, self.cfg)
         found = {
             "data.repeat": (None, 1),
+            "stop.fitted": (False, True),
             "runtime.precision": ("auto", self.cfg.runtime.precision),
         }  # not chosen by the user
         return {k: v for k, v in ours.items() if not k.startswith("data.source") and found.get(k) != v}
@@ -152,7 +154,7 @@ def make(request: Request, reading: Reading, ranks: Ranks = ALONE) -> Plan:
     for doubt in remarks.rare(split.train) if cfg.task.choices(loader.spec).classes else ():
         reading.warn(doubt)
     plan = Plan(cfg, split, fingerprint, loader, reading, plain, choices, ranks)
-    if cfg.stop.max_minutes and not asked.get("stop", {}).keys() & {"images", "epochs", "max_steps", "until"}:
+    if cfg.stop.max_minutes and not asked.get("stop", {}).keys() & BY_LENGTH:
         _fit_to_minutes(plan, open_task, cfg.stop.max_minutes)
     return plan
 
@@ -170,7 +172,7 @@ def _fit_to_minutes(plan: Plan, task: Task, minutes: float) -> None:
     images = max(cfg.batch_size, round(rate * 60 * minutes))
     if images >= cfg.stop.total(plan.loader.epoch):
         return
-    plan.cfg = cfg.replace(stop=cfg.stop.replace(images=images), task=task.resolved(images, plan.spec))
+    plan.cfg = cfg.replace(stop=cfg.stop.replace(images=images, fitted=True), task=task.resolved(images, plan.spec))
     plan.choices.append(f"schedules for {images:,} images, about what {minutes:g} minutes are enough for here")
 
 

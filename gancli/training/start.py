@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from gancli.core import plugins
-from gancli.core.config import Config, Layer, differences, merge, resolve
+from gancli.core.config import Config, Layer, Stop, differences, merge, resolve
 from gancli.core.errors import UsageError
 from gancli.data import find
 from gancli.distributed.ranks import job_id, restarted
 from gancli.evaluation.results import parse_bound
-from gancli.runs import folder
+from gancli.runs import folder, journal
 from gancli.runs.files import disk, quoted
 from gancli.training import transfer
 from gancli.training.checkpointing import BY_A_RESUME, environment
 from gancli.training.fitting import possible
-from gancli.training.prepare import Plan, Request
+from gancli.training.prepare import BY_LENGTH, Plan, Request
 from gancli.training.validation import check
 
 
@@ -76,6 +76,14 @@ def _data_facts(request: Request, plan: Plan) -> dict[str, Any]:
     }
 
 
+def _fitted(run: folder.Run, stop: Stop, minutes: float) -> int:
+    """The total number of training images, if the run goes on for so many minutes at its speed until now."""
+    line = (journal.read(run.journal) or [{}])[-1]
+    images, seconds = line.get("images", 0), line.get("seconds", 0)
+    rate = images / seconds if images and seconds else (stop.images or 0) / 60 / (stop.max_minutes or minutes)
+    return int(images) + max(1, round(rate * 60 * minutes))
+
+
 def extend(run: folder.Run, layers: list[Layer], data: str | None = None) -> Config:
     """The configuration of a run with the changes that a resume may make.
 
@@ -90,6 +98,8 @@ def extend(run: folder.Run, layers: list[Layer], data: str | None = None) -> Con
     """
     old = run.config()
     changes = merge(layers)
+    if old.stop.fitted and "max_minutes" in (stop := changes.get("stop", {})) and not stop.keys() & BY_LENGTH:
+        changes = merge([{"stop": {"images": _fitted(run, old.stop, stop["max_minutes"])}}, changes])
     new = resolve(merge([old.dump(), changes])) if changes else old
     changed = differences(old, new)
     wrong = {k: v for k, v in changed.items() if not k.startswith(BY_A_RESUME) or k.endswith(".name")}

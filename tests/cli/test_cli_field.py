@@ -128,6 +128,19 @@ def test_minutes_are_those_of_this_start(gan: Gan, tmp_path: Path) -> None:
     assert steps[0] < steps[1] < json.loads((tmp_path / "runs_dir/n/status.json").read_text())["step"]
 
 
+def test_more_minutes_make_a_run_longer_whose_length_was_fitted_to_minutes(gan: Gan, tmp_path: Path) -> None:
+    def steps() -> int:
+        return int(json.loads((tmp_path / "runs_dir/m/status.json").read_text())["step"])
+
+    short = ("--preset", "textbook", "--batch-size", "4", "--max-minutes", "0.01")
+    assert gan("train", "--data", pics(tmp_path / "ok", 24), *short, "--name", "m").code == 0
+    assert json.loads((tmp_path / "runs_dir/m/config.json").read_text())["stop"]["fitted"]
+    for minutes in ("0.01", "0.02"):
+        before = steps()
+        assert gan("resume", "m", "--max-minutes", minutes).code == 0
+        assert steps() > before
+
+
 def test_batch_size_and_rate_may_change_at_a_resume_and_are_recorded(gan: Gan, tmp_path: Path) -> None:
     root = pics(tmp_path / "ok", 24)
     assert gan("train", "--data", root, *QUICK, "--name", "r").code == 0

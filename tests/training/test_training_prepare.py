@@ -85,9 +85,12 @@ def test_schedules_fit_into_the_minutes(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(prepare, "rehearse", lambda _plan, _seconds: {"images_per_s": 100.0})
     fitted = plan(tmp_path, "progressive", {"stop": {"max_minutes": 2.0}})
     assert fitted.cfg.stop.total(fitted.loader.epoch) == 12_000
+    assert fitted.cfg.stop.fitted
+    assert "stop.fitted" not in fitted.changed()
     assert fitted.cfg.task == plan(tmp_path, "progressive", {"stop": {"images": 12_000}}).cfg.task
     assert any("12,000 images" in said and "2 minutes" in said for said in fitted.choices)
     for given in ({"images": 5_000_000}, {"epochs": 3}, {"max_steps": 7}):
         kept = plan(tmp_path, "progressive", {"stop": {"max_minutes": 2.0, **given}})
         assert not any("minutes" in said for said in kept.choices)
+        assert not kept.cfg.stop.fitted
     assert plan(tmp_path, "textbook", {"stop": {"max_minutes": 1e6}}).cfg.stop.images is None

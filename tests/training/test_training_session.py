@@ -174,6 +174,20 @@ def test_the_fan_out_leaves_nothing_out() -> None:
     assert own <= vars(Sinks).keys()
 
 
+@pytest.mark.parametrize(("seconds", "saved"), [(0.0, 7), (600.0, 1)])
+def test_a_checkpoint_is_written_after_some_minutes_at_most(
+    seconds: float, saved: int, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "UNSAVED", seconds)
+    cfg = bench.plan.cfg
+    intervals = cfg.intervals.replace(save=None, sample=None)
+    plan = replace(bench.plan, cfg=cfg.replace(intervals=intervals, stop=cfg.stop.replace(max_steps=7)))
+    sink = Recording()
+    train(bench.new(), plan, [sink])
+    assert len(sink.kinds("saved")) == saved
+    assert sink.kinds("samples") == [2, 4, 6, 7]  # a quarter of the run each
+
+
 def test_without_a_validation_set_previews_are_asked_for_with_training_data(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
