@@ -63,8 +63,12 @@ Labels = Annotated[
     str | None, typer.Option(help="Classes in turn: 0-9, or cat,dog.", autocompletion=completing.classes)
 ]
 Attr = Annotated[str | None, typer.Option(help="Attributes of all samples: slant=0.3,thickness=1.")]
-Truncation = Annotated[float, typer.Option(min=0, max=1, help="Truncation psi; below 1: less variety, more quality.")]
-BEST_OF_HELP = "Candidates for each sample, among which the discriminator chooses; above 1: more quality."
+Truncation = Annotated[
+    float, typer.Option(min=0, max=1, help="Truncation psi; below 1: less variety, more typical samples.")
+]
+BEST_OF_HELP = (
+    "Candidates for each sample, among which the discriminator chooses; above 1: higher precision, less variety."
+)
 BestOf = Annotated[int, typer.Option(min=1, max=1000, help=BEST_OF_HELP)]
 Ema = Annotated[bool, typer.Option(help="Use the EMA weights, or the raw ones.")]
 Nrow = Annotated[int | None, typer.Option(min=1, help="Samples per row of the grid.")]
@@ -169,6 +173,7 @@ class Flags:
 
     def options(self, model: Model, facts: dict[str, Any]) -> SampleOptions:
         """The same for a model, whose classes may have been named."""
+        from gancli.core.titles import ROW
         from gancli.inference.writing import SampleOptions
         from gancli.tasks.sampling import grid_seeds
 
@@ -178,6 +183,8 @@ class Flags:
         if usual and rows is None and not self.walk and not model.task.asks.printed:
             seeds = list(grid_seeds(model.choices, len(seeds), seeds[0]))
         classes = None if named is None else o.labels(named, model.classes)
+        if classes and self.labels and self.n is None and self.seeds is None and rows is None and not self.walk:
+            seeds = [seeds[0] + i for i in range(ROW * len(classes))]  # a column of each class
         return SampleOptions(
             seeds, classes, o.attributes(self.attr), self.truncation, self.best_of, self.nrow, self.frames, rows, self.mix_at,
             self.folder, facts, {"temperature": self.temperature, "prompt": self.prompt},

@@ -99,7 +99,8 @@ class Evaluator:
         self.baselines = Baselines(train, self.real, seed, cache_dir, progress, self._of_baseline)
         self._known_of_reals: dict[str, Any] = {}
         if len(self.real) < n:
-            note(f"the {name} has {len(self.real):,} samples: scores are no steadier than that allows")
+            more = "; --split train compares with training data" if "test" in name else ""
+            note(f"the {name} has {len(self.real):,} samples: scores are no steadier than that allows{more}")
 
     def _stored(
         self,

@@ -137,7 +137,7 @@ class Model:
             labels: the class of each image, by number or name, where the model is class-conditional; not given: drawn from
                 the seed.
             attributes: what all have in common, by name (those not named are at their mean), or a row [A] for each image.
-            truncation: below 1: less variety, more quality.
+            truncation: below 1: less variety, more typical samples.
             progress: called with the number of samples that are done.
             options: further ones of the model's requests: `prompt` and `temperature` of text.
 
@@ -306,7 +306,7 @@ class Model:
             return None
         known = self.labels
         if not known:
-            raise UsageError("this model draws without labels", "leave --label away, or train with --preset cgan")
+            raise UsageError("this model is not class-conditional", "leave the labels away")
         if len(labels) != n:
             raise UsageError(f"{len(labels)} labels for {n} images")
         names = {name: y for y, name in enumerate(self.classes)}

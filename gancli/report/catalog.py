@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gancli.core import migration, outline, registry, schema
-from gancli.core.config import Config, flat, merge, presets, read_preset
+from gancli.core.config import Config, flat, merge, presets, read_preset, read_table
 from gancli.core.errors import CheckpointError
 from gancli.core.files import Folder
 from gancli.core.registry import Part
@@ -169,8 +169,18 @@ def preset_lines() -> dict[str, dict[str, Any]]:
             "papers": papers,
             "file": path.name,
             "options": {},
+            "cases": _cases(path),
             "settings": flat(read_preset(name)),
         }
+    return out
+
+
+def _cases(path: Path) -> list[str]:
+    """What a preset sets by the data, a line for each case: "channels_above 1: preset fastgan, optimizer.lr 0.0005"."""
+    out = []
+    for case in read_table(path).get("case", []):
+        when = ", ".join(f"{key} {short(bound)}" for key, bound in case.pop("when", {}).items()) or "otherwise"
+        out.append(f"{when}: {', '.join(f'{key} {short(value)}' for key, value in flat(case).items())}")
     return out
 
 

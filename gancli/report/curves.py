@@ -108,16 +108,16 @@ def panels(
                 panel = found.setdefault(prefix, Panel(TITLES.get(prefix, prefix.replace("_", " "))))
                 panel.curves.setdefault((net, what), []).append((line["images"], value))
     if logits := found.get("logit"):
-        _as_probabilities(logits)
+        _by_sigmoid(logits)
     found |= _validation(scores, headline)
     return [found[p] for p in sorted(found, key=lambda p: (ORDER.index(p if p in ORDER else ""), p))]
 
 
-def _as_probabilities(panel: Panel) -> None:
-    """Show mean logits as probabilities, unless they are too large for that, as those of a Wasserstein critic."""
+def _by_sigmoid(panel: Panel) -> None:
+    """Show mean logits by their sigmoid, unless they are too large for that, as those of a Wasserstein critic."""
     if any(abs(y) > SATURATED for y in panel.values()):
         return
-    panel.title = "D(x): probability of real"
+    panel.title = "D(x): sigmoid of the mean logit"
     for key, points in panel.curves.items():
         panel.curves[key] = [(x, 1 / (1 + math.exp(-y))) for x, y in points]
 

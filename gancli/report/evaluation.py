@@ -193,11 +193,13 @@ def _details(axes: Axes, chart: Chart, scores: Mapping[str, Score]) -> None:
 def _values(axes: Axes, chart: Chart, scores: Mapping[str, Score]) -> None:
     """A bar for each score with its 95 % interval, and the reference's beside it."""
     for i, score in enumerate(scores.values()):
-        error = 1.96 * (score.error or 0)
+        low, high = score.interval or (score.value, score.value)
+        low, high = max(low, min(0.0, score.value)), min(high, 1.0) if score.how.startswith("binomial") else high
+        error = [[score.value - low], [high - score.value]]
         axes.bar(i - 0.19, score.value, 0.36, color=FAKE, yerr=error, ecolor=INK, capsize=3, error_kw={"lw": 1})
         if score.reference is not None:
             axes.bar(i + 0.19, score.reference, 0.36, color=REAL)
-        place, up = (i - 0.19, score.value + error), (0, 3)
+        place, up = (i - 0.19, high), (0, 3)
         axes.annotate(f"{score.value:.2f}", place, up, textcoords="offset points", ha="center", fontsize=8.5)
     axes.set_xticks(range(len(scores)), list(scores), fontsize=9.5, color=INK)
     axes.margins(y=0.16)

@@ -43,9 +43,11 @@ def film(run: Run, form: str, fps: float = FPS) -> bytes:
     """
     files = previews(run)
     if len(files) < 2:
+        line = (journal.read(run.journal) or [{}])[-1]
+        images, step = (2 * max(1, int(line.get(key, 0))) for key in ("images", "step"))
         raise UsageError(
             f"{run.path} has {len(files)} previews that are pictures, and a film needs two",
-            "train longer, with more previews: gan resume RUN --set intervals.sample=10000",
+            f"train longer: gan resume {run.word} --images {images} --max-steps {step}",
         )
     at = np.unique(np.linspace(0, len(files) - 1, min(MOST, len(files))).round().astype(int))
     known = {line["step"]: line for line in journal.read(run.journal) if all(_is_number(line.get(k)) for k in DATED)}

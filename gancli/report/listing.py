@@ -68,6 +68,10 @@ def _show_one(console: Console, kind: str, name: str, entry: dict[str, Any]) -> 
     console.say(entry["about"])
     if entry["papers"]:
         console.say("paper: " + ", ".join(f"arXiv {paper}" for paper in entry["papers"]))
+    for line in entry.get("cases", []):
+        console.say(line)
+    if entry.get("cases"):
+        console.say("below: what it sets for other data")
     console.say("")
     settings = [[key, short(value)] for key, value in entry.get("settings", {}).items()]
     if entry["options"]:

@@ -35,7 +35,7 @@ PROMISE = 5.0  # seconds of training before it is said what the run will bring
 SHOWN = 5  # lines of a preview
 REFRESH = 0.1  # seconds between updates of the bar
 ENDS = {
-    "images": "all images seen", "steps": "steps done", "minutes": "time is up", "quality": "quality reached",
+    "images": "all images seen", "steps": "--max-steps reached", "minutes": "--max-minutes reached", "quality": "quality reached",
     "asked": "stopped by a callback; saved",
 }  # fmt: skip
 LONGER = {"steps": "--max-steps", "minutes": "--max-minutes"}  # why it ended -> what makes the run longer
@@ -127,7 +127,7 @@ class Reporter(Sink):
         self._promised = True
         steps = round(progress.total * progress.step / max(1, progress.images))
         left = clock(self._left(progress))
-        expect = promise(steps, self._plan.cfg.task.promises)
+        expect = promise(steps, len(self._plan.split.train), self._plan.cfg.task.promises)
         self.console.note(f"at {self._rate(progress):,.0f} {self._unit}/s: {steps:,} steps, in {left}; expect {expect}")
 
     def _left(self, progress: Progressed) -> float:

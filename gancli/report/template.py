@@ -18,7 +18,7 @@ HEAD = """# {about}
 #
 # gan train --config {file} trains with the options of this file. All settings below are those of the preset, commented out: remove
 # the # before a setting to change it. What is not set here remains the preset's choice, also where that depends on the data.
-
+{cases}
 preset = {preset}
 """
 
@@ -37,8 +37,13 @@ def template(preset: str, file: str, changes: Layer) -> str:
     base = read_preset(preset)
     cfg = resolve(PLACEHOLDER, base, {"preset": preset}, changes)
     set_here = {key for key, value in flat(changes).items() if value is not None}
-    about = catalog.preset_lines()[preset]["about"]
-    lines = [HEAD.format(about=f"{preset}: {about}", file=file, preset=_toml(preset))]
+    known = catalog.preset_lines()[preset]
+    cases = [
+        "The preset depends on the data, and the settings below are those for data that no condition fits:",
+        *known["cases"],
+    ]
+    said = "".join(f"# {line}\n" for line in cases) if known["cases"] else ""
+    lines = [HEAD.format(about=f"{preset}: {known['about']}", file=file, cases=said, preset=_toml(preset))]
     for title, group in _groups(cfg):
         lines.append(f"# ---- {title}\n")
         for key, value, text in group:

@@ -237,7 +237,10 @@ def newest(folder: Path, note: Note) -> Checkpoint:
             if len(reasons) <= SHOWN:
                 note(f"skipped checkpoint {path.name}: {reason}")
     if not reasons:
-        raise CheckpointError(f"no checkpoint in {folder} yet", "start again with gan train")
+        raise CheckpointError(
+            f"no checkpoint in {folder} yet",
+            "the first is written after ten minutes at most; if it was stopped before, gan resume",
+        )
     more = f"; and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
     raise CheckpointError(
         f"no checkpoint in {folder} is whole: {'; '.join(reasons[:SHOWN])}{more}",

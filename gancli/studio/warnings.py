@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,8 @@ def standing(studio: Studio, path: Path) -> list[dict[str, Any]]:
             holds.setdefault(kind, line.get("step", 0))
         for kind in _texts(line.get("over")):
             holds.pop(kind, None)
-    options = _options(path)
-    texts = {kind: text_of(kind, options) for kind in holds}
+    config = _config(path)
+    texts = {kind: text_of(kind, config) for kind in holds}
     warnings = [
         {"kind": kind, "since": step, "text": texts[kind], "sets": advised(texts[kind])} for kind, step in holds.items()
     ]
@@ -46,12 +46,12 @@ def standing(studio: Studio, path: Path) -> list[dict[str, Any]]:
     return warnings
 
 
-def text_of(kind: str, options: Collection[str]) -> str:
-    """What the monitor says of a kind of warning, for a task with these options; the kind itself if it is not one of the rules'."""
+def text_of(kind: str, config: Mapping[str, Any]) -> str:
+    """What the monitor says of a kind of warning, for a run's configuration; the kind itself if it is not one of the rules'."""
     for rule in RULES:
         pattern = re.escape(rule.kind).replace(r"\{\}", r"(?P<name>[\w./-]{1,80})")
         if match := re.fullmatch(pattern, kind):
-            return rule.says(match.groupdict().get("name", ""), options)
+            return rule.says(match.groupdict().get("name", ""), config)
     return kind
 
 
@@ -60,13 +60,12 @@ def advised(text: str) -> list[str]:
     return [shlex.split(word)[0] for word in SET.findall(text)]
 
 
-def _options(path: Path) -> list[str]:
-    """The names of the task's options, as the run has them."""
+def _config(path: Path) -> dict[str, Any]:
+    """The run's configuration; empty if it cannot be read."""
     try:
-        task = Run(path).json("config.json").get("task")
+        return Run(path).json("config.json")
     except CheckpointError:
-        return []
-    return list(task) if isinstance(task, dict) else []
+        return {}
 
 
 def _texts(value: Any) -> list[str]:

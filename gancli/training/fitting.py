@@ -20,6 +20,7 @@ LARGE_IMAGE = 256 * 256  # pixels from which on a batch is limited
 PIXELS_IN_BATCH = 16 * LARGE_IMAGE
 SMALLEST_BATCH = 4
 FEW = 20  # images, of which nothing but variations can be learned
+SOON_MEMORIZED = 300  # images
 SIDES = (1024, 512, 256, 128, 64, 32, 16, 8)
 
 
@@ -40,21 +41,21 @@ def for_data(plain: Config, asked: Layer, data: Dataset, choices: list[str]) -> 
     if "batch_size" in asked:
         return out
     batch = plain.batch_size
+    why = ""
     if n * repeat // batch < STEPS_IN_EPOCH:
         fits = max(16, 2 ** max(0, (n * repeat // STEPS_IN_EPOCH).bit_length() - 1))
         if fits < batch:
-            batch = fits
-            choices.append(f"batches of {fits}, for at least {STEPS_IN_EPOCH} steps in an epoch")
+            batch, why = fits, f"for at least {STEPS_IN_EPOCH} steps in an epoch"
     pixels = getattr(data.spec, "height", 1) * getattr(data.spec, "width", 1)
     fits = max(SMALLEST_BATCH, PIXELS_IN_BATCH // pixels)
     if pixels >= LARGE_IMAGE and fits < batch:
-        batch = fits
-        choices.append(f"batches of {fits}, which fit into a few GB")
+        batch, why = fits, "which fit into a few GB"
     group = plain.task.group_size
     fits = max(n // group * group, 2 * group)
     if fits < batch:
-        batch = fits
-        choices.append(f"batches of {fits}, since the data has {n:,} images")
+        batch, why = fits, f"since the data has {n:,} images"
+    if why:
+        choices.append(f"batches of {batch}, {why}")
     return out if batch == plain.batch_size else {**out, "batch_size": batch}
 
 
@@ -110,6 +111,10 @@ def remarks(cfg: Config, split: Split[Any]) -> list[str]:
     if n < FEW:
         out.append(
             f"{n} training images are very few: expect copies and small variations of them, and no reliable score"
+        )
+    elif n < SOON_MEMORIZED:
+        out.append(
+            f"{n} training {spec.unit} are few and soon memorized; more data or a model of similar ones (--from RUN) help"
         )
     classes = int(getattr(spec, "classes", 0))
     if classes > 1 and not cfg.task.choices(spec).classes:

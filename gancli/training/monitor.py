@@ -97,12 +97,12 @@ class Monitor:
         for rule in RULES:
             for signal, kind in rule.signals(line).items():
                 if rule.repeated and kind in holds and rule.broken(self.lines, signal):
-                    said = rule.says(name_of(signal), self._options)
+                    said = rule.says(name_of(signal), self._config)
                     self.warn(f"still so at the end: {said} ({signal} {line[signal]:.3g})")
 
-    @property
-    def _options(self) -> set[str]:
-        return set(type(self.plan.cfg.task).model_fields)
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        return self.plan.cfg.dump()
 
     def _holding(self) -> set[str]:
         """The kinds that were warned of and are not over."""
@@ -131,7 +131,7 @@ class Monitor:
                 if kind not in holds and share >= rule.after and rule.broken(lines, signal):
                     line.setdefault("warned", []).append(kind)
                     passing = "; so early in a run it often passes" if share < EARLY and rule.past else ""
-                    self.warn(f"{rule.says(name, self._options)}{passing} {where}")
+                    self.warn(f"{rule.says(name, self._config)}{passing} {where}")
                 elif kind in holds and rule.over(lines, signal):
                     line.setdefault("over", []).append(kind)
                     self.note(f"{rule.past.format(name)} {where}")

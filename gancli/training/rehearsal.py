@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from gancli.training.fitting import FEW
 from gancli.training.state import new_state
 from gancli.training.step import step
 
@@ -48,13 +49,16 @@ def affordable(cfg: Config, loader: Loader, seconds: float) -> Config:
     return cfg if spent * cfg.batch_size / small.batch_size <= seconds else small
 
 
-def promise(steps: int, known: Sequence[tuple[int, str]] = ()) -> str:
+def promise(steps: int, images: int, known: Sequence[tuple[int, str]] = ()) -> str:
     """What to expect of a generator after so many steps, in a few words.
 
     Args:
         steps: of training.
+        images: of which it learns.
         known: the task's own promises; empty: those of images.
     """
+    if not known and images < FEW and steps >= PROMISES[2][0]:
+        return "copies of the training images"
     return next(text for least, text in reversed(known or PROMISES) if steps >= least)
 
 
@@ -90,7 +94,7 @@ def rehearse(plan: Plan, seconds: float = 10.0) -> dict[str, Any]:
     stop = plan.cfg.stop
     total = stop.expected(plan.loader.epoch, round(per_step), 1, per_step / rate)
     minutes = min(total / rate / 60, stop.max_minutes or math.inf)
-    known = cfg.task.promises
+    known, n = cfg.task.promises, len(plan.split.train)
     steps, night = round(total / per_step), round(NIGHT * 60 * rate / per_step)
     return {
         "parameters": {n: sum(p.numel() for p in net.module.parameters()) for n, net in state.nets.items()},
@@ -98,7 +102,7 @@ def rehearse(plan: Plan, seconds: float = 10.0) -> dict[str, Any]:
         "steps": steps,
         "images_per_s": round(rate, 1),
         "minutes": round(minutes, 1),
-        "expect": f"{promise(steps, known)} (in a night of 8 hours {night:,} steps: {promise(night, known)})",
+        "expect": f"{promise(steps, n, known)} (in a night of 8 hours {night:,} steps: {promise(night, n, known)})",
         "memory_mb": round(before + (_peak() - before) * plan.cfg.batch_size / cfg.batch_size),
     }
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
+
+from gancli.core.config import flat, parse_set
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -32,9 +34,9 @@ class Rule:
         """The signals of a line that the rule applies to, and the kind of warning for each."""
         return {key: self.kind.format(name_of(key)) for key in line if fnmatchcase(key, self.signal)}
 
-    def says(self, name: str, options: Collection[str]) -> str:
-        """What the rule means for a net or critic, and what to try with a task that has these options."""
-        fit = [r for r in self.remedies if not r.startswith("task.") or r.split("=")[0].split(".")[1] in options]
+    def says(self, name: str, config: Mapping[str, Any]) -> str:
+        """What the rule means for a net or critic, and what to try with this configuration, a nested table."""
+        fit = [r for r in self.remedies if "=" not in r or _is_new(r, config)]
         words = [f"gan train --set '{r}'" if "=" in r else r for r in fit]
         ways = " or ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])}, or {words[-1]}"
         return self.text.format(name) + (f"; try {ways}" if ways else "")
@@ -58,6 +60,20 @@ class Rule:
         return [v > self.bound - margin if self.above else v < self.bound + margin for v in found]
 
 
+def _is_new(remedy: str, config: Mapping[str, Any]) -> bool:
+    """Whether the option of a remedy is there, and its parts, or so low a value, are not in force yet."""
+    ((key, wanted),) = flat(parse_set(remedy)).items()
+    there: Any = config
+    for name in key.split("."):
+        if not isinstance(there, Mapping) or name not in there:
+            return False
+        there = there[name]
+    if isinstance(wanted, list):
+        names = [part.get("name") for part in there if isinstance(part, Mapping)] if isinstance(there, list) else []
+        return any(part not in names for part in wanted)
+    return isinstance(there, int | float) and there > wanted
+
+
 def name_of(signal: str) -> str:
     """The net or critic that a signal belongs to: `update/G` -> `G`; empty if none."""
     return signal.partition("/")[2]
@@ -68,7 +84,6 @@ R1 = 'task.penalties=["r1"]'
 RULES = (
     Rule("collapse", "spread", 0.25, False, 3, "the samples look alike: mode collapse", ("another preset", R1),
          "the samples differ again", repeated=True),
-    Rule("few images", "known", 300, False, 1, "so few images are soon memorized", (DIFFAUGMENT, "more data")),
     Rule("overfitting of {}", "overfit/*", 0.58, True, 4, "{} tells training images from validation images: it overfits",
          (DIFFAUGMENT, "more data"), "{} hardly tells training images from validation images any more", mean=True, margin=0.05),
     Rule("rate of {}", "update/*", 0.05, True, 3, "{} changes by more than a twentieth with each step; the learning rate is too high",

@@ -58,7 +58,7 @@ def test_what_was_not_reached_can_be_gone_on_to(gan: Gan, tmp_path: Path, limit:
         "resume", where, "--epochs" if limit == "--images" else limit, "66" if limit == "--max-steps" else "0.01"
     )
     assert more.code == 0, more.err
-    assert f"done: {'steps done' if limit == '--max-steps' else 'all images seen'}" in more.err
+    assert f"done: {'--max-steps reached' if limit == '--max-steps' else 'all images seen'}" in more.err
 
 
 def test_a_dry_run_checks_what_is_to_be_reached(gan: Gan) -> None:
@@ -90,7 +90,8 @@ def test_what_is_left_is_said_and_what_it_will_bring(spec: Spec, capsys: pytest.
     from gancli.report import reporter
     from gancli.report.console import Console
 
-    plan: Any = SimpleNamespace(spec=spec, cfg=SimpleNamespace(task=SimpleNamespace(promises=())))
+    many = SimpleNamespace(train=range(1000))
+    plan: Any = SimpleNamespace(spec=spec, cfg=SimpleNamespace(task=SimpleNamespace(promises=())), split=many)
     told = reporter.Reporter(Console(), plan)
     told.begin(Progress(10, 1_000, 1_000, 100_000, 5.0))
     told._since -= 10  # ten seconds ago

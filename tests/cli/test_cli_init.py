@@ -16,6 +16,11 @@ SMALL = ["--set", "task.model.g_width=4", "--set", "task.model.d_width=4"]
 SETTING = re.compile(r"^#(?=[a-z_]+[\w.]* = )", re.M)
 
 
+def test_a_preset_that_depends_on_the_data_says_so() -> None:
+    assert "# channels_above 1: preset fastgan, optimizer.lr 0.0005\n" in template("best", "mine.toml", {})
+    assert "depends on the data" not in template("fastgan", "mine.toml", {}).split("preset =")[0].split("also where")[0]
+
+
 @pytest.mark.parametrize("preset", presets())
 def test_every_setting_is_that_of_the_preset(preset: str) -> None:
     text = template(preset, "x.toml", {})

@@ -78,6 +78,9 @@ def test_a_part_is_told_before_its_options(gan: Gan) -> None:
     assert "required" in gan("list", "data", "folder").out
     assert "batch | instance | layer" in gan("list", "model", "dcgan").out
     assert "wasserstein" in gan("list", "preset", "wgan").out
+    best = gan("list", "preset", "best").out
+    assert "channels_above 1: preset fastgan, optimizer.lr 0.0005\notherwise: preset best-cpu\n" in best
+    assert "otherwise" not in gan("list", "preset", "wgan").out
 
 
 @pytest.mark.parametrize("words", [[], ["model", "resnet"], ["optimizer", "adam"], ["preset", "stylegan2"]])

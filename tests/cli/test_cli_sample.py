@@ -121,6 +121,8 @@ def test_a_conditional_run_draws_what_is_asked(gan: Gan, tmp_path: Path) -> None
     assert loaded(tmp_path / "b.npz")["labels"].tolist() == [0, 1, 0, 1]
     assert gan("sample", "c", "--n", "16", "--out", tmp_path / "rows.npz").code == 0
     assert loaded(tmp_path / "rows.npz")["labels"].tolist() == [0] * 8 + [1] * 8
+    assert gan("sample", "c", "--labels", "0,3", "--out", tmp_path / "columns.npz").code == 0
+    assert loaded(tmp_path / "columns.npz")["labels"].tolist() == [0, 3] * 8
     assert gan("sample", "c", "--label", "10", "--out", tmp_path / "c.npz").code == 2
     assert gan("sample", "c", "--out", tmp_path / "every.npz").code == 0
     assert np.bincount(loaded(tmp_path / "every.npz")["labels"]).tolist() == [8] * 10

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gancli.evaluation.contracts import Score
-from gancli.evaluation.metrics.class_quality import precision
+from gancli.evaluation.metrics.class_quality import ClassQuality, precision
 from gancli.evaluation.metrics.label_agreement import doubts
 from gancli.evaluation.results import Evaluation
 from gancli.report import classes
@@ -41,6 +43,16 @@ def test_a_class_is_doubted_where_reals_are_seen_twice_as_often() -> None:
     poor[102:] = 0  # the classifier does not know frogs: 4 % of reals
     assert doubts(asked, seen, real, poor, names) == {}
     assert doubts(asked[-5:], seen[:5], real, real, names) == {}, "five samples are too few for a verdict"
+
+
+@pytest.mark.parametrize(("reals", "said"), [(4, "fewer than 20 samples or reals"), (20, "")])
+def test_few_reals_have_no_verdict(reals: int, said: str) -> None:
+    class Labeled(list[int]):
+        labels = np.zeros(0)
+
+    sets = {"real": Labeled(range(reals)), "fake": Labeled(range(50)), "train": Labeled(range(50))}
+    inputs: Any = SimpleNamespace(**sets, classes=("cat", "dog"))
+    assert ClassQuality().objection(inputs) == said
 
 
 def shown(console_width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[list[str]]:

@@ -176,7 +176,7 @@ def test_a_walk_heeds_attributes_and_truncation() -> None:
 def test_a_walk_s_labels_are_checked(labels: list[int], why: str) -> None:
     with pytest.raises(UsageError, match=why):
         made("concat").walk([1, 2], 4, labels)
-    with pytest.raises(UsageError, match="draws without labels"):
+    with pytest.raises(UsageError, match="not class-conditional"):
         made("none").walk([1, 2], 4, [0, 1])
 
 

@@ -94,5 +94,5 @@ def test_without_classes_none_is_found() -> None:
 def test_labels_are_checked(labels: list[int], why: str) -> None:
     with pytest.raises(UsageError, match=why):
         project(made("concat", classes=7), torch.zeros(2, 1, 4, 4), labels, steps=1, tries=2)
-    with pytest.raises(UsageError, match="draws without labels"):
+    with pytest.raises(UsageError, match="not class-conditional"):
         project(made(classes=7), torch.zeros(2, 1, 4, 4), [0, 1], steps=1, tries=2)

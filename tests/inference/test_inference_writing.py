@@ -60,7 +60,7 @@ def test_a_walk_with_fewer_frames_than_seeds_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["a.png", "a.gif"])
 def test_labels_are_checked_in_every_form(form: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="draws without labels"):
+    with pytest.raises(UsageError, match="not class-conditional"):
         write(made("none"), replace(OPTIONS, classes=[0]), tmp_path / form, nothing)
     with pytest.raises(UsageError, match="no class 99"):
         write(made("concat"), replace(OPTIONS, classes=[99]), tmp_path / form, nothing)

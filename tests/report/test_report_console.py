@@ -38,7 +38,7 @@ def test_the_log_of_a_run_tells_what_was_chosen(run: Path) -> None:
     assert any(line.startswith("data digits: images 1x8x8, 10 classes; 1,438 training, ") for line in log)
     assert any(line.startswith("preset textbook, with ") and "stop.max_steps 20" in line for line in log)
     assert log.index(f"run {run}") > 3
-    assert "done: steps done" in log
+    assert "done: --max-steps reached" in log
 
 
 def test_the_log_tells_of_a_stop(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

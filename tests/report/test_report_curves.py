@@ -54,7 +54,7 @@ def test_panels_are_grouped_by_prefix_in_their_order() -> None:
         )
     )
     assert [p.title for p in found] == [
-        "loss", "D(x): probability of real", "penalty", "custom", "p", "gradient norm", "images per second",
+        "loss", "D(x): sigmoid of the mean logit", "penalty", "custom", "p", "gradient norm", "images per second",
     ]  # fmt: skip
     assert {key: len(points) for key, points in found[0].curves.items()} == {("G", ""): 3, ("D", ""): 3}
     assert found[2].curves == {("D", "r1"): [(5000, 3), (10000, 3), (15000, 3)]}
@@ -64,16 +64,16 @@ def test_old_journals_have_the_same_panels(tmp_path: Path, monkeypatch: pytest.M
     assert "logit_real" in OLD.read_text()
     old = journal.read(OLD)
     found = curves.panels(old)
-    assert [p.title for p in found][:2] == ["loss", "D(x): probability of real"]
+    assert [p.title for p in found][:2] == ["loss", "D(x): sigmoid of the mean logit"]
     assert set(found[1].curves) == {("D", "real"), ("D", "fake")}
     axes = drawn(monkeypatch, tmp_path, old * 2).axes
     assert [a.get_title(loc="left") for a in axes if a.axison] == [p.title for p in found]
 
 
 @pytest.mark.parametrize("logit", [2.0, 300.0])
-def test_logits_are_probabilities_unless_they_are_too_large(logit: float) -> None:
+def test_logits_are_drawn_by_their_sigmoid_unless_they_are_too_large(logit: float) -> None:
     (panel,) = curves.panels(lines(2, logit__D__real=logit, logit__D__fake=0.0))
-    assert panel.title == ("D(x): probability of real" if logit < 10 else "mean logit")
+    assert panel.title == ("D(x): sigmoid of the mean logit" if logit < 10 else "mean logit")
     assert panel.curves[("D", "real")][0][1] == pytest.approx(1 / (1 + math.exp(-2)) if logit < 10 else 300)
     assert panel.curves[("D", "fake")][0][1] == (0.5 if logit < 10 else 0)
 

@@ -46,6 +46,25 @@ def evaluation(features: str, classes: int, pairs: bool) -> Evaluation:
     return Evaluation(scores, protocol, {}, found, samples)
 
 
+def test_intervals_of_shares_are_drawn_within_their_range() -> None:
+    shares = {
+        name: Score(value, "", "higher", 0.2, "binomial") for name, value in (("precision", 0.95), ("recall", 0.1))
+    }
+    spread = {"density": Score(1.5, "", "reference", 0.2, "analytic"), "coverage": Score(0.5, "", "higher")}
+    drawn = figure(Evaluation({f"{k}@x": v for k, v in (shares | spread).items()}, {}, {}))
+    ends = [
+        line
+        for axes in drawn.axes
+        for container in axes.containers
+        if (bars := getattr(container, "errorbar", None)) is not None
+        for line in bars.lines[2][0].get_segments()
+    ]
+    found = {round(float(line[:, 1].mean()), 3): (line[:, 1].min(), line[:, 1].max()) for line in ends}
+    lows, highs = zip(*found.values(), strict=True)
+    assert min(lows) == 0
+    assert sorted(high for high in highs)[-2:] == [1.0, pytest.approx(1.892)]
+
+
 @pytest.mark.parametrize("features", [LONG, "x", "classifier-0123abcd"])
 @pytest.mark.parametrize(("classes", "pairs"), [(0, False), (10, True), (10, False)])
 def test_no_text_lies_on_another(features: str, classes: int, pairs: bool) -> None:

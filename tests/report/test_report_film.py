@@ -77,8 +77,10 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\n" not in str(broken.value)
     for file in list(run.samples.glob("*.png"))[1:]:
         file.unlink()
-    with pytest.raises(UsageError, match="needs two"):
+    run.journal.write_text('{"step": 30, "images": 480}\n')
+    with pytest.raises(UsageError, match="needs two") as short:
         film(run, ".gif")
+    assert str(short.value.remedy).endswith("--images 960 --max-steps 60")
 
 
 def test_gan_film_and_the_film_at_the_end_of_a_run(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,12 +114,12 @@ def test_a_key_that_is_none_is_refused() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: r.kind)
 def test_warnings_have_their_words_and_remedies(rule: object) -> None:
     kind = getattr(rule, "kind").format("D")  # noqa: B009
-    text = text_of(kind, ["penalties", "augment"])
+    text = text_of(kind, {"task": {"penalties": [], "augment": []}, "optimizer": {"lr": 1.0}})
     assert text != kind
     for item in advised(text):
         assert parse_set(item)
-    assert not [item for item in advised(text_of(kind, [])) if item.startswith("task.")]
-    assert text_of("<b>", []) == "<b>"
+    assert not [item for item in advised(text_of(kind, {})) if item.startswith("task.")]
+    assert text_of("<b>", {}) == "<b>"
 
 
 def test_numbers() -> None:

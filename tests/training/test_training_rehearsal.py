@@ -41,7 +41,7 @@ def plan(batch: int, group: int = 1) -> Any:
     loader = SimpleNamespace(epoch=1000, spec=None, device=None, dtype=None, of=lambda _: loader)
     told: list[tuple[int, int]] = []
     reading = SimpleNamespace(progress=lambda _what, done, total: told.append((done, total)), told=told)
-    return SimpleNamespace(cfg=cfg, loader=loader, spec=None, reading=reading)
+    return SimpleNamespace(cfg=cfg, loader=loader, spec=None, reading=reading, split=SimpleNamespace(train=range(1000)))
 
 
 def test_a_slow_step_is_timed_with_a_small_batch(slow: list[int]) -> None:
@@ -52,7 +52,7 @@ def test_a_slow_step_is_timed_with_a_small_batch(slow: list[int]) -> None:
     assert found["images_per_s"] == pytest.approx(1 / SLOW, rel=0.3)
     assert found["steps"] == 2, "1,000 images in steps of 400"
     assert found["minutes"] == pytest.approx(1000 * SLOW / 60, abs=0.2)
-    assert found["expect"].startswith(rehearsal.promise(0))
+    assert found["expect"].startswith(rehearsal.promise(0, 1000))
     assert made.reading.told[0] == (0, rehearsal.STEPS)
     assert made.reading.told[-1] == (rehearsal.STEPS, rehearsal.STEPS)
 
@@ -79,7 +79,12 @@ def test_the_trial_of_slow_nets_is_bounded(slow: list[int], monkeypatch: pytest.
 
 @pytest.mark.parametrize(("steps", "text"), [(0, "noise"), (499, "noise"), (500, "colors"), (10**9, "about what")])
 def test_what_steps_promise(steps: int, text: str) -> None:
-    assert rehearsal.promise(steps).startswith(text)
+    assert rehearsal.promise(steps, 1000).startswith(text)
+
+
+def test_few_images_promise_copies() -> None:
+    assert rehearsal.promise(10**6, 8) == "copies of the training images"
+    assert rehearsal.promise(10**6, 8, ((0, "lines"),)) == "lines"
 
 
 def test_a_dry_run_says_what_the_minutes_bring(gan: Gan, tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from gancli.evaluation.contracts import Inputs, Metric, Score
+from gancli.evaluation.contracts import Inputs, Metric, Score, too_few
 from gancli.evaluation.metrics.copying import copied_share, ratios
 from gancli.evaluation.metrics.distances import crossings, nearest, neighbours
 from gancli.evaluation.metrics.resampling import binomial
 
 MOST = 100  # classes
+FEWEST = 20  # samples or reals
+FEWEST_OF_CLASS = 10  # reals of a class, for its precision
 COPIED = 0.1  # from this share of copies on there is a warning
 
 
@@ -49,7 +51,7 @@ class ClassQuality(Metric):
     def objection(self, inputs: Inputs) -> str:
         if any(of.labels is None for of in (inputs.fake, inputs.real, inputs.train)):
             return "samples or data have no labels"
-        return "" if 1 < len(inputs.classes) <= MOST else f"there are not 2 to {MOST} classes"
+        return too_few(inputs, FEWEST) if 1 < len(inputs.classes) <= MOST else f"there are not 2 to {MOST} classes"
 
     def compute(self, inputs: Inputs) -> dict[str, Score]:
         return {**self._precision(inputs), **self._copied(inputs)}
@@ -59,7 +61,7 @@ class ClassQuality(Metric):
         return {"reference": {**self._precision(inputs.reference), "class-copied": Score(0.0, "nothing is copied")}}
 
     def _precision(self, inputs: Inputs) -> dict[str, Score]:
-        of = [one for one in _classes(inputs) if len(one.real) > self.k]
+        of = [one for one in _classes(inputs) if len(one.real) >= max(FEWEST_OF_CLASS, self.k + 1)]
         found = {one.name: precision(one.real, one.fake, self.k) for one in of}
         counts = {one.name: len(one.fake) for one in of}
         return _worst("class-precision", found, counts, "share of samples within the reals of their class", "higher")
