@@ -257,7 +257,7 @@ def _doubts(console: Console, run: Run, classes: list[str], step: int) -> None:
     try:
         known = Evaluation.from_json(read_capped(run.path / "evaluation.json", MAX_JSON))
     except CheckpointError:
-        console.note(f"whether samples of a class are what it is called: gan evaluate {run.word}")
+        console.note(f"whether samples look like their class: gan evaluate {run.word}")
         return
     at = known.protocol.get("fakes", {}).get("step")
     for text in warnings(known, classes):
