@@ -19,6 +19,8 @@ from gancli.training.fitting import possible
 from gancli.training.prepare import BY_LENGTH, Plan, Request
 from gancli.training.validation import check
 
+MOST = 1e15  # images
+
 
 def start(request: Request, plan: Plan, runs: Path, name: str | None) -> folder.Run:
     """Create the folder of a new run and write its configuration.
@@ -80,8 +82,9 @@ def _fitted(run: folder.Run, stop: Stop, minutes: float) -> int:
     """The total number of training images, if the run goes on for so many minutes at its speed until now."""
     line = (journal.read(run.journal) or [{}])[-1]
     images, seconds = line.get("images", 0), line.get("seconds", 0)
-    rate = images / seconds if images and seconds else (stop.images or 0) / 60 / (stop.max_minutes or minutes)
-    return int(images) + max(1, round(rate * 60 * minutes))
+    known = isinstance(seconds, int | float) and seconds > 1 and images
+    rate = images / seconds if known else (stop.images or 0) / 60 / (stop.max_minutes or minutes)
+    return int(images) + max(1, round(min(rate * 60 * minutes, MOST)))
 
 
 def extend(run: folder.Run, layers: list[Layer], data: str | None = None) -> Config:
@@ -98,9 +101,14 @@ def extend(run: folder.Run, layers: list[Layer], data: str | None = None) -> Con
     """
     old = run.config()
     changes = merge(layers)
-    if old.stop.fitted and "max_minutes" in (stop := changes.get("stop", {})) and not stop.keys() & BY_LENGTH:
-        changes = merge([{"stop": {"images": _fitted(run, old.stop, stop["max_minutes"])}}, changes])
     new = resolve(merge([old.dump(), changes])) if changes else old
+    if (
+        old.stop.fitted
+        and new.stop.max_minutes
+        and "max_minutes" in (asked := changes.get("stop", {}))
+        and not asked.keys() & BY_LENGTH
+    ):
+        new = new.replace(stop=new.stop.replace(images=_fitted(run, old.stop, new.stop.max_minutes)))
     changed = differences(old, new)
     wrong = {k: v for k, v in changed.items() if not k.startswith(BY_A_RESUME) or k.endswith(".name")}
     if wrong:
