@@ -46,7 +46,10 @@ def scores(preset: str, a: argparse.Namespace) -> dict[str, dict[str, float]]:
     out: dict[str, dict[str, float]] = {}
     for name, options in HOW.items():
         samples = a.place / f"{preset}-{len(out)}.npz"
-        gan("sample", run, "--n", a.n, *options, "--out", samples, *machine)
+        try:
+            gan("sample", run, "--n", a.n, *options, "--out", samples, *machine)
+        except subprocess.CalledProcessError:  # no truncation, where z is normalized
+            continue
         words = ["--images", samples, "--against", a.data, "--metrics", "fid,prc", "--json", *machine]
         found = json.loads(gan("evaluate", *words, "--out", a.place / "evaluations" / samples.stem))["scores"]
         out[name] = {key.partition("@")[0]: score["value"] for key, score in found.items()}
@@ -58,7 +61,7 @@ def table(rows: dict[str, dict[str, dict[str, float]]]) -> str:
     heads = [f"{score} {how}".strip() for how in HOW for score in SCORES]
     lines = [f"| preset | {' | '.join(heads)} |", "|-" * (1 + len(heads)) + "|"]
     for preset, found in sorted(rows.items(), key=lambda row: row[1][""]["fid"]):
-        cells = [f"{found[how][score]:.2f}" for how in HOW for score in SCORES]
+        cells = [f"{found[how][score]:.2f}" if how in found else "–" for how in HOW for score in SCORES]
         lines.append(f"| `{preset}` | {' | '.join(cells)} |")
     return "\n".join(lines)
 

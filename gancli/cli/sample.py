@@ -66,9 +66,7 @@ Attr = Annotated[str | None, typer.Option(help="Attributes of all samples: slant
 Truncation = Annotated[
     float, typer.Option(min=0, max=1, help="Truncation psi; below 1: less variety, more typical samples.")
 ]
-BEST_OF_HELP = (
-    "Candidates for each sample, among which the discriminator chooses; above 1: higher precision, less variety."
-)
+BEST_OF_HELP = "Candidates for each sample, among which the discriminator chooses (1810.06758)."
 BestOf = Annotated[int, typer.Option(min=1, max=1000, help=BEST_OF_HELP)]
 Ema = Annotated[bool, typer.Option(help="Use the EMA weights, or the raw ones.")]
 Nrow = Annotated[int | None, typer.Option(min=1, help="Samples per row of the grid.")]

@@ -75,11 +75,16 @@ def synthesize(
         c: condition vectors [N, condition], or None.
         seeds: N seeds of the noise inside the net, if it has any; None: the same noise for all.
         truncation: psi of the truncation trick (1912.04958): w, or z in nets without mapping, is moved towards its mean.
-            Below 1: less diversity, higher quality.
+            Below 1: less diversity, more typical samples.
 
     Returns:
         Images [N, C, H, W].
+
+    Raises:
+        UsageError: there is a truncation, and the generator normalizes z, whose length then says nothing.
     """
+    if truncation != 1 and any(getattr(module, "normalizes_z", False) for module in net.modules()):
+        raise UsageError("this generator normalizes z, so that truncation has no effect", "leave --truncation away")
     z, c = _on_device(net, z, c)
     options: dict[str, Any] = {"seeds": seeds, "truncation": truncation}
     if not getattr(net, "sampling_options", False):

@@ -57,6 +57,8 @@ def unpacked(x: Tensor, sizes: list[Size]) -> list[Tensor]:
 class MultiScaleGenerator(nn.Module):
     """(z [N, z], c) -> images of all scales, packed, in training; else images [N, C, H, W]."""
 
+    normalizes_z = True
+
     def __init__(self, cfg: MultiScale, spec: Images, condition: int) -> None:
         super().__init__()
         self.sizes = map_sizes(spec)[::-1]

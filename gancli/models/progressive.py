@@ -78,6 +78,8 @@ def faded(x: Tensor, alpha: float) -> Tensor:
 class GrowingGenerator(nn.Module):
     """(z [N, z], c) -> images of the current scale in training, else of full size."""
 
+    normalizes_z = True
+
     def __init__(self, cfg: Progressive, spec: Images, condition: int) -> None:
         super().__init__()
         self.sizes = map_sizes(spec)[::-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -49,6 +51,16 @@ def test_a_closed_path_goes_through_its_stops_without_a_jump(stops: int) -> None
     steps = torch.cat([path, path[:1]]).diff(dim=0)
     turns = (steps - steps.roll(1, 0)).norm(dim=1)  # from each step to the next, the end to the beginning included
     assert turns.max() <= 0.2 * steps.norm(dim=1).max() + 1e-4
+
+
+@pytest.mark.parametrize("name", ["progressive", "msg"])
+def test_no_truncation_of_a_z_that_is_normalized(name: str) -> None:
+    part: Any = build("model", name)
+    net = part.generator(Images(channels=1, height=8, width=8), 0).eval()
+    z = torch.randn(2, part.z)
+    torch.testing.assert_close(net(z, None), net(z / 2, None))
+    with pytest.raises(UsageError, match="normalizes z"):
+        synthesize(net, z, truncation=0.5)
 
 
 def test_truncation_in_w_ends_at_the_mean() -> None:
