@@ -84,7 +84,7 @@ def synthesize(
         UsageError: there is a truncation, and the generator normalizes z, whose length then says nothing.
     """
     if truncation != 1 and any(getattr(module, "normalizes_z", False) for module in net.modules()):
-        raise UsageError("this generator normalizes z, so that truncation has no effect", "leave --truncation away")
+        raise UsageError("this generator normalizes z, so that truncation has no effect", "omit --truncation")
     z, c = _on_device(net, z, c)
     options: dict[str, Any] = {"seeds": seeds, "truncation": truncation}
     if not getattr(net, "sampling_options", False):
