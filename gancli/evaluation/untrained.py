@@ -1,7 +1,7 @@
-"""Evaluate images that no run made against a folder or file of images: nothing was trained, so nothing is held out.
+"""Evaluators for which nothing is held out: of samples compared with the training data, and of images that no run made.
 
-All of the data are the reals. The reference score is that of one random half of them against the other. What asks whether training data
-were copied is not available, since there are none.
+The reference score is that of one random half of the reals against the other. What asks whether training data were copied is not available:
+copies are told from others by images that are held out. Where nothing was trained, all of the data are the reals.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from gancli.evaluation.evaluator import Evaluator
 FEWEST = 4  # reals that can be halved
 
 
-class Untrained(Evaluator):
-    """An evaluator whose training data are its reals."""
+class Halved(Evaluator):
+    """An evaluator whose reals are its training data."""
+
+    # why metrics of copies are not available
+    copies = "the reals are the training data: copies cannot be told from others"
 
     def _inputs(self, fake: SampleSet[Any], real: SampleSet[Any] | None = None) -> Inputs:
         out = super()._inputs(fake, real)
@@ -48,10 +51,16 @@ class Untrained(Evaluator):
         paired: bool = False,
     ) -> dict[str, str]:
         why = super().objections(metrics, n, labels, attributes, kind, paired)
-        trained = {m.name: "nothing was trained: there are no training data" for m in metrics if m.whole_train}
+        trained = {m.name: self.copies for m in metrics if m.whole_train}
         return why | trained
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         if len(self.real) < FEWEST:
             options["baselines"] = False
         return super().__call__(*args, **options)
+
+
+class Untrained(Halved):
+    """An evaluator whose training data are its reals, of which nothing was trained."""
+
+    copies = "nothing was trained: there are no training data"

@@ -85,3 +85,7 @@ def test_a_small_set_is_scored_against_its_training_data_when_asked(gan: Gan, tm
     assert said.code == 0, said.err
     found = gan("evaluate", "r", "--n", "16", "--split", "train", *FID).json()
     assert (found["protocol"]["split"], found["protocol"]["n_real"]) == ("train set", 12)
+    (score,) = found["scores"].values()
+    assert score["reference"] > 1e-3, "of one half against the other, not of the same images"
+    said = gan("evaluate", "r", "--n", "16", "--split", "train", "--metrics", "copied")
+    assert (said.code, "copies cannot be told from others" in said.err) == (2, True)

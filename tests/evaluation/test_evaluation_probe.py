@@ -54,5 +54,5 @@ def test_features_that_know_no_classes_tell_what_class_samples_are(pictures: Spl
 def test_the_data_that_a_probe_would_learn_from_do_not_judge_it(pictures: Split, cache: Path) -> None:
     part = pictures.test
     how = {"n": 100, "features": build("features", "random-conv"), "cache_dir": cache}
-    with pytest.raises(UsageError, match="nothing was trained"):
+    with pytest.raises(UsageError, match="nothing is held out"):
         Untrained(part, part, **how)(Generated(ImageSamples(part.images, part.labels)), ["label-agreement"])

@@ -76,7 +76,7 @@ class LabelAgreement(Metric):
             return ""
         if len(inputs.classes) < 2 or inputs.train.labels is None or inputs.real.labels is None:
             return "the features do not know the data's classes (--features classifier learns them)"
-        return "" if inputs.held_out else "nothing was trained: no data are left to learn the classes from"
+        return "" if inputs.held_out else "nothing is held out: no data are left to learn the classes from"
 
     def compute(self, inputs: Inputs) -> dict[str, Score]:
         labels, warnings = inputs.real.labels, {}
