@@ -1,7 +1,8 @@
 """Evaluators for which nothing is held out: of samples compared with the training data, and of images that no run made.
 
-The reference score is that of one random half of the reals against the other. What asks whether training data were copied is not available:
-copies are told from others by images that are held out. Where nothing was trained, all of the data are the reals.
+The reference score is that of other data in the samples' place, where there are enough, or else of one random half of the reals against the
+other. What asks whether training data were copied is not available: copies are told from others by images that are held out. Where nothing
+was trained, all of the data are the reals.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from gancli.core.samples import Samples
 from gancli.core.seeds import derive
 from gancli.evaluation.contracts import Inputs, Metric, SampleSet
 from gancli.evaluation.evaluator import Evaluator
+from gancli.evaluation.selection import subset
 
 FEWEST = 4  # reals that can be halved
 
@@ -30,8 +32,14 @@ class Halved(Evaluator):
         out.held_out = False
         return out
 
-    def reference_inputs(self, n: int, labeled: bool) -> Inputs:  # noqa: ARG002
-        """One half of the reals in the place of the samples, the other as the reals."""
+    def reference_inputs(self, n: int, labeled: bool) -> Inputs:
+        """Other data in the place of the samples; where there are not as many, one half of the reals, and the other as the reals."""
+        others = np.arange(0) if self.real.rows is None else np.setdiff1d(np.arange(len(self.data)), self.real.rows)
+        if len(others) >= n:
+            rows = np.sort(others[subset(len(others), n, self.seed, "floor")])
+            return self._inputs(
+                self._stored(self.data, "other data in the samples' place", rows, self._extract_kept, labeled)
+            )
         order = np.random.Generator(np.random.PCG64(derive(self.seed, "halves"))).permutation(len(self.real))
         rows = order if self.real.rows is None else self.real.rows[order]
         middle = len(rows) // 2
