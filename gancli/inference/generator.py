@@ -306,7 +306,7 @@ class Model:
             return None
         known = self.labels
         if not known:
-            raise UsageError("this model is not class-conditional", "omit the labels")
+            raise UsageError("this model is not class-conditional", "omit --label")
         if len(labels) != n:
             raise UsageError(f"{len(labels)} labels for {n} images")
         names = {name: y for y, name in enumerate(self.classes)}

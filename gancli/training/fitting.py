@@ -114,7 +114,7 @@ def remarks(cfg: Config, split: Split[Any]) -> list[str]:
         )
     elif n < SOON_MEMORIZED:
         out.append(
-            f"{n} training {spec.unit} are few and soon memorized; more data or a model of similar ones (--from RUN) help"
+            f"{n} training {spec.unit} are few and soon memorized; more data help, or gan train --from RUN of similar ones"
         )
     classes = int(getattr(spec, "classes", 0))
     if classes > 1 and not cfg.task.choices(spec).classes:
