@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gancli.core import registry
 from gancli.core.data import Reading, Split
 from gancli.core.images import ImageSamples
 from gancli.data.digits import Digits
@@ -14,6 +15,11 @@ from gancli.data.images import ImageDataset
 from gancli.evaluation.evaluator import evaluate
 from gancli.evaluation.generated import Generated
 from gancli.evaluation.results import Evaluation
+
+
+@pytest.fixture(autouse=True)
+def metrics_of_a_test_end_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry._parts, "metric", dict(registry.parts("metric")))
 
 
 @pytest.fixture(scope="session")
