@@ -38,15 +38,28 @@ def smaller(cfg: Config) -> Config:
 
 
 def affordable(cfg: Config, loader: Loader, seconds: float) -> Config:
-    """The configuration, or with a smaller batch if a step is likely to take longer than `seconds`: one small step is timed."""
-    small = smaller(cfg)
-    if small is cfg:
+    """The configuration, or with a smaller batch if a step is likely to take longer than `seconds`.
+
+    Small steps are timed, after one that warms up; a small batch costs more for each image, so the batch is doubled as far as the time
+    allows.
+    """
+    tried = smaller(cfg)
+    if tried is cfg:
         return cfg
-    state = new_state(cfg.task, small, loader.spec, loader.device, loader.dtype)
-    start = time.perf_counter()
-    step(cfg.task, state, loader, small)
-    spent = time.perf_counter() - start
-    return cfg if spent * cfg.batch_size / small.batch_size <= seconds else small
+    state = new_state(cfg.task, tried, loader.spec, loader.device, loader.dtype)
+
+    def timed() -> float:
+        start = time.perf_counter()
+        step(cfg.task, state, loader, tried)
+        return time.perf_counter() - start
+
+    if timed() > seconds:
+        return tried
+    while (spent := timed()) * cfg.batch_size / tried.batch_size > seconds:
+        if 2 * spent > seconds or 2 * tried.batch_size >= cfg.batch_size:
+            return tried
+        tried = tried.replace(batch_size=2 * tried.batch_size)
+    return cfg
 
 
 def promise(steps: int, images: int, known: Sequence[tuple[int, str]] = ()) -> str:
