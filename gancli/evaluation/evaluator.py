@@ -334,11 +334,11 @@ def evaluate(
     Raises:
         GanError: the samples cannot be scored, or a metric is not available; with the cause.
     """
-    from gancli.evaluation.untrained import Halved, Untrained
+    from gancli.evaluation.untrained import NothingHeldOut, Untrained
 
     many = len(generated.samples)
     most = n or max(2, many, len(split.test)) if untrained else min(n or USUAL, many) if many > 1 else n or USUAL
-    evaluator = (Untrained if untrained else Halved if split.train is split.test else Evaluator)(
+    evaluator = (Untrained if untrained else NothingHeldOut if split.train is split.test else Evaluator)(
         split.train, split.test, source_features, n=most, seed=seed, features=features, cache_dir=cache_dir,
         device=device, progress=progress, note=note, name="all images" if untrained else name,
     )  # fmt: skip

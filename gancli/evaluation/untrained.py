@@ -1,8 +1,8 @@
 """Evaluators for which nothing is held out: of samples compared with the training data, and of images that no run made.
 
 The reference score is that of other data in the samples' place, where there are enough, or else of one random half of the reals against the
-other. What asks whether training data were copied is not available: copies are told from others by images that are held out. Where nothing
-was trained, all of the data are the reals.
+other. What asks whether training data were copied is not available: copies are distinguished from others by images that are held out.
+Where nothing was trained, all of the data are the reals.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from gancli.evaluation.selection import subset
 FEWEST = 4  # reals that can be halved
 
 
-class Halved(Evaluator):
-    """An evaluator whose reals are its training data."""
+class NothingHeldOut(Evaluator):
+    """An evaluator whose reals are its training data; `copies`: why metrics of copies are not available."""
 
-    # why metrics of copies are not available
-    copies = "the reals are the training data: copies cannot be told from others"
+    copies = "the reals are the training data: copies cannot be distinguished from others"
 
     def _inputs(self, fake: SampleSet[Any], real: SampleSet[Any] | None = None) -> Inputs:
         out = super()._inputs(fake, real)
@@ -68,7 +67,7 @@ class Halved(Evaluator):
         return super().__call__(*args, **options)
 
 
-class Untrained(Halved):
+class Untrained(NothingHeldOut):
     """An evaluator whose training data are its reals, of which nothing was trained."""
 
     copies = "nothing was trained: there are no training data"

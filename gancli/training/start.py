@@ -102,12 +102,10 @@ def extend(run: folder.Run, layers: list[Layer], data: str | None = None) -> Con
     old = run.config()
     changes = merge(layers)
     new = resolve(merge([old.dump(), changes])) if changes else old
-    if (
-        old.stop.fitted
-        and new.stop.max_minutes
-        and "max_minutes" in (asked := changes.get("stop", {}))
-        and not asked.keys() & BY_LENGTH
-    ):
+    asked = changes.get("stop", {})
+    if old.stop.fitted and asked.keys() & BY_LENGTH:
+        new = new.replace(stop=new.stop.replace(fitted=False))
+    elif old.stop.fitted and "max_minutes" in asked and new.stop.max_minutes:
         new = new.replace(stop=new.stop.replace(images=_fitted(run, old.stop, new.stop.max_minutes)))
     changed = differences(old, new)
     wrong = {k: v for k, v in changed.items() if not k.startswith(BY_A_RESUME) or k.endswith(".name")}

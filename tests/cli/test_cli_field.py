@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gancli.runs.folder import Run
 from tests.conftest import Gan
 from tests.data.conftest import pics
 
@@ -139,6 +140,11 @@ def test_more_minutes_make_a_run_longer_whose_length_was_fitted_to_minutes(gan: 
         before = steps()
         assert gan("resume", "m", "--max-minutes", minutes).code == 0
         assert steps() > before
+    length = 4 * steps() + 40
+    assert gan("resume", "m", "--images", length).code == 0  # a length, which stays
+    assert gan("resume", "m", "--max-minutes", "0.01").code == 0
+    stop = Run(tmp_path / "runs_dir/m").config().stop
+    assert (stop.images, stop.fitted) == (length, False)
 
 
 def test_batch_size_and_rate_may_change_at_a_resume_and_are_recorded(gan: Gan, tmp_path: Path) -> None:

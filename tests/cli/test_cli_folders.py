@@ -88,4 +88,4 @@ def test_a_small_set_is_scored_against_its_training_data_when_asked(gan: Gan, tm
     (score,) = found["scores"].values()
     assert score["reference"] > 1e-3, "of one half against the other, not of the same images"
     said = gan("evaluate", "r", "--n", "16", "--split", "train", "--metrics", "copied")
-    assert (said.code, "copies cannot be told from others" in said.err) == (2, True)
+    assert (said.code, "copies cannot be distinguished from others" in said.err) == (2, True)
